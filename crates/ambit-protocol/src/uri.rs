@@ -7,7 +7,7 @@ pub(crate) fn has_only_uri_characters(text: &str) -> bool {
     while let Some(byte) = rest.next() {
         let legal = match byte {
             b'%' => {
-                let mut is_digit = || rest.next().copied().and_then(hex_digit).is_some();
+                let mut is_digit = || rest.next().and_then(hex_digit).is_some();
                 is_digit() && is_digit()
             }
             other => other.is_ascii_alphanumeric() || PUNCTUATION.contains(&other),

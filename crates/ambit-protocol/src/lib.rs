@@ -1,9 +1,18 @@
+//! The words of the protocol: types, grammar, errors. No I/O, no clock.
+//!
+//! Bytes become types here, once, at the door; everyone who speaks to the server from outside shares these types and
+//! nothing else of ours.
+
 pub mod authorization;
+pub mod claims;
 pub mod client;
 pub mod error;
+pub mod jose;
 pub mod params;
 pub mod problem;
 pub mod resource;
+pub mod time;
 pub mod token;
 pub mod trace;
 mod uri;
+pub mod verify;

@@ -3,14 +3,19 @@
 //! Bytes become types here, once, at the door; everyone who speaks to the server from outside shares these types and
 //! nothing else of ours.
 
+pub mod admin;
 pub mod authorization;
 pub mod claims;
 pub mod client;
+pub mod decision;
 pub mod error;
+pub mod explain;
+pub mod id;
 pub mod jose;
 pub mod params;
 pub mod problem;
 pub mod resource;
+pub mod scope;
 pub mod time;
 pub mod token;
 pub mod trace;

@@ -1,0 +1,72 @@
+//! APIs: protected resource servers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::present;
+use super::text::{ApiIdentifier, Name};
+use crate::id::{ApiId, PartnerId, TenantId};
+use crate::jose::Algorithm;
+use crate::time::Timestamp;
+
+/// A protected resource server. Its identifier is the `aud` of tokens for it and RFC 8707's `resource`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Api {
+    /// Identifier in the registry.
+    pub id: ApiId,
+    /// Identifier in tokens, fixed.
+    pub identifier: ApiIdentifier,
+    /// Name for people.
+    pub name: Name,
+    /// The tenant that owns it; none for a partner's or the platform's.
+    pub tenant_id: Option<TenantId>,
+    /// The partner that owns it, or the owning tenant's partner.
+    pub partner_id: Option<PartnerId>,
+    /// How long tokens for it live; the application's own value where `null`. The shortest one counts.
+    pub token_lifetime_secs: Option<u32>,
+    /// What tokens for it are signed with; the server's default where `null`.
+    pub signing_algorithm: Option<Algorithm>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// The registry revision of that change.
+    pub revision: u64,
+}
+
+/// Creates an API.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateApi {
+    /// Identifier in tokens, fixed.
+    pub identifier: ApiIdentifier,
+    /// Name for people.
+    pub name: Name,
+    /// The tenant that owns it.
+    #[serde(default)]
+    pub tenant_id: Option<TenantId>,
+    /// The partner that owns it.
+    #[serde(default)]
+    pub partner_id: Option<PartnerId>,
+    /// How long tokens for it live, 60 to 86400 seconds.
+    #[serde(default)]
+    pub token_lifetime_secs: Option<u32>,
+    /// What tokens for it are signed with.
+    #[serde(default)]
+    pub signing_algorithm: Option<Algorithm>,
+}
+
+/// Changes an API. What is left out stays.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchApi {
+    /// Name for people.
+    #[serde(default)]
+    pub name: Option<Name>,
+    /// How long tokens for it live.
+    #[serde(default, deserialize_with = "present")]
+    pub token_lifetime_secs: Option<Option<u32>>,
+    /// What tokens for it are signed with.
+    #[serde(default, deserialize_with = "present")]
+    pub signing_algorithm: Option<Option<Algorithm>>,
+}

@@ -1,0 +1,339 @@
+//! Applications: what is registered. A client is an application's role in the protocol.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::present;
+use super::scope::GrantKind;
+use super::text::{ClientId, Name};
+use crate::client::TokenEndpointAuthMethod;
+use crate::id::{ApplicationId, PartnerId, TenantId};
+use crate::jose::jwk::JwkSet;
+use crate::redirect_uri::{Origin, RedirectUri};
+use crate::scope::ScopeToken;
+use crate::time::Timestamp;
+use crate::token::GrantType;
+
+/// A registered application.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Application {
+    /// Identifier in the registry.
+    pub id: ApplicationId,
+    /// Identifier in the protocol, fixed.
+    pub client_id: ClientId,
+    /// Name for people.
+    pub name: Name,
+    /// What kind of program it is; fixed.
+    #[serde(rename = "type")]
+    pub kind: ApplicationType,
+    /// How far it reaches; fixed.
+    pub level: Level,
+    /// The tenant it belongs to (level `tenant`).
+    pub tenant_id: Option<TenantId>,
+    /// The partner it belongs to (level `partner`), or its tenant's partner.
+    pub partner_id: Option<PartnerId>,
+    /// Whether it gets tokens at all.
+    pub status: ApplicationStatus,
+    /// The ceiling, and what an omitted `scope` stands for.
+    pub allowed_scopes: Vec<ScopeToken>,
+    /// When that list was last changed: tokens minted before do not know it.
+    pub scopes_changed_at: Timestamp,
+    /// What happens to a request that asks for too much, or for nothing.
+    pub scope_policy: ScopePolicy,
+    /// Where a browser may be sent back to.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// Where a browser may be sent after a logout.
+    pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Origins whose scripts may call us for it.
+    pub allowed_origins: Vec<Origin>,
+    /// Which grants it may use.
+    pub grant_types: Vec<GrantType>,
+    /// How long its tokens live.
+    pub token_lifetime_secs: u32,
+    /// How it authenticates: one method, pinned.
+    pub token_endpoint_auth_method: TokenEndpointAuthMethod,
+    /// The public keys of `private_key_jwt`.
+    pub jwks: Option<JwkSet>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// The registry revision of that change.
+    pub revision: u64,
+}
+
+/// What kind of program an application is (identity.md §2). Input also takes the spelling in capitals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplicationType {
+    /// Has a server side that can keep a secret, and users in browsers.
+    #[serde(alias = "WEB")]
+    Web,
+    /// A program without users.
+    #[serde(alias = "SERVICE")]
+    Service,
+    /// Runs in a browser; cannot keep a secret.
+    #[serde(alias = "SPA")]
+    Spa,
+    /// Runs on a person's device; cannot keep a secret.
+    #[serde(alias = "NATIVE")]
+    Native,
+    /// A till, a display.
+    #[serde(alias = "DEVICE")]
+    Device,
+}
+
+impl ApplicationType {
+    /// Every type.
+    pub const ALL: [Self; 5] = [Self::Web, Self::Service, Self::Spa, Self::Native, Self::Device];
+
+    /// Whether it can keep a secret (RFC 6749 §2.1, "confidential").
+    #[must_use]
+    pub const fn is_confidential(self) -> bool {
+        matches!(self, Self::Web | Self::Service | Self::Device)
+    }
+
+    /// The grants of its row in identity.md §2, as far as the server implements them.
+    #[must_use]
+    pub fn grant_types(self) -> Vec<GrantType> {
+        match self {
+            Self::Web | Self::Service | Self::Device => vec![GrantType::ClientCredentials],
+            Self::Spa | Self::Native => vec![],
+        }
+    }
+}
+
+/// How far an application reaches. Never changes after creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Every tenant.
+    #[serde(alias = "GLOBAL", alias = "PLATFORM", alias = "global")]
+    Platform,
+    /// A partner's tenants.
+    #[serde(alias = "PARTNER")]
+    Partner,
+    /// One tenant.
+    #[serde(alias = "TENANT")]
+    Tenant,
+}
+
+impl Level {
+    /// The level as the wire spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Partner => "partner",
+            Self::Tenant => "tenant",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whether an application gets tokens. A disabled one's earlier tokens are inactive at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplicationStatus {
+    /// It does.
+    #[default]
+    Active,
+    /// It does not.
+    Disabled,
+}
+
+/// What happens to a request that asks for too much, or for nothing (scopes.md §1).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScopePolicy {
+    /// What a refused scope does to the request.
+    pub on_refused: OnRefused,
+    /// Decide as `reject`, answer as `narrow`, and count who would break.
+    pub report_only: bool,
+    /// What an omitted `scope` stands for.
+    pub when_omitted: WhenOmitted,
+    /// What it stands for under `default_scopes`.
+    pub default_scopes: Vec<ScopeToken>,
+}
+
+/// What a refused scope does to the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnRefused {
+    /// It fails.
+    #[default]
+    Reject,
+    /// It goes on without the scope.
+    Narrow,
+}
+
+/// What an omitted `scope` stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenOmitted {
+    /// All allowed scopes.
+    #[default]
+    AllAllowed,
+    /// The policy's `default_scopes`.
+    DefaultScopes,
+    /// No scope: the token carries none.
+    None,
+    /// The request fails.
+    Reject,
+}
+
+/// Registers an application.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateApplication {
+    /// Name for people.
+    pub name: Name,
+    /// What kind of program it is; fixed.
+    #[serde(rename = "type")]
+    pub kind: ApplicationType,
+    /// How far it reaches; fixed.
+    pub level: Level,
+    /// Identifier in the protocol; generated where left out.
+    #[serde(default)]
+    pub client_id: Option<ClientId>,
+    /// The tenant it belongs to: required with level `tenant`, unless the caller reaches one tenant only.
+    #[serde(default)]
+    pub tenant_id: Option<TenantId>,
+    /// The partner it belongs to: required with level `partner`, unless the caller reaches one partner only.
+    #[serde(default)]
+    pub partner_id: Option<PartnerId>,
+    /// The ceiling; nothing where left out.
+    #[serde(default)]
+    pub allowed_scopes: Vec<ScopeToken>,
+    /// What happens to a request that asks for too much, or for nothing.
+    #[serde(default)]
+    pub scope_policy: ScopePolicy,
+    /// Where a browser may be sent back to.
+    #[serde(default)]
+    pub redirect_uris: Vec<RedirectUri>,
+    /// Where a browser may be sent after a logout.
+    #[serde(default)]
+    pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Origins whose scripts may call us for it.
+    #[serde(default)]
+    pub allowed_origins: Vec<Origin>,
+    /// Which grants it may use: those of its type where left out.
+    #[serde(default)]
+    pub grant_types: Option<Vec<GrantType>>,
+    /// How long its tokens live, 60 to 86400 seconds; 3600 where left out.
+    #[serde(default)]
+    pub token_lifetime_secs: Option<u32>,
+    /// How it authenticates; `client_secret_basic` (confidential types) or `none` where left out.
+    #[serde(default)]
+    pub token_endpoint_auth_method: Option<TokenEndpointAuthMethod>,
+    /// The public keys of `private_key_jwt`.
+    #[serde(default)]
+    pub jwks: Option<JwkSet>,
+}
+
+/// The answer to a registration: the application and, once, its secret.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+pub struct CreatedApplication {
+    /// The application.
+    #[serde(flatten)]
+    pub application: Application,
+    /// Its secret, shown in this one answer; none for types that cannot keep one and for `private_key_jwt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+}
+
+impl fmt::Debug for CreatedApplication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreatedApplication").field("application", &self.application).finish_non_exhaustive()
+    }
+}
+
+/// Changes an application. What is left out stays; lists are replaced, never merged.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchApplication {
+    /// Name for people.
+    #[serde(default)]
+    pub name: Option<Name>,
+    /// Whether it gets tokens at all.
+    #[serde(default)]
+    pub status: Option<ApplicationStatus>,
+    /// The ceiling, as a whole.
+    #[serde(default)]
+    pub allowed_scopes: Option<Vec<ScopeToken>>,
+    /// What happens to a request that asks for too much, or for nothing.
+    #[serde(default)]
+    pub scope_policy: Option<ScopePolicy>,
+    /// Where a browser may be sent back to.
+    #[serde(default)]
+    pub redirect_uris: Option<Vec<RedirectUri>>,
+    /// Where a browser may be sent after a logout.
+    #[serde(default)]
+    pub post_logout_redirect_uris: Option<Vec<RedirectUri>>,
+    /// Origins whose scripts may call us for it.
+    #[serde(default)]
+    pub allowed_origins: Option<Vec<Origin>>,
+    /// Which grants it may use.
+    #[serde(default)]
+    pub grant_types: Option<Vec<GrantType>>,
+    /// How long its tokens live.
+    #[serde(default)]
+    pub token_lifetime_secs: Option<u32>,
+    /// How it authenticates.
+    #[serde(default)]
+    pub token_endpoint_auth_method: Option<TokenEndpointAuthMethod>,
+    /// The public keys of `private_key_jwt`.
+    #[serde(default, deserialize_with = "present")]
+    pub jwks: Option<Option<JwkSet>>,
+}
+
+/// Adds one scope to the allowed ones.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddAllowedScope {
+    /// Its name.
+    #[serde(alias = "name")]
+    pub scope: ScopeToken,
+}
+
+/// A scope that a client could be granted here and now (scopes.md §6, "What may I ask for?").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GrantableScope {
+    /// Its name.
+    pub scope: ScopeToken,
+    /// What people read, in English.
+    pub title: String,
+    /// Part of what an omitted `scope` stands for.
+    pub default: bool,
+    /// Tied to a feature.
+    pub gated: bool,
+    /// Tied to a feature that is off here and now.
+    pub closed: bool,
+    /// Only carried by grants in which a user takes part.
+    pub needs_user: bool,
+    /// To be replaced by its successor.
+    pub deprecated: bool,
+    /// Which grants may carry it.
+    pub grants: Vec<GrantKind>,
+}
+
+/// A set of scopes that fits an integration (scopes.md §8).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecommendedSet {
+    /// What `--integration` takes.
+    pub integration: String,
+    /// What people read.
+    pub title: String,
+    /// The scopes.
+    pub scopes: Vec<ScopeToken>,
+    /// Another set that does as well, with less.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub or: Vec<ScopeToken>,
+}

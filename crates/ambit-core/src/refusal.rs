@@ -1,0 +1,238 @@
+//! Every reason to refuse a request of a client, and its one translation: the code, the status, what the client reads, the
+//! page that explains it. What we log is more, and is never shown.
+
+use ambit_protocol::admin::tenant::TenantStatus;
+use ambit_protocol::error::{ErrorCode, describe};
+
+use crate::governance::decision::Decision;
+use crate::page::{self, Page};
+
+/// Why a client's request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request cannot be read: the text names the parameter and the rule.
+    InvalidRequest(String),
+    /// The client did not authenticate. Why is for the log alone.
+    Unauthenticated(AuthenticationFailure),
+    /// The right credentials at the wrong issuer.
+    WrongIssuer {
+        /// The issuer to ask.
+        issuer: String,
+    },
+    /// The application may not use this grant.
+    GrantNotAllowed {
+        /// The grant.
+        grant_type: &'static str,
+    },
+    /// A grant we do not have.
+    UnsupportedGrantType(String),
+    /// A resource that is malformed, unknown or not offered to this client: the text says which.
+    InvalidTarget(String),
+    /// The decision was not to grant. The text is the decision's own.
+    Scope(Box<Decision>),
+    /// More than the limits allow; the text names the limit.
+    ScopeLimit(String),
+    /// No such tenant, or none that this client reaches: the same to it.
+    TenantNotReached(String),
+    /// A tenant's application named another tenant, or a unit was named without a tenant.
+    TenantMisnamed(String),
+    /// No such unit in the tenant.
+    UnitUnknown(String),
+    /// The tenant is suspended or churned.
+    TenantShut {
+        /// Its slug.
+        slug: String,
+        /// Its status.
+        status: TenantStatus,
+    },
+    /// The partner is suspended.
+    PartnerShut,
+    /// Too many failures.
+    TooManyFailures {
+        /// When to try again.
+        retry_after_secs: u64,
+    },
+    /// Overload, or storage that does not answer: the same request may pass later.
+    Unavailable {
+        /// What, for the log.
+        reason: String,
+    },
+    /// A fault of ours.
+    Internal {
+        /// What, for the log.
+        reason: String,
+    },
+}
+
+/// Why a client did not authenticate. For the log and the audit trail; the client reads one text for all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuthenticationFailure {
+    /// No credentials at all.
+    Missing,
+    /// No client of that identifier.
+    UnknownClient,
+    /// None of its live secrets.
+    WrongSecret,
+    /// One of its secrets that has expired.
+    ExpiredSecret,
+    /// Another method than the one it is registered with (RFC 7591 §2, RFC 9700 §2.5).
+    OtherMethod,
+    /// The application is disabled.
+    Disabled,
+    /// The assertion is not good: which check it failed.
+    Assertion(String),
+    /// The assertion was used before.
+    AssertionReplayed,
+}
+
+impl AuthenticationFailure {
+    /// The reason's code, for logs and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "credentials_missing",
+            Self::UnknownClient => "client_unknown",
+            Self::WrongSecret => "secret_wrong",
+            Self::ExpiredSecret => "secret_expired",
+            Self::OtherMethod => "method_not_registered",
+            Self::Disabled => "client_disabled",
+            Self::Assertion(_) => "assertion_invalid",
+            Self::AssertionReplayed => "assertion_replayed",
+        }
+    }
+}
+
+/// What a client is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// HTTP status.
+    pub status: u16,
+    /// The OAuth code.
+    pub error: ErrorCode,
+    /// The sentence.
+    pub description: String,
+    /// The page that explains it.
+    pub page: &'static Page,
+}
+
+impl Refusal {
+    /// The one translation.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        let told = |error: ErrorCode, description: String, page| Told {
+            status: error.status(),
+            error,
+            description: describe(&description),
+            page,
+        };
+        match self {
+            Self::InvalidRequest(text) => told(ErrorCode::InvalidRequest, text.clone(), &page::INVALID_REQUEST),
+            // RFC 6749 §5.2; one text for every cause, so that nobody learns which clients exist.
+            Self::Unauthenticated(_) => {
+                told(ErrorCode::InvalidClient, "client authentication failed".to_owned(), &page::INVALID_CLIENT)
+            }
+            Self::WrongIssuer { issuer } => told(
+                ErrorCode::UnauthorizedClient,
+                format!("this client belongs to issuer '{issuer}': use its token endpoint '{issuer}/connect/token'"),
+                &page::WRONG_ISSUER,
+            ),
+            Self::GrantNotAllowed { grant_type } => told(
+                ErrorCode::UnauthorizedClient,
+                format!("this application may not use grant type '{grant_type}'"),
+                &page::UNAUTHORIZED_CLIENT,
+            ),
+            Self::UnsupportedGrantType(grant_type) => told(
+                ErrorCode::UnsupportedGrantType,
+                format!("grant type '{grant_type}' is not supported"),
+                &page::UNSUPPORTED_GRANT_TYPE,
+            ),
+            Self::InvalidTarget(text) => told(ErrorCode::InvalidTarget, text.clone(), &page::INVALID_TARGET),
+            Self::Scope(decision) => told(ErrorCode::InvalidScope, decision.description(), &page::INVALID_SCOPE),
+            Self::ScopeLimit(text) => told(ErrorCode::InvalidScope, text.clone(), &page::INVALID_SCOPE),
+            Self::TenantNotReached(tenant) => told(
+                ErrorCode::InvalidRequest,
+                format!("tenant '{tenant}' is none that this client reaches"),
+                &page::TENANT_NOT_REACHED,
+            ),
+            Self::TenantMisnamed(text) => told(ErrorCode::InvalidRequest, text.clone(), &page::TENANT_NOT_REACHED),
+            Self::UnitUnknown(unit) => told(
+                ErrorCode::InvalidRequest,
+                format!("the tenant has no unit '{unit}'"),
+                &page::UNIT_UNKNOWN,
+            ),
+            Self::TenantShut { slug, status } => {
+                let page = shut_page(*status);
+                Told { status: page.status, ..told(ErrorCode::AccessDenied, format!("tenant '{slug}' is {status}"), page) }
+            }
+            Self::PartnerShut => told(
+                ErrorCode::AccessDenied,
+                "the partner that this client belongs to is suspended".to_owned(),
+                &page::PARTNER_SUSPENDED,
+            ),
+            Self::TooManyFailures { .. } => Told {
+                status: page::TOO_MANY_FAILURES.status,
+                ..told(
+                    ErrorCode::TemporarilyUnavailable,
+                    "too many failed requests; try again later".to_owned(),
+                    &page::TOO_MANY_FAILURES,
+                )
+            },
+            Self::Unavailable { .. } => told(
+                ErrorCode::TemporarilyUnavailable,
+                "the server cannot answer now; try again later".to_owned(),
+                &page::UNAVAILABLE,
+            ),
+            Self::Internal { .. } => {
+                told(ErrorCode::ServerError, "the server failed; the trace id names the log line".to_owned(), &page::SERVER_ERROR)
+            }
+        }
+    }
+
+    /// The reason's code, for logs, metrics and the journal.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::Unauthenticated(failure) => failure.code(),
+            Self::WrongIssuer { .. } => "wrong_issuer",
+            Self::GrantNotAllowed { .. } => "grant_not_allowed",
+            Self::UnsupportedGrantType(_) => "unsupported_grant_type",
+            Self::InvalidTarget(_) => "invalid_target",
+            Self::Scope(_) => "invalid_scope",
+            Self::ScopeLimit(_) => "scope_limit",
+            Self::TenantNotReached(_) => "tenant_not_reached",
+            Self::TenantMisnamed(_) => "tenant_misnamed",
+            Self::UnitUnknown(_) => "unit_unknown",
+            Self::TenantShut { .. } => "tenant_shut",
+            Self::PartnerShut => "partner_suspended",
+            Self::TooManyFailures { .. } => "too_many_failures",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Internal { .. } => "internal",
+        }
+    }
+
+    /// Whether it is recorded beside the issued tokens: everything that somebody may ask about by its trace.
+    #[must_use]
+    pub const fn is_recorded(&self) -> bool {
+        !matches!(self, Self::TooManyFailures { .. } | Self::Unavailable { .. } | Self::Internal { .. })
+    }
+
+    /// How long to wait, where waiting helps.
+    #[must_use]
+    pub const fn retry_after_secs(&self) -> Option<u64> {
+        match self {
+            Self::TooManyFailures { retry_after_secs } => Some(*retry_after_secs),
+            Self::Unavailable { .. } => Some(1),
+            _ => None,
+        }
+    }
+}
+
+/// The page, and so the status, of a tenant that is shut (identity.md §4).
+#[must_use]
+pub const fn shut_page(status: TenantStatus) -> &'static Page {
+    match status {
+        TenantStatus::Churned => &page::TENANT_CHURNED,
+        _ => &page::TENANT_SUSPENDED,
+    }
+}

@@ -2,8 +2,13 @@
 //!
 //! Nothing here reads the clock, the environment, randomness or the network: all of that is handed in.
 
+pub mod client;
 pub mod entropy;
 pub mod governance;
+pub mod keys;
+pub mod page;
 pub mod reach;
+pub mod refusal;
+pub mod secret;
 pub mod store;
 pub mod time;

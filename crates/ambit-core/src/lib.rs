@@ -3,12 +3,16 @@
 //! Nothing here reads the clock, the environment, randomness or the network: all of that is handed in.
 
 pub mod client;
+pub mod client_auth;
 pub mod entropy;
 pub mod governance;
+pub mod grants;
 pub mod keys;
+pub mod limits;
 pub mod page;
 pub mod reach;
 pub mod refusal;
 pub mod secret;
 pub mod store;
 pub mod time;
+pub mod tokens;

@@ -85,6 +85,12 @@ impl SecretHash {
         Self(hash)
     }
 
+    /// A hash to compare with where there is no secret: nobody knows an octet string that has it.
+    #[must_use]
+    pub const fn nobodys() -> Self {
+        Self([0; 32])
+    }
+
     /// From the octets that are kept.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {

@@ -74,6 +74,20 @@ pub fn decide(requested: Option<&str>, facts: &Facts<'_>) -> Decision {
     deciding.finish(outcome)
 }
 
+/// Whether nothing speaks against one scope, asked for by itself.
+#[must_use]
+pub fn meets_every_rule(name: &str, facts: &Facts<'_>) -> bool {
+    let deciding = Deciding::new(facts, true);
+    deciding.first_against(&deciding.candidate(name)).is_none()
+}
+
+/// All that speaks against one scope, asked for by itself, in the order of the rules.
+#[must_use]
+pub fn all_against(name: &str, facts: &Facts<'_>) -> Vec<Reason> {
+    let candidate = Deciding::new(facts, true).candidate(name);
+    against(&candidate, facts)
+}
+
 impl Decision {
     /// What a client whose request fails is told: every offender, in the exact texts of scopes.md §3, inside the character
     /// set of RFC 6749 §5.2.
@@ -159,12 +173,7 @@ impl<'a> Deciding<'a> {
             self.grant(&candidate);
             return;
         };
-        let against = RULES
-            .iter()
-            .filter(|(_, rule)| rule(&candidate, self.facts) != Verdict::Pass)
-            .map(|(reason, _)| *reason)
-            .collect();
-        self.decision.against.push((name.to_owned(), against));
+        self.decision.against.push((describe(name), against(&candidate, self.facts)));
         if verdict == Verdict::Excluded || !self.by_name {
             self.drop(name, reason, self.hint(&candidate, reason));
             return;
@@ -359,6 +368,10 @@ impl<'a> Deciding<'a> {
         }
         self.decision
     }
+}
+
+fn against(candidate: &Candidate<'_>, facts: &Facts<'_>) -> Vec<Reason> {
+    RULES.iter().filter(|(_, rule)| rule(candidate, facts) != Verdict::Pass).map(|(reason, _)| *reason).collect()
 }
 
 /// The text of one refused scope (scopes.md §3; those of `unknown` and `not_allowed` are exact).

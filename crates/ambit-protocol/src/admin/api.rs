@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::present;
-use super::text::{ApiIdentifier, Name};
+use super::text::{ApiIdentifier, ClientId, Name};
 use crate::id::{ApiId, PartnerId, TenantId};
 use crate::jose::Algorithm;
 use crate::time::Timestamp;
@@ -26,6 +26,9 @@ pub struct Api {
     pub token_lifetime_secs: Option<u32>,
     /// What tokens for it are signed with; the server's default where `null`.
     pub signing_algorithm: Option<Algorithm>,
+    /// The applications that serve it, by `client_id`: they may introspect tokens for it (RFC 7662).
+    #[serde(default)]
+    pub resource_servers: Vec<ClientId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -54,6 +57,9 @@ pub struct CreateApi {
     /// What tokens for it are signed with.
     #[serde(default)]
     pub signing_algorithm: Option<Algorithm>,
+    /// The applications that serve it, by `client_id`.
+    #[serde(default)]
+    pub resource_servers: Vec<ClientId>,
 }
 
 /// Changes an API. What is left out stays.
@@ -69,4 +75,7 @@ pub struct PatchApi {
     /// What tokens for it are signed with.
     #[serde(default, deserialize_with = "present")]
     pub signing_algorithm: Option<Option<Algorithm>>,
+    /// The applications that serve it, by `client_id`.
+    #[serde(default)]
+    pub resource_servers: Option<Vec<ClientId>>,
 }

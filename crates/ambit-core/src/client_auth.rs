@@ -1,0 +1,176 @@
+//! Client authentication: credentials become an [`AuthenticatedClient`], or nothing happens.
+//!
+//! Exactly one registered method per client (RFC 7591 §2); every failure is `invalid_client`, and why is for the log alone.
+//! A client that does not exist costs the same comparison as one that does.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use ambit_protocol::admin::application::ApplicationStatus;
+use ambit_protocol::client::{PresentedCredentials, TokenEndpointAuthMethod};
+use ambit_protocol::id::SecretId;
+use ambit_protocol::time::Timestamp;
+use ambit_protocol::verify::{self, AssertionValidation};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::client::Client;
+use crate::refusal::AuthenticationFailure;
+use crate::secret::SecretHash;
+use crate::store::{Store, StoreError};
+
+/// A client that proved who it is. Only this file makes one.
+#[derive(Debug, Clone)]
+pub struct AuthenticatedClient {
+    client: Arc<Client>,
+    secret: Option<SecretId>,
+}
+
+impl AuthenticatedClient {
+    /// The secret it used, for the record of when each was last used.
+    #[must_use]
+    pub const fn secret(&self) -> Option<SecretId> {
+        self.secret
+    }
+}
+
+impl Deref for AuthenticatedClient {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// What stands in the way of an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticationError {
+    /// The client did not authenticate.
+    #[error("client authentication failed: {}", .0.code())]
+    Failed(AuthenticationFailure),
+    /// Whether an assertion was used before could not be found out.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The client that the credentials claim, before anything is verified: to look it up, and for nothing else.
+///
+/// # Errors
+/// [`AuthenticationFailure`] where they name none.
+pub fn claimed_client_id(presented: &PresentedCredentials) -> Result<String, AuthenticationFailure> {
+    match (presented.client_id(), presented) {
+        (Some(client_id), _) => Ok(client_id.to_owned()),
+        (None, PresentedCredentials::Assertion { assertion, .. }) => {
+            verify::claimed_client_id(assertion.expose_secret())
+                .map_err(|error| AuthenticationFailure::Assertion(error.to_string()))
+        }
+        (None, _) => Err(AuthenticationFailure::Missing),
+    }
+}
+
+/// Authenticates a client at an issuer.
+///
+/// # Errors
+/// [`AuthenticationError`].
+pub async fn authenticate(
+    presented: &PresentedCredentials,
+    client: Option<Arc<Client>>,
+    issuer: &str,
+    now: Timestamp,
+    store: &dyn Store,
+) -> Result<AuthenticatedClient, AuthenticationError> {
+    use AuthenticationError::Failed;
+    let Some(client) = client else {
+        // RFC 6749 §10.1 asks that nobody learn which clients exist: the work of a known one is done all the same.
+        if let Some(secret) = presented_secret(presented) {
+            let _ = std::hint::black_box(SecretHash::of(secret.expose_secret()).matches(&NOBODYS));
+        }
+        return Err(Failed(AuthenticationFailure::UnknownClient));
+    };
+    if presented.method() == TokenEndpointAuthMethod::None {
+        return Err(Failed(AuthenticationFailure::Missing));
+    }
+    // Checked by work of the same kind first, so that neither method nor status shows in the time.
+    let secret = match presented {
+        PresentedCredentials::Assertion { assertion, .. } => {
+            check_assertion(assertion, &client, issuer, now, store).await?;
+            None
+        }
+        _ => Some(check_secret(presented, &client, now).map_err(Failed)?),
+    };
+    // RFC 7591 §2: one `token_endpoint_auth_method` per client. `post` and `basic` carry the same secret in two places, and
+    // are one method to us: which of the two is used says nothing about who knows it.
+    if !is_registered_method(presented.method(), client.application.token_endpoint_auth_method) {
+        return Err(Failed(AuthenticationFailure::OtherMethod));
+    }
+    if client.application.status == ApplicationStatus::Disabled {
+        return Err(Failed(AuthenticationFailure::Disabled));
+    }
+    Ok(AuthenticatedClient { client, secret })
+}
+
+fn check_secret(
+    presented: &PresentedCredentials,
+    client: &Client,
+    now: Timestamp,
+) -> Result<SecretId, AuthenticationFailure> {
+    let Some(secret) = presented_secret(presented) else { return Err(AuthenticationFailure::Missing) };
+    let hash = SecretHash::of(secret.expose_secret());
+    if client.secrets.is_empty() {
+        let _ = std::hint::black_box(hash.matches(&NOBODYS));
+    }
+    let mut failure = AuthenticationFailure::WrongSecret;
+    let mut matching = None;
+    for stored in &client.secrets {
+        if hash.matches(&stored.hash) {
+            if stored.expires_at.is_some_and(|expires_at| expires_at <= now) {
+                failure = AuthenticationFailure::ExpiredSecret;
+            } else {
+                matching = Some(stored.id);
+            }
+        }
+    }
+    matching.ok_or(failure)
+}
+
+/// RFC 7523 §3, with the audience as RFC 7523 was updated: the issuer, and nothing else.
+async fn check_assertion(
+    assertion: &SecretString,
+    client: &Client,
+    issuer: &str,
+    now: Timestamp,
+    store: &dyn Store,
+) -> Result<(), AuthenticationError> {
+    let failed = |failure| Err(AuthenticationError::Failed(failure));
+    let Some(keys) = &client.keys else { return failed(AuthenticationFailure::OtherMethod) };
+    let client_id = client.application.client_id.as_str();
+    let validation = AssertionValidation { client_id, issuer, also_accepted: &[], now };
+    let verified = match verify::client_assertion(assertion.expose_secret(), keys, &validation) {
+        Ok(verified) => verified,
+        Err(error) => return failed(AuthenticationFailure::Assertion(error.to_string())),
+    };
+    // RFC 7523 §3, item 7: the `jti` keeps an assertion from being used twice, on whichever node.
+    if !store.use_assertion(client_id, &verified.jti, verified.remember_until()).await? {
+        return failed(AuthenticationFailure::AssertionReplayed);
+    }
+    Ok(())
+}
+
+fn presented_secret(presented: &PresentedCredentials) -> Option<&SecretString> {
+    match presented {
+        PresentedCredentials::Basic { secret, .. } | PresentedCredentials::Post { secret, .. } => Some(secret),
+        PresentedCredentials::None { .. } | PresentedCredentials::Assertion { .. } => None,
+    }
+}
+
+const fn is_registered_method(used: TokenEndpointAuthMethod, registered: TokenEndpointAuthMethod) -> bool {
+    use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost, None, PrivateKeyJwt};
+    match (used, registered) {
+        (ClientSecretBasic | ClientSecretPost, ClientSecretBasic | ClientSecretPost) | (PrivateKeyJwt, PrivateKeyJwt) => {
+            true
+        }
+        (ClientSecretBasic | ClientSecretPost, PrivateKeyJwt | None) | (PrivateKeyJwt | None, _) => false,
+    }
+}
+
+/// A hash that no secret has, to compare with where there is none.
+const NOBODYS: SecretHash = SecretHash::nobodys();

@@ -1,0 +1,63 @@
+//! Limits on scopes (scopes.md §11). Each is configuration with these defaults.
+
+use serde::{Deserialize, Serialize};
+
+/// How much of everything there may be. A value beyond is refused with an error that names the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Scopes named in one request.
+    pub scopes_per_request: usize,
+    /// Octets of one `scope` parameter.
+    pub scope_parameter_bytes: usize,
+    /// Scopes in the catalogue.
+    pub catalogue_scopes: usize,
+    /// Members of a bundle.
+    pub bundle_members: usize,
+    /// Allowed scopes of an application.
+    pub allowed_scopes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            scopes_per_request: 512,
+            scope_parameter_bytes: 16 * 1024,
+            catalogue_scopes: 10_000,
+            bundle_members: 1_000,
+            allowed_scopes: 2_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Whether a `scope` parameter may be looked at.
+    ///
+    /// # Errors
+    /// A sentence that names the limit.
+    pub fn check_parameter(&self, scope: &str) -> Result<(), String> {
+        if scope.len() > self.scope_parameter_bytes {
+            return Err(format!("parameter 'scope' is longer than {} bytes", self.scope_parameter_bytes));
+        }
+        if scope.split(' ').count() > self.scopes_per_request {
+            return Err(format!("parameter 'scope' names more than {} scopes", self.scopes_per_request));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_of_a_request_are_exact() {
+        let limits = Limits::default();
+        let names = |n: usize| vec!["a"; n].join(" ");
+        assert!(limits.check_parameter(&names(511)).is_ok());
+        assert!(limits.check_parameter(&names(512)).is_ok());
+        assert!(limits.check_parameter(&names(513)).unwrap_err().contains("512"));
+        assert!(limits.check_parameter(&"a".repeat(16 * 1024)).is_ok());
+        assert!(limits.check_parameter(&"a".repeat(16 * 1024 + 1)).unwrap_err().contains("16384"));
+    }
+}

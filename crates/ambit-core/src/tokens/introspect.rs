@@ -1,0 +1,100 @@
+//! Who may ask about a token, and what it still is (RFC 7662, and RFC 7009's "is it yours").
+
+use ambit_protocol::claims::AccessTokenClaims;
+use ambit_protocol::scope::ScopeToken;
+use ambit_protocol::time::Timestamp;
+
+use crate::client::{Client, Facts};
+use crate::governance::catalogue::Catalogue;
+use crate::governance::decision::meets_every_rule;
+use crate::grants::check_tenant_is_open;
+use crate::grants::client_credentials::rule_facts;
+use crate::reach::{Owner, Reach};
+use crate::store::RestoreEpoch;
+
+/// Whether a client may learn about a token: its own; one for an API whose resource server it is; one of an application
+/// that it administers. To all others a token is not active, whatever it is (RFC 7662 §2.2).
+#[must_use]
+pub fn may_introspect(caller: &Client, claims: &AccessTokenClaims, token_owner: Owner, catalogue: &Catalogue) -> bool {
+    let caller_id = &caller.application.client_id;
+    if claims.client_id == caller_id.as_str() {
+        return true;
+    }
+    // A tenant's resource server serves its tenant, even where the API is the platform's.
+    let reaches_tenant = match (caller.owner().tenant_id(), &claims.tenant_id) {
+        (None, _) => true,
+        (Some(own), Some(theirs)) => own.to_string() == *theirs,
+        (Some(_), None) => false,
+    };
+    let serves = claims.aud.iter().filter_map(|aud| catalogue.find_api(aud)).any(|api| {
+        api.resource_servers.contains(caller_id)
+            && Owner::from_ids(api.tenant_id, api.partner_id).offers_to(caller.owner())
+    });
+    let administers = caller.application.allowed_scopes.iter().any(|scope| ADMINISTERS.contains(&scope.as_str()))
+        && reach_of(caller).covers(token_owner);
+    (serves && reaches_tenant) || administers
+}
+
+/// How far an application reaches by its level.
+#[must_use]
+pub const fn reach_of(client: &Client) -> Reach {
+    match client.owner() {
+        Owner::Platform => Reach::Platform,
+        Owner::Partner(partner) => Reach::Partner(partner),
+        Owner::Tenant(tenant, partner) => Reach::Tenant(tenant, partner),
+    }
+}
+
+/// Why a token whose signature and times are good is not active all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inactive {
+    /// It was revoked.
+    Revoked,
+    /// It was issued in the span that a restored backup does not know: what was revoked then is forgotten.
+    LostInRestore,
+    /// Its client is gone, or another one of the same name was registered since.
+    ClientGone,
+    /// Its client is disabled.
+    ClientDisabled,
+    /// Its tenant, or the partner, is shut.
+    TenantShut,
+}
+
+/// Whether a token was issued in the span that a restored backup does not know.
+#[must_use]
+pub fn is_lost_in_restore(claims: &AccessTokenClaims, epoch: Option<RestoreEpoch>) -> bool {
+    epoch.is_some_and(|epoch| {
+        // `iat` has whole seconds: the second of the backup may hold tokens of both sides, and counts as unknown.
+        (epoch.backup_at.secs()..epoch.restored_at.secs()).contains(&claims.iat)
+    })
+}
+
+/// Checks what a token's own text cannot tell, with the facts of now.
+///
+/// # Errors
+/// [`Inactive`].
+pub fn check_standing(claims: &AccessTokenClaims, facts: &Facts) -> Result<(), Inactive> {
+    let application = &facts.client.application;
+    if application.created_at.secs() > claims.iat {
+        return Err(Inactive::ClientGone);
+    }
+    if application.status == ambit_protocol::admin::application::ApplicationStatus::Disabled {
+        return Err(Inactive::ClientDisabled);
+    }
+    check_tenant_is_open(facts).map_err(|_| Inactive::TenantShut)
+}
+
+/// What a token still holds: of the scopes it carries, those that would be granted now. A change never widens a token;
+/// one that narrows shows here at once.
+#[must_use]
+pub fn still_carried(claims: &AccessTokenClaims, facts: &Facts, now: Timestamp) -> Vec<ScopeToken> {
+    let resources: Vec<usize> = claims.aud.iter().filter_map(|aud| facts.catalogue.api_place(aud)).collect();
+    let rule_facts = rule_facts(facts, &resources, now);
+    claims
+        .scopes()
+        .filter(|name| meets_every_rule(name, &rule_facts))
+        .filter_map(|name| name.parse().ok())
+        .collect()
+}
+
+const ADMINISTERS: [&str; 2] = ["admin:read", "admin:write"];

@@ -1,0 +1,4 @@
+//! Tokens: issued, introspected, revoked.
+
+pub mod introspect;
+pub mod issue;

@@ -71,9 +71,7 @@ impl<'a> Authorization<'a> {
     /// assert!(!format!("{basic:?}").contains("s3cret"));
     /// # Ok::<(), ambit_protocol::authorization::AuthorizationError>(())
     /// ```
-    pub fn parse(
-        values: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<Option<Self>, AuthorizationError> {
+    pub fn parse(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<Self>, AuthorizationError> {
         let mut values = values.into_iter();
         let Some(value) = values.next() else {
             return Ok(None);
@@ -114,14 +112,9 @@ impl<'a> Authorization<'a> {
 
 impl BasicCredentials {
     fn parse(credentials: &str) -> Result<Self, AuthorizationError> {
-        let decoded = STANDARD
-            .decode(credentials)
-            .map(Zeroizing::new)
-            .map_err(|_| AuthorizationError::BadBase64)?;
+        let decoded = STANDARD.decode(credentials).map(Zeroizing::new).map_err(|_| AuthorizationError::BadBase64)?;
         if !decoded.is_ascii() {
-            return Err(AuthorizationError::NotFormEncoded {
-                fault: EncodingFault::NotAscii,
-            });
+            return Err(AuthorizationError::NotFormEncoded { fault: EncodingFault::NotAscii });
         }
         // RFC 6749 App. A.1 and A.2 have only VSCHAR; form-urlencoded text has none of these either.
         if decoded.iter().any(u8::is_ascii_control) {
@@ -135,10 +128,7 @@ impl BasicCredentials {
         if client_id.is_empty() {
             return Err(AuthorizationError::NoClientId);
         }
-        Ok(Self {
-            client_id,
-            secret: SecretString::from(half(secret)?.into_owned()),
-        })
+        Ok(Self { client_id, secret: SecretString::from(half(secret)?.into_owned()) })
     }
 }
 
@@ -150,9 +140,7 @@ impl<'a> BearerToken<'a> {
     /// [`AuthorizationError::BadToken`] for anything else.
     pub fn parse(token: &'a str) -> Result<Self, AuthorizationError> {
         let body = token.trim_end_matches('=');
-        let legal = |byte: u8| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
-        };
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
         if body.is_empty() || !body.bytes().all(legal) {
             return Err(AuthorizationError::BadToken);
         }
@@ -173,9 +161,7 @@ impl<'a> BearerToken<'a> {
 /// ```
 #[must_use]
 pub fn needs_form_encoding(text: &str) -> bool {
-    !text
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'+'))
+    !text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'+'))
 }
 
 fn half(raw: &str) -> Result<Cow<'_, str>, AuthorizationError> {
@@ -219,9 +205,7 @@ pub enum AuthorizationError {
     #[error("the Basic credentials have no client_id")]
     NoClientId,
     /// A control character inside the credentials, usually the line feed of a shell's `echo`.
-    #[error(
-        "the Basic credentials contain a control character; was a line feed encoded with them?"
-    )]
+    #[error("the Basic credentials contain a control character; was a line feed encoded with them?")]
     ControlCharacter,
     /// One of the halves is not form-urlencoded.
     #[error(
@@ -281,9 +265,7 @@ mod tests {
     fn basic(user_pass: &[u8]) -> Result<(String, String), AuthorizationError> {
         let header = format!("Basic {}", STANDARD.encode(user_pass));
         match parse(header.as_bytes())? {
-            Authorization::Basic(basic) => {
-                Ok((basic.client_id, basic.secret.expose_secret().to_owned()))
-            }
+            Authorization::Basic(basic) => Ok((basic.client_id, basic.secret.expose_secret().to_owned())),
             Authorization::Bearer(_) => unreachable!("a Basic header"),
         }
     }
@@ -310,30 +292,13 @@ mod tests {
     fn a_raw_secret_has_one_reading() {
         // The one who forgot to encode `+` or `%` is refused or does not match; no second reading is tried.
         assert_pair(b"x:a+b", "x", "a b");
-        assert_eq!(
-            basic(b"x:100%sure"),
-            Err(AuthorizationError::NotFormEncoded {
-                fault: EncodingFault::BadEscape
-            })
-        );
+        assert_eq!(basic(b"x:100%sure"), Err(AuthorizationError::NotFormEncoded { fault: EncodingFault::BadEscape }));
         assert_eq!(
             basic("x:\u{e4}".as_bytes()),
-            Err(AuthorizationError::NotFormEncoded {
-                fault: EncodingFault::NotAscii
-            })
+            Err(AuthorizationError::NotFormEncoded { fault: EncodingFault::NotAscii })
         );
-        assert_eq!(
-            basic(b"x:%ff"),
-            Err(AuthorizationError::NotFormEncoded {
-                fault: EncodingFault::NotUtf8
-            })
-        );
-        assert_eq!(
-            basic(b"x:%00"),
-            Err(AuthorizationError::NotFormEncoded {
-                fault: EncodingFault::Nul
-            })
-        );
+        assert_eq!(basic(b"x:%ff"), Err(AuthorizationError::NotFormEncoded { fault: EncodingFault::NotUtf8 }));
+        assert_eq!(basic(b"x:%00"), Err(AuthorizationError::NotFormEncoded { fault: EncodingFault::Nul }));
         for text in ["a+b", "a%b", "a b", "\u{e4}", "a\n"] {
             assert!(needs_form_encoding(text), "{text}");
         }
@@ -346,65 +311,28 @@ mod tests {
     fn broken_basic_credentials_are_told_apart() {
         assert_eq!(basic(b"no-colon"), Err(AuthorizationError::NoColon));
         assert_eq!(basic(b":secret"), Err(AuthorizationError::NoClientId));
-        assert_eq!(
-            basic(b"x:secret\n"),
-            Err(AuthorizationError::ControlCharacter)
-        );
-        assert_eq!(
-            basic(b"x\0:secret"),
-            Err(AuthorizationError::ControlCharacter)
-        );
+        assert_eq!(basic(b"x:secret\n"), Err(AuthorizationError::ControlCharacter));
+        assert_eq!(basic(b"x\0:secret"), Err(AuthorizationError::ControlCharacter));
         // Without padding, with the URL alphabet, with stray bits, with a space inside, with something behind.
-        for bad in [
-            "eDp5eg",
-            "eDp5eg=",
-            "eDr_-g==",
-            "eDp5eh==",
-            "eDp5 eg==",
-            "eDp5eg== ",
-            "eDp5eg==,",
-            "%",
-        ] {
+        for bad in ["eDp5eg", "eDp5eg=", "eDr_-g==", "eDp5eh==", "eDp5 eg==", "eDp5eg== ", "eDp5eg==,", "%"] {
             let header = format!("Basic {bad}");
-            assert_eq!(
-                parse(header.as_bytes()).expect_err("refused"),
-                AuthorizationError::BadBase64,
-                "{bad}"
-            );
+            assert_eq!(parse(header.as_bytes()).expect_err("refused"), AuthorizationError::BadBase64, "{bad}");
         }
     }
 
     #[test]
     fn the_scheme_has_any_case_and_any_number_of_spaces_behind_it() {
         for header in ["Basic eDp5", "basic eDp5", "BASIC   eDp5"] {
-            assert!(
-                matches!(parse(header.as_bytes()), Ok(Authorization::Basic(_))),
-                "{header}"
-            );
+            assert!(matches!(parse(header.as_bytes()), Ok(Authorization::Basic(_))), "{header}");
         }
         for header in ["Bearer abc", "bearer abc", "bEaReR  abc"] {
-            assert!(
-                matches!(
-                    parse(header.as_bytes()),
-                    Ok(Authorization::Bearer(BearerToken("abc")))
-                ),
-                "{header}"
-            );
+            assert!(matches!(parse(header.as_bytes()), Ok(Authorization::Bearer(BearerToken("abc")))), "{header}");
         }
     }
 
     #[test]
     fn what_is_no_credentials_header_is_refused() {
-        for header in [
-            "",
-            " ",
-            "Digest x=1",
-            "Basic\teDp5",
-            "BasiceDp5",
-            "Bearer,abc",
-            " Basic eDp5",
-            "my-secret",
-        ] {
+        for header in ["", " ", "Digest x=1", "Basic\teDp5", "BasiceDp5", "Bearer,abc", " Basic eDp5", "my-secret"] {
             assert_eq!(
                 parse(header.as_bytes()).expect_err("refused"),
                 AuthorizationError::UnsupportedScheme,
@@ -412,37 +340,18 @@ mod tests {
             );
         }
         for header in ["Basic", "Basic ", "Bearer", "bearer   "] {
-            assert_eq!(
-                parse(header.as_bytes()).expect_err("refused"),
-                AuthorizationError::NoCredentials,
-                "{header}"
-            );
+            assert_eq!(parse(header.as_bytes()).expect_err("refused"), AuthorizationError::NoCredentials, "{header}");
         }
-        assert_eq!(
-            parse(b"Basic \xc3\xa4").expect_err("refused"),
-            AuthorizationError::NotAscii
-        );
-        assert_eq!(
-            parse(b"B\xffsic eDp5").expect_err("refused"),
-            AuthorizationError::NotAscii
-        );
-        assert_eq!(
-            AuthorizationError::UnsupportedScheme.code(),
-            ErrorCode::InvalidClient
-        );
-        assert_eq!(
-            AuthorizationError::NoColon.code(),
-            ErrorCode::InvalidRequest
-        );
+        assert_eq!(parse(b"Basic \xc3\xa4").expect_err("refused"), AuthorizationError::NotAscii);
+        assert_eq!(parse(b"B\xffsic eDp5").expect_err("refused"), AuthorizationError::NotAscii);
+        assert_eq!(AuthorizationError::UnsupportedScheme.code(), ErrorCode::InvalidClient);
+        assert_eq!(AuthorizationError::NoColon.code(), ErrorCode::InvalidRequest);
     }
 
     #[test]
     fn two_headers_are_refused_and_none_is_none() {
         let one: &[u8] = b"Basic eDp5";
-        assert_eq!(
-            Authorization::parse([one, one]).expect_err("refused"),
-            AuthorizationError::Repeated
-        );
+        assert_eq!(Authorization::parse([one, one]).expect_err("refused"), AuthorizationError::Repeated);
         assert!(Authorization::parse([]).expect("no header").is_none());
     }
 
@@ -455,26 +364,16 @@ mod tests {
             parse(of_len(MAX_AUTHORIZATION_LEN + 1).as_bytes()).expect_err("refused"),
             AuthorizationError::TooLong
         );
-        assert_eq!(
-            parse(&vec![b'a'; 1 << 20]).expect_err("refused"),
-            AuthorizationError::TooLong
-        );
+        assert_eq!(parse(&vec![b'a'; 1 << 20]).expect_err("refused"), AuthorizationError::TooLong);
     }
 
     #[test]
     fn a_bearer_token_keeps_to_its_grammar() {
         for good in ["a", "aZ09-._~+/", "abc==", "eyJh.eyJp.c2ln"] {
-            assert_eq!(
-                BearerToken::parse(good).map(BearerToken::expose_token),
-                Ok(good)
-            );
+            assert_eq!(BearerToken::parse(good).map(BearerToken::expose_token), Ok(good));
         }
         for bad in ["", "=", "==", "a=b", "a b", "a,b", "a\"", "a\u{e9}", "a\t"] {
-            assert_eq!(
-                BearerToken::parse(bad),
-                Err(AuthorizationError::BadToken),
-                "{bad}"
-            );
+            assert_eq!(BearerToken::parse(bad), Err(AuthorizationError::BadToken), "{bad}");
         }
     }
 
@@ -482,10 +381,7 @@ mod tests {
     fn nothing_of_a_credential_is_printed() {
         let header = format!("Basic {}", STANDARD.encode("me:tell-nobody"));
         let shown = format!("{:?}", parse(header.as_bytes()).expect("valid"));
-        assert!(
-            shown.contains("me") && !shown.contains("tell-nobody"),
-            "{shown}"
-        );
+        assert!(shown.contains("me") && !shown.contains("tell-nobody"), "{shown}");
         let shown = format!("{:?}", parse(b"Bearer tell-nobody").expect("valid"));
         assert!(!shown.contains("tell-nobody"), "{shown}");
     }

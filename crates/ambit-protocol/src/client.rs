@@ -39,12 +39,7 @@ pub enum TokenEndpointAuthMethod {
 
 impl TokenEndpointAuthMethod {
     /// Every method there is, in the order metadata announces them.
-    pub const ALL: [Self; 4] = [
-        Self::ClientSecretBasic,
-        Self::ClientSecretPost,
-        Self::PrivateKeyJwt,
-        Self::None,
-    ];
+    pub const ALL: [Self; 4] = [Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt, Self::None];
 
     /// The method as it is written on the wire.
     #[must_use]
@@ -68,10 +63,7 @@ impl std::str::FromStr for TokenEndpointAuthMethod {
     type Err = UnknownAuthMethod;
 
     fn from_str(text: &str) -> Result<Self, UnknownAuthMethod> {
-        Self::ALL
-            .into_iter()
-            .find(|method| method.as_str() == text)
-            .ok_or(UnknownAuthMethod)
+        Self::ALL.into_iter().find(|method| method.as_str() == text).ok_or(UnknownAuthMethod)
     }
 }
 
@@ -150,35 +142,28 @@ impl PresentedCredentials {
 
         match (header, secret, assertion.or(assertion_type)) {
             // RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request."
-            (Some(_), Some(_), _) => Err(CredentialsError::SeveralMethods {
-                ways: "the Authorization header and 'client_secret'",
-            }),
-            (Some(_), _, Some(_)) => Err(CredentialsError::SeveralMethods {
-                ways: "the Authorization header and 'client_assertion'",
-            }),
-            (_, Some(_), Some(_)) => Err(CredentialsError::SeveralMethods {
-                ways: "'client_secret' and 'client_assertion'",
-            }),
+            (Some(_), Some(_), _) => {
+                Err(CredentialsError::SeveralMethods { ways: "the Authorization header and 'client_secret'" })
+            }
+            (Some(_), _, Some(_)) => {
+                Err(CredentialsError::SeveralMethods { ways: "the Authorization header and 'client_assertion'" })
+            }
+            (_, Some(_), Some(_)) => {
+                Err(CredentialsError::SeveralMethods { ways: "'client_secret' and 'client_assertion'" })
+            }
             (Some(basic), None, None) => match client_id {
                 Some(named) if named != basic.client_id => Err(CredentialsError::ClientIdsDiffer),
-                _ => Ok(Self::Basic {
-                    client_id: basic.client_id,
-                    secret: basic.secret,
-                }),
+                _ => Ok(Self::Basic { client_id: basic.client_id, secret: basic.secret }),
             },
             (None, Some(secret), None) => Ok(Self::Post {
-                client_id: client_id
-                    .ok_or(CredentialsError::SecretWithoutClientId)?
-                    .to_owned(),
+                client_id: client_id.ok_or(CredentialsError::SecretWithoutClientId)?.to_owned(),
                 secret: SecretString::from(secret),
             }),
             (None, None, Some(_)) => Ok(Self::Assertion {
                 client_id: client_id.map(str::to_owned),
                 assertion: checked_assertion(assertion, assertion_type)?,
             }),
-            (None, None, None) => Ok(Self::None {
-                client_id: client_id.map(str::to_owned),
-            }),
+            (None, None, None) => Ok(Self::None { client_id: client_id.map(str::to_owned) }),
         }
     }
 
@@ -204,17 +189,12 @@ impl PresentedCredentials {
 }
 
 /// RFC 7521 §4.2: both `client_assertion_type` and `client_assertion` are required for an assertion.
-fn checked_assertion(
-    assertion: Option<&str>,
-    assertion_type: Option<&str>,
-) -> Result<SecretString, CredentialsError> {
+fn checked_assertion(assertion: Option<&str>, assertion_type: Option<&str>) -> Result<SecretString, CredentialsError> {
     let assertion_type = assertion_type.ok_or(CredentialsError::AssertionWithoutType)?;
     if assertion_type != CLIENT_ASSERTION_TYPE {
         return Err(CredentialsError::UnknownAssertionType);
     }
-    assertion
-        .map(SecretString::from)
-        .ok_or(CredentialsError::TypeWithoutAssertion)
+    assertion.map(SecretString::from).ok_or(CredentialsError::TypeWithoutAssertion)
 }
 
 /// Why the way a client authenticates itself was refused, before anything was looked up.
@@ -224,14 +204,10 @@ pub enum CredentialsError {
     #[error(transparent)]
     Authorization(#[from] AuthorizationError),
     /// A bearer token where client credentials belong.
-    #[error(
-        "a Bearer token does not authenticate a client here; use Basic, 'client_secret' or 'client_assertion'"
-    )]
+    #[error("a Bearer token does not authenticate a client here; use Basic, 'client_secret' or 'client_assertion'")]
     BearerIsNoClient,
     /// Two methods at once.
-    #[error(
-        "client credentials are sent in more than one way ({ways}); use one of them (RFC 6749 section 2.3)"
-    )]
+    #[error("client credentials are sent in more than one way ({ways}); use one of them (RFC 6749 section 2.3)")]
     SeveralMethods {
         /// Which two.
         ways: &'static str,
@@ -243,14 +219,10 @@ pub enum CredentialsError {
     #[error("parameter 'client_secret' is sent without 'client_id'")]
     SecretWithoutClientId,
     /// `client_assertion` without `client_assertion_type`.
-    #[error(
-        "parameter 'client_assertion' is sent without 'client_assertion_type' (RFC 7521 section 4.2)"
-    )]
+    #[error("parameter 'client_assertion' is sent without 'client_assertion_type' (RFC 7521 section 4.2)")]
     AssertionWithoutType,
     /// `client_assertion_type` without `client_assertion`.
-    #[error(
-        "parameter 'client_assertion_type' is sent without 'client_assertion' (RFC 7521 section 4.2)"
-    )]
+    #[error("parameter 'client_assertion_type' is sent without 'client_assertion' (RFC 7521 section 4.2)")]
     TypeWithoutAssertion,
     /// A type of assertion other than JWT.
     #[error("'client_assertion_type' must be '{CLIENT_ASSERTION_TYPE}' (RFC 7523 section 2.2)")]
@@ -274,12 +246,7 @@ pub const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-
 
 /// The parameters of a body that authenticate or name a client, for the [`ParamRules`](crate::params::ParamRules) of
 /// every endpoint that authenticates clients.
-pub const CLIENT_PARAMS: &[&str] = &[
-    "client_id",
-    "client_secret",
-    "client_assertion",
-    "client_assertion_type",
-];
+pub const CLIENT_PARAMS: &[&str] = &["client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
 #[cfg(test)]
 mod tests {
@@ -291,8 +258,7 @@ mod tests {
     const RULES: ParamRules = ParamRules::new(CLIENT_PARAMS);
     /// `till-7:s3cret`
     const BASIC: &[u8] = b"Basic dGlsbC03OnMzY3JldA==";
-    const JWT_TYPE: &str =
-        "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+    const JWT_TYPE: &str = "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
 
     fn present(headers: &[&[u8]], body: &str) -> Result<PresentedCredentials, CredentialsError> {
         let params = Params::parse(body.as_bytes(), RULES).expect("well-formed parameters");
@@ -306,31 +272,22 @@ mod tests {
     #[test]
     fn each_method_is_recognised() {
         let basic = present(&[BASIC], "").expect("valid");
-        assert!(
-            matches!(&basic, PresentedCredentials::Basic { client_id, secret }
-            if client_id == "till-7" && secret.expose_secret() == "s3cret")
-        );
+        assert!(matches!(&basic, PresentedCredentials::Basic { client_id, secret }
+            if client_id == "till-7" && secret.expose_secret() == "s3cret"));
         assert_eq!(basic.method(), TokenEndpointAuthMethod::ClientSecretBasic);
 
         let post = present(&[], "client_id=till-7&client_secret=s%2Bc").expect("valid");
-        assert!(
-            matches!(&post, PresentedCredentials::Post { client_id, secret }
-            if client_id == "till-7" && secret.expose_secret() == "s+c")
-        );
+        assert!(matches!(&post, PresentedCredentials::Post { client_id, secret }
+            if client_id == "till-7" && secret.expose_secret() == "s+c"));
         assert_eq!(post.method(), TokenEndpointAuthMethod::ClientSecretPost);
 
         let assertion = present(&[], &format!("{JWT_TYPE}&client_assertion=a.b.c")).expect("valid");
-        assert!(
-            matches!(&assertion, PresentedCredentials::Assertion { client_id: None, assertion }
-            if assertion.expose_secret() == "a.b.c")
-        );
+        assert!(matches!(&assertion, PresentedCredentials::Assertion { client_id: None, assertion }
+            if assertion.expose_secret() == "a.b.c"));
         assert_eq!(assertion.method(), TokenEndpointAuthMethod::PrivateKeyJwt);
 
         let public = present(&[], "client_id=app").expect("valid");
-        assert_eq!(
-            (public.client_id(), public.method()),
-            (Some("app"), TokenEndpointAuthMethod::None)
-        );
+        assert_eq!((public.client_id(), public.method()), (Some("app"), TokenEndpointAuthMethod::None));
         assert_eq!(present(&[], "").expect("valid").client_id(), None);
     }
 
@@ -338,25 +295,16 @@ mod tests {
     fn more_than_one_method_is_refused_whichever_two() {
         let assertion = format!("{JWT_TYPE}&client_assertion=a.b.c");
         for (headers, body) in [
-            (
-                &[BASIC][..],
-                "client_id=till-7&client_secret=s3cret".to_owned(),
-            ),
+            (&[BASIC][..], "client_id=till-7&client_secret=s3cret".to_owned()),
             (&[BASIC], "client_secret=s3cret".to_owned()),
             (&[BASIC], assertion.clone()),
             (&[BASIC], "client_assertion=a.b.c".to_owned()),
             (&[BASIC], JWT_TYPE.to_owned()),
             (&[], format!("client_id=till-7&client_secret=x&{assertion}")),
-            (
-                &[BASIC],
-                format!("client_id=till-7&client_secret=x&{assertion}"),
-            ),
+            (&[BASIC], format!("client_id=till-7&client_secret=x&{assertion}")),
         ] {
             let error = refused(headers, &body);
-            assert!(
-                matches!(error, CredentialsError::SeveralMethods { .. }),
-                "{body}"
-            );
+            assert!(matches!(error, CredentialsError::SeveralMethods { .. }), "{body}");
             assert_eq!(error.code(), ErrorCode::InvalidRequest);
         }
     }
@@ -366,37 +314,22 @@ mod tests {
         assert!(present(&[BASIC], "client_id=till-7").is_ok());
         assert!(present(&[BASIC], "client_id=").is_ok());
         for other in ["till-8", "Till-7", "till-7%20", "till-7%E2%80%8B"] {
-            assert_eq!(
-                refused(&[BASIC], &format!("client_id={other}")),
-                CredentialsError::ClientIdsDiffer
-            );
+            assert_eq!(refused(&[BASIC], &format!("client_id={other}")), CredentialsError::ClientIdsDiffer);
         }
     }
 
     #[test]
     fn an_assertion_needs_its_type_and_the_type_its_assertion() {
-        assert_eq!(
-            refused(&[], "client_assertion=a.b.c"),
-            CredentialsError::AssertionWithoutType
-        );
-        assert_eq!(
-            refused(&[], JWT_TYPE),
-            CredentialsError::TypeWithoutAssertion
-        );
-        assert_eq!(
-            refused(&[], &format!("{JWT_TYPE}&client_assertion=")),
-            CredentialsError::TypeWithoutAssertion
-        );
+        assert_eq!(refused(&[], "client_assertion=a.b.c"), CredentialsError::AssertionWithoutType);
+        assert_eq!(refused(&[], JWT_TYPE), CredentialsError::TypeWithoutAssertion);
+        assert_eq!(refused(&[], &format!("{JWT_TYPE}&client_assertion=")), CredentialsError::TypeWithoutAssertion);
         let saml = "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:saml2-bearer&client_assertion=x";
         assert_eq!(refused(&[], saml), CredentialsError::UnknownAssertionType);
     }
 
     #[test]
     fn a_secret_without_client_id_is_refused_and_an_empty_secret_is_none() {
-        assert_eq!(
-            refused(&[], "client_secret=x"),
-            CredentialsError::SecretWithoutClientId
-        );
+        assert_eq!(refused(&[], "client_secret=x"), CredentialsError::SecretWithoutClientId);
         let public = present(&[], "client_id=app&client_secret=").expect("valid");
         assert_eq!(public.method(), TokenEndpointAuthMethod::None);
     }
@@ -404,22 +337,10 @@ mod tests {
     #[test]
     fn a_header_that_is_not_basic_does_not_fall_back_to_the_body() {
         let body = "client_id=till-7&client_secret=s3cret";
-        assert_eq!(
-            refused(&[b"Bearer abc"], body).code(),
-            ErrorCode::InvalidClient
-        );
-        assert_eq!(
-            refused(&[b"Negotiate abc"], body),
-            AuthorizationError::UnsupportedScheme.into()
-        );
-        assert_eq!(
-            refused(&[b"Basic !"], body),
-            AuthorizationError::BadBase64.into()
-        );
-        assert_eq!(
-            refused(&[BASIC, BASIC], ""),
-            AuthorizationError::Repeated.into()
-        );
+        assert_eq!(refused(&[b"Bearer abc"], body).code(), ErrorCode::InvalidClient);
+        assert_eq!(refused(&[b"Negotiate abc"], body), AuthorizationError::UnsupportedScheme.into());
+        assert_eq!(refused(&[b"Basic !"], body), AuthorizationError::BadBase64.into());
+        assert_eq!(refused(&[BASIC, BASIC], ""), AuthorizationError::Repeated.into());
     }
 
     #[test]
@@ -437,10 +358,6 @@ mod tests {
             assert_eq!(method.as_str().parse(), Ok(method));
             assert_eq!(serde_json::to_value(method).expect("json"), method.as_str());
         }
-        assert!(
-            "client_secret_jwt"
-                .parse::<TokenEndpointAuthMethod>()
-                .is_err()
-        );
+        assert!("client_secret_jwt".parse::<TokenEndpointAuthMethod>().is_err());
     }
 }

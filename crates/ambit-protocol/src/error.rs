@@ -114,10 +114,7 @@ impl std::str::FromStr for ErrorCode {
     type Err = UnknownErrorCode;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|code| code.as_str() == text)
-            .ok_or(UnknownErrorCode)
+        Self::ALL.into_iter().find(|code| code.as_str() == text).ok_or(UnknownErrorCode)
     }
 }
 
@@ -169,12 +166,7 @@ pub struct ErrorBody {
 impl ErrorBody {
     /// A body with the members every error has.
     #[must_use]
-    pub fn new(
-        error: ErrorCode,
-        description: &str,
-        error_uri: impl Into<String>,
-        trace_id: TraceId,
-    ) -> Self {
+    pub fn new(error: ErrorCode, description: &str, error_uri: impl Into<String>, trace_id: TraceId) -> Self {
         Self {
             error,
             error_description: describe(description),
@@ -254,17 +246,12 @@ mod tests {
     }
 
     fn trace_id() -> TraceId {
-        "0af7651916cd43dd8448eb211c80319c"
-            .parse()
-            .expect("a trace id")
+        "0af7651916cd43dd8448eb211c80319c".parse().expect("a trace id")
     }
 
     #[test]
     fn every_character_of_the_set_passes_and_its_neighbours_do_not() {
-        let set: String = (0u8..=0x7f)
-            .map(char::from)
-            .filter(|&c| allowed(c))
-            .collect();
+        let set: String = (0u8..=0x7f).map(char::from).filter(|&c| allowed(c)).collect();
         assert_eq!(describe(&set), set);
         assert_eq!(describe("\u{1f}"), "<U+001F>");
         assert_eq!(describe("\u{7f}"), "<U+007F>");
@@ -274,10 +261,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_is_shown() {
-        assert_eq!(
-            describe("a\u{a0}b\u{feff}\r\n"),
-            "a<U+00A0>b<U+FEFF><U+000D><U+000A>"
-        );
+        assert_eq!(describe("a\u{a0}b\u{feff}\r\n"), "a<U+00A0>b<U+FEFF><U+000D><U+000A>");
         assert_eq!(describe("\u{1f600}"), "<U+1F600>");
     }
 
@@ -303,20 +287,12 @@ mod tests {
             assert_eq!(serde_json::to_value(code).expect("json"), code.as_str());
             assert!((400..600).contains(&code.status()));
         }
-        assert_eq!(
-            "Invalid_Request".parse::<ErrorCode>(),
-            Err(UnknownErrorCode)
-        );
+        assert_eq!("Invalid_Request".parse::<ErrorCode>(), Err(UnknownErrorCode));
     }
 
     #[test]
     fn a_body_keeps_the_character_set_even_when_the_field_was_set_by_hand() {
-        let mut body = ErrorBody::new(
-            ErrorCode::InvalidScope,
-            "scope '\u{430}dmin'",
-            "https://h/errors/x",
-            trace_id(),
-        );
+        let mut body = ErrorBody::new(ErrorCode::InvalidScope, "scope '\u{430}dmin'", "https://h/errors/x", trace_id());
         assert_eq!(body.error_description, "scope '<U+0430>dmin'");
         body.error_description = "line\nbreak".to_owned();
         let json = serde_json::to_value(&body).expect("json");
@@ -325,27 +301,11 @@ mod tests {
 
     #[test]
     fn a_body_says_nothing_of_what_it_does_not_have() {
-        let body = ErrorBody::new(
-            ErrorCode::InvalidClient,
-            "x",
-            "https://h/errors/x",
-            trace_id(),
-        );
+        let body = ErrorBody::new(ErrorCode::InvalidClient, "x", "https://h/errors/x", trace_id());
         let json = serde_json::to_value(&body).expect("json");
-        let members: Vec<&str> = json
-            .as_object()
-            .expect("an object")
-            .keys()
-            .map(String::as_str)
-            .collect();
-        assert_eq!(
-            members,
-            ["error", "error_description", "error_uri", "trace_id"]
-        );
-        assert_eq!(
-            serde_json::from_value::<ErrorBody>(json).expect("reads back"),
-            body
-        );
+        let members: Vec<&str> = json.as_object().expect("an object").keys().map(String::as_str).collect();
+        assert_eq!(members, ["error", "error_description", "error_uri", "trace_id"]);
+        assert_eq!(serde_json::from_value::<ErrorBody>(json).expect("reads back"), body);
     }
 
     proptest! {

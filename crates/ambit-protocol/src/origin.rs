@@ -98,9 +98,7 @@ pub enum OriginError {
     #[error("'null' is the origin of every sandboxed page and cannot be allowed")]
     Null,
     /// Neither `https` nor loopback `http`.
-    #[error(
-        "an origin starts with 'https://', or for development with 'http://127.0.0.1' or 'http://[::1]'"
-    )]
+    #[error("an origin starts with 'https://', or for development with 'http://127.0.0.1' or 'http://[::1]'")]
     Scheme,
     /// Not as a browser writes it.
     #[error(
@@ -157,13 +155,9 @@ mod tests {
         ] {
             assert_eq!(parse(bad), Err(OriginError::Form), "{bad:?}");
         }
-        for bad in [
-            "http://app.example",
-            "http://localhost:3000",
-            "http://127.0.0.2",
-            "file:///",
-            "chrome-extension://abc",
-        ] {
+        for bad in
+            ["http://app.example", "http://localhost:3000", "http://127.0.0.2", "file:///", "chrome-extension://abc"]
+        {
             assert_eq!(parse(bad), Err(OriginError::Scheme), "{bad}");
         }
     }
@@ -188,10 +182,7 @@ mod tests {
     #[test]
     fn it_is_a_string_in_json_and_checked_when_read() {
         let origin: Origin = serde_json::from_str("\"https://app.example\"").expect("valid");
-        assert_eq!(
-            serde_json::to_string(&origin).expect("json"),
-            "\"https://app.example\""
-        );
+        assert_eq!(serde_json::to_string(&origin).expect("json"), "\"https://app.example\"");
         assert!(serde_json::from_str::<Origin>("\"null\"").is_err());
     }
 

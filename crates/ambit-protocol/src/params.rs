@@ -43,12 +43,7 @@ impl ParamRules {
     /// Rules for an endpoint that understands `known`, each at most once, with the default limits.
     #[must_use]
     pub const fn new(known: &'static [&'static str]) -> Self {
-        Self {
-            known,
-            repeatable: &[],
-            max_params: DEFAULT_MAX_PARAMS,
-            max_bytes: DEFAULT_MAX_BYTES,
-        }
+        Self { known, repeatable: &[], max_params: DEFAULT_MAX_PARAMS, max_bytes: DEFAULT_MAX_BYTES }
     }
 
     /// The same rules, where these names may repeat.
@@ -107,17 +102,13 @@ impl<'a> Params<'a> {
     /// See [`ParamsError`]; every one of them is an `invalid_request`.
     pub fn parse(input: &'a [u8], rules: ParamRules) -> Result<Self, ParamsError> {
         if input.len() > rules.max_bytes {
-            return Err(ParamsError::TooLong {
-                max: rules.max_bytes,
-            });
+            return Err(ParamsError::TooLong { max: rules.max_bytes });
         }
         let text = str::from_utf8(input).map_err(|error| not_utf8(input, error.valid_up_to()))?;
         let mut entries: Vec<Entry<'a>> = Vec::with_capacity(TYPICAL_PARAMS);
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             if entries.len() == rules.max_params {
-                return Err(ParamsError::TooMany {
-                    max: rules.max_params,
-                });
+                return Err(ParamsError::TooMany { max: rules.max_params });
             }
             let (raw_name, raw_value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = form_decode(raw_name).map_err(|fault| fault.of(raw_name))?;
@@ -141,14 +132,8 @@ impl<'a> Params<'a> {
     /// [`ParamsError::InUri`], or what makes the query unreadable.
     pub fn refuse_in_query(query: &[u8], rules: ParamRules) -> Result<(), ParamsError> {
         let query = Params::parse(query, rules)?;
-        match query
-            .entries
-            .iter()
-            .find(|entry| rules.known.contains(&&*entry.name))
-        {
-            Some(entry) => Err(ParamsError::InUri {
-                name: shown(&entry.name),
-            }),
+        match query.entries.iter().find(|entry| rules.known.contains(&&*entry.name)) {
+            Some(entry) => Err(ParamsError::InUri { name: shown(&entry.name) }),
             None => Ok(()),
         }
     }
@@ -177,19 +162,13 @@ impl<'a> Params<'a> {
     pub fn require(&self, name: &'static str) -> Result<&str, ParamsError> {
         self.get(name).ok_or_else(|| ParamsError::Missing {
             name,
-            near_miss: self
-                .near_misses()
-                .find(|miss| miss.meant == name)
-                .map(|miss| shown(miss.sent)),
+            near_miss: self.near_misses().find(|miss| miss.meant == name).map(|miss| shown(miss.sent)),
         })
     }
 
     /// The names that were sent and are not understood here, in the order sent.
     pub fn unrecognised(&self) -> impl Iterator<Item = &str> {
-        self.entries
-            .iter()
-            .map(|entry| &*entry.name)
-            .filter(|name| !self.rules.known.contains(name))
+        self.entries.iter().map(|entry| &*entry.name).filter(|name| !self.rules.known.contains(name))
     }
 
     /// The unrecognised names that look like a known one which was not sent: another case (`Scope`), a plural
@@ -198,23 +177,15 @@ impl<'a> Params<'a> {
     /// They are ignored like every unrecognised parameter, and are worth a hint.
     pub fn near_misses(&self) -> impl Iterator<Item = NearMiss<'_>> {
         self.unrecognised().filter_map(|sent| {
-            let meant = self
-                .rules
-                .known
-                .iter()
-                .find(|known| look_alike(sent, known))?;
-            self.get(meant)
-                .is_none()
-                .then_some(NearMiss { sent, meant })
+            let meant = self.rules.known.iter().find(|known| look_alike(sent, known))?;
+            self.get(meant).is_none().then_some(NearMiss { sent, meant })
         })
     }
 }
 
 impl fmt::Debug for Params<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set()
-            .entries(self.entries.iter().map(|entry| &entry.name))
-            .finish()
+        f.debug_set().entries(self.entries.iter().map(|entry| &entry.name)).finish()
     }
 }
 
@@ -232,11 +203,7 @@ pub struct NearMiss<'a> {
 impl fmt::Display for NearMiss<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sent, meant } = self;
-        write!(
-            f,
-            "parameter '{}' is not known and was ignored; did you mean '{meant}'?",
-            shown(sent)
-        )
+        write!(f, "parameter '{}' is not known and was ignored; did you mean '{meant}'?", shown(sent))
     }
 }
 
@@ -256,9 +223,7 @@ pub enum ParamsError {
         max: usize,
     },
     /// A `%` without two hexadecimal digits after it.
-    #[error(
-        "parameter '{name}' has a '%' that is not followed by two hexadecimal digits (RFC 6749 Appendix B)"
-    )]
+    #[error("parameter '{name}' has a '%' that is not followed by two hexadecimal digits (RFC 6749 Appendix B)")]
     BadEscape {
         /// The parameter, made fit to be shown.
         name: String,
@@ -285,9 +250,7 @@ pub enum ParamsError {
         name: String,
     },
     /// A parameter of the body was put in the URI.
-    #[error(
-        "parameter '{name}' must be sent in the request body, not in the URI (RFC 6749 section 2.3.1)"
-    )]
+    #[error("parameter '{name}' must be sent in the request body, not in the URI (RFC 6749 section 2.3.1)")]
     InUri {
         /// The parameter, made fit to be shown.
         name: String,
@@ -364,18 +327,10 @@ fn form_decode_from(raw: &str, first: usize) -> Result<String, FormFault> {
 
 /// The error for raw octets that are not UTF-8, which names the parameter they are in.
 fn not_utf8(input: &[u8], at: usize) -> ParamsError {
-    let start = input[..at]
-        .iter()
-        .rposition(|&byte| byte == b'&')
-        .map_or(0, |ampersand| ampersand + 1);
-    let pair = input[start..]
-        .split(|&byte| byte == b'&')
-        .next()
-        .unwrap_or_default();
+    let start = input[..at].iter().rposition(|&byte| byte == b'&').map_or(0, |ampersand| ampersand + 1);
+    let pair = input[start..].split(|&byte| byte == b'&').next().unwrap_or_default();
     let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
-    FormFault::NotUtf8.of(&String::from_utf8_lossy(
-        &name[..name.len().min(MAX_SHOWN_NAME)],
-    ))
+    FormFault::NotUtf8.of(&String::from_utf8_lossy(&name[..name.len().min(MAX_SHOWN_NAME)]))
 }
 
 /// A name as it may appear in an error: in the allowed characters, and not at any length.
@@ -384,17 +339,11 @@ fn shown(name: &str) -> String {
 }
 
 fn join_hint(name: &str) -> &'static str {
-    if look_alike(name, "scope") {
-        "; put several scopes into one 'scope' parameter, separated by spaces"
-    } else {
-        ""
-    }
+    if look_alike(name, "scope") { "; put several scopes into one 'scope' parameter, separated by spaces" } else { "" }
 }
 
 fn near_miss_hint(near_miss: Option<&str>) -> String {
-    near_miss
-        .map(|sent| format!("; '{sent}' was sent instead"))
-        .unwrap_or_default()
+    near_miss.map(|sent| format!("; '{sent}' was sent instead")).unwrap_or_default()
 }
 
 /// Whether two names are the same to the eye of a person in a hurry.
@@ -402,9 +351,7 @@ fn look_alike(sent: &str, known: &str) -> bool {
     fn essence(name: &str) -> impl Iterator<Item = u8> {
         let name = name.split('[').next().unwrap_or_default();
         let name = name.strip_suffix(['s', 'S']).unwrap_or(name);
-        name.bytes()
-            .filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b' '))
-            .map(|byte| byte.to_ascii_lowercase())
+        name.bytes().filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b' ')).map(|byte| byte.to_ascii_lowercase())
     }
     essence(sent).eq(essence(known))
 }

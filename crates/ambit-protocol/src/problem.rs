@@ -102,10 +102,7 @@ impl Problem {
     /// Adds a fault of the request body.
     #[must_use]
     pub fn with_error(mut self, pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        self.errors.push(FieldError {
-            pointer: pointer.into(),
-            message: message.into(),
-        });
+        self.errors.push(FieldError { pointer: pointer.into(), message: message.into() });
         self
     }
 
@@ -162,16 +159,13 @@ impl From<Map<String, Value>> for Problem {
 
 /// Takes a member out of the map; none when it is absent or not of its type, which RFC 9457 §3.1 has us ignore.
 fn take<T: serde::de::DeserializeOwned>(map: &mut Map<String, Value>, member: &str) -> Option<T> {
-    map.remove(member)
-        .and_then(|value| serde_json::from_value(value).ok())
+    map.remove(member).and_then(|value| serde_json::from_value(value).ok())
 }
 
 /// The media type of a problem (RFC 9457 §3).
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-const MEMBERS: [&str; 7] = [
-    "type", "title", "status", "detail", "instance", "trace_id", "errors",
-];
+const MEMBERS: [&str; 7] = ["type", "title", "status", "detail", "instance", "trace_id", "errors"];
 
 #[cfg(test)]
 mod tests {
@@ -184,11 +178,7 @@ mod tests {
         let problem = Problem::new("https://h/errors/x", "Too few rights", 403)
             .with_detail("Platform token requires admin:write scope")
             .with_instance("/api/v1/admin/tenants")
-            .with_trace_id(
-                "0af7651916cd43dd8448eb211c80319c"
-                    .parse()
-                    .expect("a trace id"),
-            )
+            .with_trace_id("0af7651916cd43dd8448eb211c80319c".parse().expect("a trace id"))
             .with_extension("required", json!(["admin:write"]));
         let text = serde_json::to_string(&problem).expect("json");
         assert_eq!(
@@ -199,29 +189,22 @@ mod tests {
                 r#""trace_id":"0af7651916cd43dd8448eb211c80319c","required":["admin:write"]}"#
             )
         );
-        assert_eq!(
-            serde_json::from_str::<Problem>(&text).expect("reads back"),
-            problem
-        );
+        assert_eq!(serde_json::from_str::<Problem>(&text).expect("reads back"), problem);
     }
 
     #[test]
     fn an_extension_cannot_take_the_place_of_a_member() {
-        let problem = Problem::new("a", "b", 404)
-            .with_extension("status", 200)
-            .with_extension("detail", "x");
+        let problem = Problem::new("a", "b", 404).with_extension("status", 200).with_extension("detail", "x");
         let text = serde_json::to_string(&problem).expect("json");
         assert_eq!(text, r#"{"type":"a","title":"b","status":404}"#);
     }
 
     #[test]
     fn members_that_are_absent_or_of_another_type_are_ignored() {
-        let foreign = json!({"title": 7, "status": "403", "detail": ["x"], "errors": "no", "trace_id": "zz", "more": true});
+        let foreign =
+            json!({"title": 7, "status": "403", "detail": ["x"], "errors": "no", "trace_id": "zz", "more": true});
         let problem: Problem = serde_json::from_value(foreign).expect("any object is a problem");
-        assert_eq!(
-            problem,
-            Problem::new("about:blank", "", 0).with_extension("more", true)
-        );
+        assert_eq!(problem, Problem::new("about:blank", "", 0).with_extension("more", true));
         assert!(serde_json::from_str::<Problem>("[]").is_err());
     }
 }

@@ -76,9 +76,8 @@ impl RedirectUri {
         presented == self.raw
             || self.kind == RedirectUriKind::Loopback
                 && Loopback::split(presented).is_some_and(|presented| {
-                    Loopback::split(&self.raw).is_some_and(|own| {
-                        presented.address == own.address && presented.rest == own.rest
-                    })
+                    Loopback::split(&self.raw)
+                        .is_some_and(|own| presented.address == own.address && presented.rest == own.rest)
                 })
     }
 }
@@ -146,8 +145,7 @@ fn check(raw: &str) -> Result<RedirectUriKind, RedirectUriError> {
     match scheme {
         "https" => {
             let rest = rest.strip_prefix("//").ok_or(RedirectUriError::Host)?;
-            let (authority, path_and_query) =
-                rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            let (authority, path_and_query) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
             check_authority(raw, authority)?;
             check_path(path_and_query)?;
             Ok(RedirectUriKind::Https)
@@ -203,10 +201,7 @@ fn check_authority(raw: &str, authority: &str) -> Result<(), RedirectUriError> {
 fn check_path(path_and_query: &str) -> Result<(), RedirectUriError> {
     let path = path_and_query.split('?').next().unwrap_or_default();
     // Some servers take `;x` off a segment before they look at it.
-    if path
-        .split('/')
-        .any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
-    {
+    if path.split('/').any(|segment| matches!(segment.split(';').next(), Some("." | ".."))) {
         return Err(RedirectUriError::DotSegment);
     }
     if escapes(path).any(|octet| matches!(octet, b'.' | b'/' | b'\\' | b'%')) {
@@ -221,21 +216,17 @@ fn check_path(path_and_query: &str) -> Result<(), RedirectUriError> {
 
 /// The octets that are written as escapes. Every `%` must start one.
 fn escapes(text: &str) -> impl Iterator<Item = u8> {
-    text.split('%')
-        .skip(1)
-        .filter_map(|after| match *after.as_bytes() {
-            [high, low, ..] => Some(uri::hex_digit(high)? << 4 | uri::hex_digit(low)?),
-            _ => None,
-        })
+    text.split('%').skip(1).filter_map(|after| match *after.as_bytes() {
+        [high, low, ..] => Some(uri::hex_digit(high)? << 4 | uri::hex_digit(low)?),
+        _ => None,
+    })
 }
 
 fn is_reversed_domain(scheme: &str) -> bool {
     let labels = scheme.split('.');
     labels.clone().count() >= 2
         && labels.into_iter().all(|label| !label.is_empty())
-        && !scheme
-            .bytes()
-            .any(|byte| byte.is_ascii_uppercase() || byte == b'+')
+        && !scheme.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'+')
 }
 
 /// The parts of an `http` URI with a loopback address; the port is looked at and left out.
@@ -248,15 +239,9 @@ impl<'a> Loopback<'a> {
     fn split(raw: &'a str) -> Option<Self> {
         let after_scheme = raw.strip_prefix("http://")?;
         // RFC 8252 §8.3: "the use of localhost is NOT RECOMMENDED".
-        let address = ["127.0.0.1", "[::1]"]
-            .into_iter()
-            .find(|address| after_scheme.starts_with(address))?;
+        let address = ["127.0.0.1", "[::1]"].into_iter().find(|address| after_scheme.starts_with(address))?;
         let after_address = &after_scheme[address.len()..];
-        let (port, rest) = after_address.split_at(
-            after_address
-                .find(['/', '?'])
-                .unwrap_or(after_address.len()),
-        );
+        let (port, rest) = after_address.split_at(after_address.find(['/', '?']).unwrap_or(after_address.len()));
         if !port.is_empty() {
             port_number(port.strip_prefix(':')?)?;
         }
@@ -304,9 +289,7 @@ pub enum RedirectUriError {
     #[error("an 'https' redirect URI names a host, not an IP address")]
     IpAddress,
     /// No host, or not a host name in lower case.
-    #[error(
-        "an 'https' redirect URI has '//' and a host name in lower-case ASCII (other names in their 'xn--' form)"
-    )]
+    #[error("an 'https' redirect URI has '//' and a host name in lower-case ASCII (other names in their 'xn--' form)")]
     Host,
     /// A port that is none.
     #[error("a port is a number from 1 to 65535")]
@@ -321,9 +304,7 @@ pub enum RedirectUriError {
     #[error("a redirect URI has no percent-encoded control characters, and its escapes are UTF-8")]
     EscapedControl,
     /// A private-use scheme not followed by a path.
-    #[error(
-        "a private-use scheme is followed by ':/' and a path, without '@' (RFC 8252 section 7.1)"
-    )]
+    #[error("a private-use scheme is followed by ':/' and a path, without '@' (RFC 8252 section 7.1)")]
     PrivateUse,
 }
 

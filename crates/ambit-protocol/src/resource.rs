@@ -97,14 +97,10 @@ pub enum ResourceError {
     #[error("a resource must not have a fragment, '#' (RFC 8707 section 2)")]
     Fragment,
     /// It has characters that no URI has.
-    #[error(
-        "a resource must be a URI: ASCII without spaces, other characters percent-encoded (RFC 3986)"
-    )]
+    #[error("a resource must be a URI: ASCII without spaces, other characters percent-encoded (RFC 3986)")]
     Characters,
     /// It does not start with a scheme, or the rest does not make a URI.
-    #[error(
-        "a resource must be an absolute URI, such as 'https://pos.example/api' (RFC 8707 section 2)"
-    )]
+    #[error("a resource must be an absolute URI, such as 'https://pos.example/api' (RFC 8707 section 2)")]
     NotAbsolute,
 }
 
@@ -137,17 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_not_an_absolute_uri_is_refused() {
-        for bad in [
-            "",
-            "/api",
-            "pos",
-            "//pos.example/api",
-            "https:",
-            "https://",
-            ":x",
-            "1a:b",
-            "https://[::1",
-        ] {
+        for bad in ["", "/api", "pos", "//pos.example/api", "https:", "https://", ":x", "1a:b", "https://[::1"] {
             assert_eq!(parse(bad), Err(ResourceError::NotAbsolute), "{bad}");
         }
         for bad in [
@@ -169,10 +155,7 @@ mod tests {
         let of_len = |len: usize| format!("urn:{}", "a".repeat(len - 4));
         assert!(parse(&of_len(MAX_RESOURCE_LEN - 1)).is_ok());
         assert!(parse(&of_len(MAX_RESOURCE_LEN)).is_ok());
-        assert_eq!(
-            parse(&of_len(MAX_RESOURCE_LEN + 1)),
-            Err(ResourceError::TooLong)
-        );
+        assert_eq!(parse(&of_len(MAX_RESOURCE_LEN + 1)), Err(ResourceError::TooLong));
     }
 
     #[test]

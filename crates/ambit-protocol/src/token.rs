@@ -86,22 +86,14 @@ impl TokenRequest {
     /// ```
     pub fn parse(params: &Params<'_>) -> Result<Self, TokenRequestError> {
         let grant_type = params.require("grant_type")?;
-        let Some(grant_type) = GrantType::ALL
-            .into_iter()
-            .find(|known| known.as_str() == grant_type)
-        else {
-            return Err(TokenRequestError::UnsupportedGrantType {
-                sent: describe_within(grant_type, MAX_SHOWN_VALUE),
-            });
+        let Some(grant_type) = GrantType::ALL.into_iter().find(|known| known.as_str() == grant_type) else {
+            return Err(TokenRequestError::UnsupportedGrantType { sent: describe_within(grant_type, MAX_SHOWN_VALUE) });
         };
         let owned = |name| params.get(name).map(str::to_owned);
         match grant_type {
             GrantType::ClientCredentials => Ok(Self::ClientCredentials {
                 scope: owned("scope"),
-                resource: params
-                    .all("resource")
-                    .map(resource)
-                    .collect::<Result<_, _>>()?,
+                resource: params.all("resource").map(resource).collect::<Result<_, _>>()?,
                 tenant: owned("tenant"),
                 unit: owned("unit"),
             }),
@@ -118,10 +110,7 @@ impl TokenRequest {
 }
 
 fn resource(text: &str) -> Result<ResourceIndicator, TokenRequestError> {
-    text.parse().map_err(|why| TokenRequestError::BadResource {
-        sent: describe_within(text, MAX_SHOWN_VALUE),
-        why,
-    })
+    text.parse().map_err(|why| TokenRequestError::BadResource { sent: describe_within(text, MAX_SHOWN_VALUE), why })
 }
 
 /// Why a token request was refused before it was understood. What it quotes is fit to be shown.
@@ -192,12 +181,7 @@ impl<'a> TokenResponse<'a> {
     /// An answer in which everything asked for was granted.
     #[must_use]
     pub const fn new(access_token: &'a str, expires_in: u64, scope: &'a str) -> Self {
-        Self {
-            access_token,
-            token_type: TokenType::Bearer,
-            expires_in,
-            scope,
-        }
+        Self { access_token, token_type: TokenType::Bearer, expires_in, scope }
     }
 }
 
@@ -225,9 +209,7 @@ mod tests {
     use super::*;
 
     fn parse(body: &str) -> Result<TokenRequest, TokenRequestError> {
-        TokenRequest::parse(
-            &Params::parse(body.as_bytes(), TokenRequest::RULES).expect("well-formed parameters"),
-        )
+        TokenRequest::parse(&Params::parse(body.as_bytes(), TokenRequest::RULES).expect("well-formed parameters"))
     }
 
     fn refused(body: &str) -> (ErrorCode, String) {
@@ -244,10 +226,7 @@ mod tests {
             request,
             TokenRequest::ClientCredentials {
                 scope: Some("a b".to_owned()),
-                resource: vec![
-                    "urn:x".parse().expect("a URI"),
-                    "https://y/".parse().expect("a URI")
-                ],
+                resource: vec!["urn:x".parse().expect("a URI"), "https://y/".parse().expect("a URI")],
                 tenant: Some("acme".to_owned()),
                 unit: Some("north".to_owned()),
             }
@@ -256,76 +235,33 @@ mod tests {
 
     #[test]
     fn everything_but_the_grant_type_may_be_omitted_or_empty() {
-        let empty = TokenRequest::ClientCredentials {
-            scope: None,
-            resource: vec![],
-            tenant: None,
-            unit: None,
-        };
+        let empty = TokenRequest::ClientCredentials { scope: None, resource: vec![], tenant: None, unit: None };
         assert_eq!(parse("grant_type=client_credentials"), Ok(empty.clone()));
-        assert_eq!(
-            parse("grant_type=client_credentials&scope=&resource=&tenant=&unit=&foo=bar"),
-            Ok(empty)
-        );
+        assert_eq!(parse("grant_type=client_credentials&scope=&resource=&tenant=&unit=&foo=bar"), Ok(empty));
     }
 
     #[test]
     fn a_missing_grant_type_is_an_invalid_request() {
-        assert_eq!(
-            refused("scope=a"),
-            (
-                ErrorCode::InvalidRequest,
-                "parameter 'grant_type' is missing".to_owned()
-            )
-        );
+        assert_eq!(refused("scope=a"), (ErrorCode::InvalidRequest, "parameter 'grant_type' is missing".to_owned()));
         assert_eq!(refused("grant_type=").0, ErrorCode::InvalidRequest);
-        assert!(
-            refused("grantType=client_credentials")
-                .1
-                .ends_with("'grantType' was sent instead")
-        );
+        assert!(refused("grantType=client_credentials").1.ends_with("'grantType' was sent instead"));
     }
 
     #[test]
     fn another_grant_type_is_unsupported_and_told_what_is() {
         let (code, text) = refused("grant_type=password");
         assert_eq!(code, ErrorCode::UnsupportedGrantType);
-        assert_eq!(
-            text,
-            "grant_type 'password' is not supported; supported: 'client_credentials'"
-        );
-        for other in [
-            "Client_Credentials",
-            "client_credentials%20",
-            "authorization_code",
-            "%22%0A",
-        ] {
-            assert_eq!(
-                refused(&format!("grant_type={other}")).0,
-                ErrorCode::UnsupportedGrantType,
-                "{other}"
-            );
+        assert_eq!(text, "grant_type 'password' is not supported; supported: 'client_credentials'");
+        for other in ["Client_Credentials", "client_credentials%20", "authorization_code", "%22%0A"] {
+            assert_eq!(refused(&format!("grant_type={other}")).0, ErrorCode::UnsupportedGrantType, "{other}");
         }
-        assert!(
-            refused(&format!("grant_type={}", "x".repeat(10_000)))
-                .1
-                .len()
-                < 200
-        );
+        assert!(refused(&format!("grant_type={}", "x".repeat(10_000))).1.len() < 200);
     }
 
     #[test]
     fn a_resource_that_is_not_an_absolute_uri_is_an_invalid_target() {
-        for bad in [
-            "/api",
-            "pos",
-            "https://x/%23y",
-            "https://x/#y",
-            "https://x/+y",
-        ] {
-            let (code, text) = refused(&format!(
-                "grant_type=client_credentials&resource=urn:ok&resource={bad}"
-            ));
+        for bad in ["/api", "pos", "https://x/%23y", "https://x/#y", "https://x/+y"] {
+            let (code, text) = refused(&format!("grant_type=client_credentials&resource=urn:ok&resource={bad}"));
             assert_eq!(code, ErrorCode::InvalidTarget, "{bad}");
             assert!(text.starts_with("resource '"), "{text}");
         }

@@ -242,10 +242,7 @@ mod tests {
             parse(&format!("00-{TRACE}-{SPAN}-ff")).map(|p| p.to_string()),
             Some(format!("00-{TRACE}-{SPAN}-01"))
         );
-        assert_eq!(
-            parse(&format!("00-{TRACE}-{SPAN}-02")).map(|p| p.sampled),
-            Some(false)
-        );
+        assert_eq!(parse(&format!("00-{TRACE}-{SPAN}-02")).map(|p| p.sampled), Some(false));
     }
 
     #[test]
@@ -297,10 +294,7 @@ mod tests {
         assert!(format!("{TRACE}0").parse::<TraceId>().is_err());
         assert!("0".repeat(32).parse::<TraceId>().is_err());
         assert!(format!("{}1", "0".repeat(31)).parse::<TraceId>().is_ok());
-        assert_eq!(
-            serde_json::to_value(TRACE.parse::<TraceId>().expect("valid")).expect("json"),
-            TRACE
-        );
+        assert_eq!(serde_json::to_value(TRACE.parse::<TraceId>().expect("valid")).expect("json"), TRACE);
         assert!(serde_json::from_value::<TraceId>("xyz".into()).is_err());
     }
 

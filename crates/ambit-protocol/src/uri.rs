@@ -23,11 +23,8 @@ pub(crate) fn has_only_uri_characters(text: &str) -> bool {
 pub(crate) fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once(':')?;
     let mut bytes = scheme.bytes();
-    let starts_with_letter = bytes
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic());
-    let legal =
-        bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+    let starts_with_letter = bytes.next().is_some_and(|first| first.is_ascii_alphabetic());
+    let legal = bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
     (starts_with_letter && legal).then_some(scheme)
 }
 
@@ -50,13 +47,10 @@ mod tests {
 
     #[test]
     fn the_characters_of_a_uri_are_those_of_rfc_3986() {
-        assert!(has_only_uri_characters(
-            "https://a.b:1/c?d=e&f#g[]@!$'()*+,;=-_~%2F"
-        ));
-        for bad in [
-            " ", "\"", "<", ">", "\\", "^", "`", "{", "|", "}", "\t", "\0", "\u{7f}", "\u{e9}",
-            "%", "%2", "%2g", "a%",
-        ] {
+        assert!(has_only_uri_characters("https://a.b:1/c?d=e&f#g[]@!$'()*+,;=-_~%2F"));
+        for bad in
+            [" ", "\"", "<", ">", "\\", "^", "`", "{", "|", "}", "\t", "\0", "\u{7f}", "\u{e9}", "%", "%2", "%2g", "a%"]
+        {
             assert!(!has_only_uri_characters(bad), "{bad}");
         }
     }

@@ -178,7 +178,8 @@ pub fn client_assertion(
     validation: &AssertionValidation<'_>,
 ) -> Result<Verified<AssertionClaims>, TokenError> {
     // RFC 8725 §3.11: an access token or an ID token of the same client is no assertion.
-    let rules = JwsRules { max_len: MAX_TOKEN_LEN, typ: &["JWT", "client-authentication+jwt"], typ_may_be_absent: true };
+    let rules =
+        JwsRules { max_len: MAX_TOKEN_LEN, typ: &["JWT", "client-authentication+jwt"], typ_may_be_absent: true };
     let payload = jws::verify(assertion, rules, keys)?;
     let object = Object::parse(payload.bytes())?;
     let claims = AssertionClaims::from_object(&object)?;

@@ -91,7 +91,10 @@ mod tests {
 
     #[test]
     fn nothing_else_is_an_algorithm() {
-        for name in ["none", "None", "nONE", "", "HS256", "HS512", "ES256K", "ES384", "RS512", "Ed25519", "es256", "ES256 ", "RSA1_5"] {
+        for name in [
+            "none", "None", "nONE", "", "HS256", "HS512", "ES256K", "ES384", "RS512", "Ed25519", "es256", "ES256 ",
+            "RSA1_5",
+        ] {
             assert_eq!(name.parse::<Algorithm>(), Err(UnsupportedAlgorithm), "{name}");
             assert!(serde_json::from_value::<Algorithm>(name.into()).is_err(), "{name}");
         }

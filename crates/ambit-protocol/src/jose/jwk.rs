@@ -73,7 +73,9 @@ pub enum JwkError {
     #[error("the JWK is a shared secret ('kty':'oct'); only public keys are accepted")]
     Symmetric,
     /// A member of a private key is there. Whoever sees this must consider that key leaked.
-    #[error("the JWK contains the private member '{0}'; send the public key only, and replace this key pair: its private half has left your hands")]
+    #[error(
+        "the JWK contains the private member '{0}'; send the public key only, and replace this key pair: its private half has left your hands"
+    )]
     Private(&'static str),
     /// `kty` or `crv` names something else than P-256, Ed25519 or RSA.
     #[error("the JWK's key type or curve is not supported: use EC with P-256, OKP with Ed25519, or RSA")]
@@ -245,9 +247,7 @@ impl VerifyingKey {
     pub fn new(jwk: &Jwk) -> Result<Self, JwkError> {
         let algorithm = jwk.algorithm();
         let parsed = match &jwk.key {
-            PublicKey::P256 { x, y } => {
-                ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, [&[4][..], x, y].concat())
-            }
+            PublicKey::P256 { x, y } => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, [&[4][..], x, y].concat()),
             PublicKey::Ed25519 { x } if is_small_order(x) => return Err(JwkError::Invalid),
             PublicKey::Ed25519 { x } => ParsedPublicKey::new(&ED25519, x),
             PublicKey::Rsa { n, e } => RsaPublicKeyComponents { n, e }.to_parsed_public_key(match algorithm {
@@ -306,7 +306,8 @@ impl VerifyingKeys {
         let mut keys = Vec::with_capacity(published.keys.len());
         let mut passed_over = Vec::new();
         for (index, json) in published.keys.into_iter().enumerate() {
-            let jwk = serde_json::from_str(json.get()).map_err(|_| JwkError::Malformed).and_then(|raw: RawJwk| raw.parse());
+            let jwk =
+                serde_json::from_str(json.get()).map_err(|_| JwkError::Malformed).and_then(|raw: RawJwk| raw.parse());
             match jwk.and_then(|jwk| Ok((VerifyingKey::new(&jwk)?, jwk))) {
                 Ok((key, jwk)) => {
                     usable.push(jwk);

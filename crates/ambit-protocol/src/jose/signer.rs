@@ -149,9 +149,7 @@ impl SigningKey {
             Pair::Ecdsa(pair) => pair.to_pkcs8v1().map(|document| copy(document.as_ref())),
             // Version 1, the form other tools read.
             Pair::Ed25519(pair) => pair.to_pkcs8v1().map(|document| copy(document.as_ref())),
-            Pair::Rsa { pair, .. } => {
-                AsDer::<Pkcs8V1Der<'_>>::as_der(pair).map(|document| copy(document.as_ref()))
-            }
+            Pair::Rsa { pair, .. } => AsDer::<Pkcs8V1Der<'_>>::as_der(pair).map(|document| copy(document.as_ref())),
         }
         .map_err(|_| SigningError::Serialize)
     }
@@ -168,13 +166,10 @@ impl SigningKey {
         let jwk = match &self.pair {
             Pair::Ecdsa(pair) => Jwk::from_p256_point(pair.public_key().as_ref()),
             Pair::Ed25519(pair) => Jwk::from_ed25519(pair.public_key().as_ref()),
-            Pair::Rsa { pair, .. } => {
-                der::rsa_public_key(pair.public_key().as_ref()).map(|(n, e)| Jwk::from_rsa(n, e))
-            }
+            Pair::Rsa { pair, .. } => der::rsa_public_key(pair.public_key().as_ref()).map(|(n, e)| Jwk::from_rsa(n, e)),
         };
         // The crypto library wrote these octets, in the fixed encodings it documents.
-        jwk.expect("the library's own public keys are well formed")
-            .described(self.algorithm, kid)
+        jwk.expect("the library's own public keys are well formed").described(self.algorithm, kid)
     }
 
     /// Prepares the header of all tokens of one kind (`typ`, as `at+jwt`) that this key will sign.

@@ -239,7 +239,23 @@ mod tests {
 
     #[test]
     fn what_is_not_exactly_one_object_is_refused() {
-        for text in ["", " ", "1", "null", "[]", "[1]", "\"a\"", "{", "{}{}", "{} x", "{}\0", "\u{feff}{}", "{\"a\":}", "{'a':1}", "{\"a\":1,}"] {
+        for text in [
+            "",
+            " ",
+            "1",
+            "null",
+            "[]",
+            "[1]",
+            "\"a\"",
+            "{",
+            "{}{}",
+            "{} x",
+            "{}\0",
+            "\u{feff}{}",
+            "{\"a\":}",
+            "{'a':1}",
+            "{\"a\":1,}",
+        ] {
             assert!(!parses(text), "{text:?}");
         }
         assert!(Object::parse(b"{\"a\":\"\xff\"}").is_err(), "invalid UTF-8");

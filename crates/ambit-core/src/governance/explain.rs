@@ -1,1 +1,327 @@
-//! (being written)
+//! Explain: the engine that decides, asked why (scopes.md §6).
+//!
+//! Three questions: what would this request get, why does this token carry what it carries, and why this 403. All answers
+//! walk the same chain of links and name the first one that is broken, with the smallest change that mends it.
+
+mod fix;
+
+use ambit_protocol::admin::scope::ScopeState;
+use ambit_protocol::claims::AccessTokenClaims;
+use ambit_protocol::decision::Reason;
+use ambit_protocol::error::describe;
+use ambit_protocol::explain::{DecisionReport, Explanation, Link, LinkReport};
+use ambit_protocol::scope;
+use ambit_protocol::time::Timestamp;
+
+use super::decision::{Decision, Outcome, all_against, decide};
+use super::gates::Gate;
+use super::rules;
+use super::suggest::suggest;
+use crate::client::Facts;
+use crate::grants::client_credentials::rule_facts;
+pub use fix::Addresses;
+
+/// What is known of the request that minted a token.
+#[derive(Debug, Clone, Default)]
+pub struct Asked<'a> {
+    /// The `scope` parameter; none where it was omitted.
+    pub scope: Option<&'a str>,
+    /// Every `resource`.
+    pub resources: &'a [String],
+}
+
+/// A token that was turned away, and what is known about it.
+#[derive(Debug, Clone)]
+pub struct Denial<'a> {
+    /// The token's claims. Verified, or read from the journal.
+    pub claims: &'a AccessTokenClaims,
+    /// The scopes any of which would have done.
+    pub required: &'a [String],
+    /// The identifier of the API that was called; that of the scope where it is not known.
+    pub called: Option<&'a str>,
+    /// What the token's request asked for; none where the journal does not reach back so far.
+    pub asked: Option<Asked<'a>>,
+    /// Whether the token was revoked.
+    pub revoked: bool,
+}
+
+/// A decision as a report.
+#[must_use]
+pub fn report(decision: &Decision, requested: Option<&str>, facts: &Facts, at: Timestamp) -> DecisionReport {
+    DecisionReport {
+        client_id: facts.client.application.client_id.to_string(),
+        requested: requested.map(describe),
+        granted: decision.carried.clone(),
+        refused: decision.refused.clone(),
+        dropped: decision.dropped.clone(),
+        notices: decision.notices.clone(),
+        reasons: decision.against.iter().cloned().collect(),
+        revision: facts.revision,
+        at,
+    }
+}
+
+/// Question 1: what would this request get? Nothing is minted.
+#[must_use]
+pub fn request(
+    requested: Option<&str>,
+    resources: &[usize],
+    facts: &Facts,
+    now: Timestamp,
+    addresses: &Addresses<'_>,
+) -> Explanation {
+    let rule_facts = rule_facts(facts, resources, now);
+    let decision = decide(requested, &rule_facts);
+    let verdict = match decision.outcome {
+        Outcome::Granted if decision.dropped.is_empty() => {
+            format!("the token would carry '{}'", scope::join(&decision.carried))
+        }
+        Outcome::Granted => format!(
+            "the token would carry '{}'; left out: {}",
+            scope::join(&decision.carried),
+            decision.dropped.iter().map(|dropped| format!("'{}' ({})", dropped.scope, dropped.reason)).collect::<Vec<_>>().join(", ")
+        ),
+        Outcome::Refused | Outcome::NothingLeft | Outcome::ScopeRequired => {
+            format!("invalid_scope: {}", decision.description())
+        }
+    };
+    let broken = decision.refused.first().map(|refused| refused.scope.clone());
+    let broken = broken.or_else(|| decision.dropped.first().map(|dropped| dropped.scope.clone()));
+    let names: Vec<&str> = requested.map_or_else(Vec::new, scope::names);
+    let mut because = vec![];
+    let mut fix = vec![];
+    for name in &names {
+        because.extend(links_of_the_decision(name, &rule_facts));
+    }
+    if let Some(name) = &broken {
+        if names.is_empty() {
+            because.extend(links_of_the_decision(name, &rule_facts));
+        }
+        let chain = links_of_the_decision(name, &rule_facts);
+        if let Some(link) = chain.iter().find(|report| !report.ok) {
+            fix = fix::for_link(link.link, name, &rule_facts, facts, addresses);
+        }
+    } else if decision.outcome == Outcome::ScopeRequired {
+        fix = vec![addresses.token_request(facts, None, "name the scopes that the application needs")];
+    }
+    Explanation { verdict, because, fix, decision: Some(report(&decision, requested, facts, now)) }
+}
+
+/// Question 2: why does this token carry what it carries? The decision as it was: `facts` and `at` are those of the
+/// token's revision.
+#[must_use]
+pub fn token(asked: &Asked<'_>, carried: &str, resources: &[usize], facts: &Facts, at: Timestamp) -> Explanation {
+    let rule_facts = rule_facts(facts, resources, at);
+    let decision = decide(asked.scope, &rule_facts);
+    let replayed = scope::join(&decision.carried);
+    let mut verdict = match asked.scope {
+        Some(scope) => format!("asked for '{}'", describe(scope)),
+        None => "no scope was asked for by name, so the application's default was taken".to_owned(),
+    };
+    verdict.push_str(&format!("; the token carries '{carried}', decided at revision {}", facts.revision));
+    for dropped in &decision.dropped {
+        verdict.push_str(&format!("; '{}' was left out: {}", dropped.scope, dropped.reason));
+    }
+    if replayed != carried {
+        // The journal says what was issued and the change log what was known: they must agree, and if they do not, say it.
+        verdict.push_str(&format!("; replaying the decision gives '{replayed}', which differs: report this"));
+    }
+    let names: Vec<String> = asked
+        .scope
+        .map_or_else(|| facts.ceiling.allowed.iter().map(ToString::to_string).collect(), |scope| {
+            scope::names(scope).into_iter().map(str::to_owned).collect()
+        });
+    let because = names.iter().flat_map(|name| links_of_the_decision(name, &rule_facts)).collect();
+    Explanation { verdict, because, fix: vec![], decision: Some(report(&decision, asked.scope, facts, at)) }
+}
+
+/// Question 3: why this 403? Of the scopes that would have done, the one that is nearest to being held is explained.
+#[must_use]
+pub fn denial(denial: &Denial<'_>, facts: &Facts, now: Timestamp, addresses: &Addresses<'_>) -> Explanation {
+    let resources = match &denial.asked {
+        Some(asked) => asked.resources.iter().filter_map(|resource| facts.catalogue.api_place(resource)).collect(),
+        None => vec![],
+    };
+    let rule_facts = rule_facts(facts, &resources, now);
+    let chains: Vec<(&String, Vec<LinkReport>)> =
+        denial.required.iter().map(|name| (name, chain(name, denial, facts, &rule_facts))).collect();
+    let intact = |chain: &[LinkReport]| chain.iter().take_while(|report| report.ok).count();
+    // The first of the nearest: `max_by_key` would take the last.
+    let mut nearest: Option<&(&String, Vec<LinkReport>)> = None;
+    for candidate in &chains {
+        if nearest.is_none_or(|best| intact(&candidate.1) > intact(&best.1)) {
+            nearest = Some(candidate);
+        }
+    }
+    let Some((name, chain)) = nearest else {
+        return Explanation {
+            verdict: "no scope was named that would have been needed".to_owned(),
+            because: vec![],
+            fix: vec![],
+            decision: None,
+        };
+    };
+    let shown = describe(name);
+    let (verdict, fix) = match chain.iter().find(|report| !report.ok) {
+        None => (
+            format!("the token holds '{shown}' and nothing in the chain is broken: the API refuses for a reason of its own"),
+            vec![],
+        ),
+        Some(broken) => (
+            format!("the token does not open this: {}", broken.detail),
+            fix::for_link(broken.link, name, &rule_facts, facts, addresses),
+        ),
+    };
+    let decision = denial.asked.as_ref().map(|asked| report(&decide(asked.scope, &rule_facts), asked.scope, facts, now));
+    Explanation { verdict, because: chain.clone(), fix, decision }
+}
+
+/// The whole chain for one scope and one token.
+fn chain(name: &str, denial: &Denial<'_>, facts: &Facts, rule_facts: &rules::Facts<'_>) -> Vec<LinkReport> {
+    let claims = denial.claims;
+    let shown = describe(name);
+    let carried: Vec<_> = claims.scopes().filter_map(|scope| scope.parse().ok()).collect();
+    let holds = facts.catalogue.holds(&carried, name);
+    let mut chain = links_of_the_decision(name, rule_facts);
+    let mut add = |link, ok, detail: String| chain.push(LinkReport { link, scope: Some(shown.clone()), ok, detail });
+
+    let asked_for = match &denial.asked {
+        Some(Asked { scope: None, .. }) => Some(true),
+        Some(Asked { scope: Some(scope), .. }) => Some(scope::names(scope).into_iter().any(|asked| {
+            asked == name || facts.catalogue.find(asked).is_some_and(|entry| includes(facts, entry, name))
+        })),
+        None => None,
+    };
+    match (asked_for, holds) {
+        (Some(false), false) => add(Link::AskedFor, false, format!(
+            "the token request asked for '{}' and not for '{shown}'",
+            denial.asked.as_ref().and_then(|asked| asked.scope).map_or_else(String::new, describe)
+        )),
+        (Some(_), _) | (None, true) => add(Link::AskedFor, true, match denial.asked.as_ref().and_then(|asked| asked.scope) {
+            Some(_) => "the token request asked for it".to_owned(),
+            None => "the token request named no scope, which stands for the application's default".to_owned(),
+        }),
+        (None, false) => add(Link::AskedFor, true, "what the token request asked for is not recorded any more".to_owned()),
+    }
+
+    // What the same request would get now. What it got then shows under `token_fresh`.
+    let requested = denial.asked.as_ref().and_then(|asked| asked.scope);
+    let now_granted = decide(requested, rule_facts);
+    let would_hold = facts.catalogue.holds(&now_granted.carried, name);
+    if holds {
+        add(Link::Granted, true, "the token carries it".to_owned());
+    } else if would_hold {
+        add(Link::Granted, true, "the same request would be granted it now".to_owned());
+    } else {
+        add(Link::Granted, false, match now_granted.outcome {
+            Outcome::Granted => format!("the token carries '{}', which does not hold '{shown}'", claims.scope.as_deref().unwrap_or("")),
+            _ => format!("the same request would be refused now: {}", now_granted.description()),
+        });
+    }
+
+    let api = facts.catalogue.find(name).and_then(|entry| entry.api).map(|place| facts.catalogue.apis()[place].identifier.as_str());
+    match denial.called.or(api) {
+        Some(identifier) if holds && !claims.aud.contains(identifier) => add(Link::Audience, false, format!(
+            "the token is for {}, and {identifier} was called",
+            claims.aud.iter().collect::<Vec<_>>().join(" ")
+        )),
+        Some(called) if api.is_some_and(|api| api != called) => add(Link::Audience, false, format!(
+            "'{shown}' belongs to {}, and {called} was called",
+            api.unwrap_or_default()
+        )),
+        Some(identifier) => add(Link::Audience, true, format!("a token that carries it is for {identifier}")),
+        None => add(Link::Audience, true, "the scope belongs to no API".to_owned()),
+    }
+
+    let minted = claims.issued_at();
+    let changed = facts.client.application.scopes_changed_at;
+    if claims.exp <= rule_facts.now.secs() {
+        add(Link::TokenFresh, false, format!("the token expired at {}", claims.expires_at()));
+    } else if holds || !would_hold {
+        add(Link::TokenFresh, true, format!("the token was minted at {minted} and expires at {}", claims.expires_at()));
+    } else if changed.secs() >= claims.iat {
+        add(Link::TokenFresh, false, format!(
+            "the token was minted at {minted}, before the application's allowed scopes changed at {changed}: \
+             tokens never change after they are minted"
+        ));
+    } else {
+        add(Link::TokenFresh, false, format!(
+            "the token was minted at {minted} under revision {}, before '{shown}' could be granted (now at revision {}): \
+             tokens never change after they are minted",
+            claims.rev.unwrap_or_default(),
+            facts.revision
+        ));
+    }
+
+    if denial.revoked {
+        add(Link::NotRevoked, false, "the token was revoked".to_owned());
+    } else {
+        add(Link::NotRevoked, true, "the token was not revoked".to_owned());
+    }
+    chain
+}
+
+/// The links that the decision itself is about, with the facts of now.
+fn links_of_the_decision(name: &str, facts: &rules::Facts<'_>) -> Vec<LinkReport> {
+    let against = all_against(name, facts);
+    let shown = describe(name);
+    let broken = |reasons: &[Reason]| against.iter().any(|reason| reasons.contains(reason));
+    let entry = facts.catalogue.find(name).filter(|entry| entry.owner.offers_to(facts.ceiling.owner));
+    let report = |link, ok, detail: String| LinkReport { link, scope: Some(shown.clone()), ok, detail };
+
+    if entry.is_none() {
+        let detail = if broken(&[Reason::Malformed]) {
+            format!("'{shown}' is no scope's name")
+        } else {
+            match suggest(name, facts).first() {
+                Some(suggestion) => format!("scope '{shown}' is not registered; did you mean '{suggestion}'?"),
+                None => format!("scope '{shown}' is not registered"),
+            }
+        };
+        return vec![report(Link::Registered, false, detail)];
+    }
+    let mut links = vec![report(Link::Registered, true, format!("scope '{shown}' is registered"))];
+
+    let state = entry.map(|entry| entry.scope.state);
+    links.push(if broken(&[Reason::NotActive]) {
+        let what = match state {
+            Some(ScopeState::Draft) => "a draft",
+            Some(ScopeState::Deprecated) => "deprecated, and past its sunset",
+            _ => "retired",
+        };
+        report(Link::Active, false, format!("scope '{shown}' is {what}"))
+    } else {
+        report(Link::Active, true, format!("scope '{shown}' can be granted"))
+    });
+
+    links.push(match entry.and_then(|entry| entry.scope.feature.as_ref()) {
+        None => report(Link::GateOpen, true, "no feature gates it".to_owned()),
+        Some(feature) => match facts.gates.gate(feature) {
+            Gate::Open => report(Link::GateOpen, true, format!("feature '{feature}' is on")),
+            Gate::NoTenant => report(Link::GateOpen, false, format!("feature '{feature}' gates it, and no tenant was named that it could be on for")),
+            Gate::OffForTenant => report(Link::GateOpen, false, format!("feature '{feature}' gates it and is off for the tenant")),
+            Gate::OffForUnit => report(Link::GateOpen, false, format!("feature '{feature}' gates it and is off for the unit")),
+        },
+    });
+
+    links.push(if broken(&[Reason::NotAllowed]) {
+        report(Link::Allowed, false, format!("scope '{shown}' is not among the application's allowed scopes"))
+    } else {
+        report(Link::Allowed, true, format!("the application may have '{shown}'"))
+    });
+
+    links.push(if broken(&[Reason::WrongGrant]) {
+        report(Link::CarriedByGrant, false, format!("scope '{shown}' can be carried only by a grant in which a user takes part"))
+    } else if broken(&[Reason::WrongResource]) {
+        report(Link::CarriedByGrant, false, format!("scope '{shown}' belongs to none of the resources that were named"))
+    } else if broken(&[Reason::RoleMissing, Reason::NotConsented, Reason::BeyondOriginalGrant]) {
+        report(Link::CarriedByGrant, false, format!("the grant does not carry '{shown}'"))
+    } else {
+        report(Link::CarriedByGrant, true, "this kind of grant may carry it".to_owned())
+    });
+    links
+}
+
+fn includes(facts: &Facts, bundle: &super::catalogue::Entry, name: &str) -> bool {
+    bundle.members.iter().any(|member| facts.catalogue.entry(*member).scope.name.as_str() == name)
+}

@@ -11,13 +11,10 @@ use super::text::{ClientId, Name};
 use crate::client::TokenEndpointAuthMethod;
 use crate::id::{ApplicationId, PartnerId, TenantId};
 use crate::jose::jwk::JwkSet;
+use crate::redirect_uri::{Origin, RedirectUri};
 use crate::scope::ScopeToken;
 use crate::time::Timestamp;
 use crate::token::GrantType;
-
-// Until the checked types land.
-type RedirectUri = String;
-type Origin = String;
 
 /// A registered application.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -8,6 +8,7 @@ use std::fmt::{self, Write as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::decision::{DroppedScope, RefusedScope};
 use crate::trace::TraceId;
 
 /// An OAuth error code: the `error` member of an error response.
@@ -156,6 +157,12 @@ pub struct ErrorBody {
     /// The scopes at fault, space-separated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// Every scope that fails the request, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedScope>,
+    /// Every scope that was left out, where nothing was left to grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped_scopes: Vec<DroppedScope>,
     /// The issuer to ask instead, where a client knocked at the wrong door with the right credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
@@ -172,6 +179,8 @@ impl ErrorBody {
             error_description: describe(description),
             error_uri: error_uri.into(),
             scope: None,
+            refused: Vec::new(),
+            dropped_scopes: Vec::new(),
             issuer: None,
             trace_id,
         }
@@ -240,6 +249,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::decision::Reason;
 
     fn allowed(c: char) -> bool {
         matches!(u32::from(c), 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E)
@@ -297,6 +307,36 @@ mod tests {
         body.error_description = "line\nbreak".to_owned();
         let json = serde_json::to_value(&body).expect("json");
         assert_eq!(json["error_description"], "line<U+000A>break");
+    }
+
+    #[test]
+    fn a_refused_scope_is_told_as_the_specification_shows() {
+        let mut body = ErrorBody::new(
+            ErrorCode::InvalidScope,
+            "scope 'admin' not registered; did you mean 'admin:read'?",
+            "https://host/errors/api/oauth2-invalid-scope-requested",
+            trace_id(),
+        );
+        body.scope = Some("admin".to_owned());
+        body.refused = vec![RefusedScope {
+            scope: "admin".to_owned(),
+            reason: Reason::Unknown,
+            did_you_mean: vec!["admin:read".parse().expect("a scope"), "admin.read".parse().expect("a scope")],
+            hint: None,
+        }];
+        let json = serde_json::to_value(&body).expect("json");
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "error": "invalid_scope",
+                "error_description": "scope 'admin' not registered; did you mean 'admin:read'?",
+                "error_uri": "https://host/errors/api/oauth2-invalid-scope-requested",
+                "scope": "admin",
+                "refused": [{"scope": "admin", "reason": "unknown", "did_you_mean": ["admin:read", "admin.read"]}],
+                "trace_id": "0af7651916cd43dd8448eb211c80319c",
+            })
+        );
+        assert_eq!(serde_json::from_value::<ErrorBody>(json).expect("reads back"), body);
     }
 
     #[test]

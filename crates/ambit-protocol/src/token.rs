@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::decision::{DroppedScope, Notice};
 use crate::error::{ErrorCode, describe_within};
 use crate::params::{ParamRules, Params, ParamsError};
 use crate::resource::{ResourceError, ResourceIndicator};
@@ -69,6 +70,10 @@ impl TokenRequest {
 
     /// Reads the request from its parameters.
     ///
+    /// A name that is nearly `scope` (`scopes`, `scope[]`, `Scope`) in the place of `scope` is refused, although RFC 6749
+    /// §3.2 has unrecognised parameters ignored: without `scope` the client would be given its default, which may be more
+    /// than it meant to ask for. Beside a `scope` it is ignored.
+    ///
     /// # Errors
     ///
     /// See [`TokenRequestError`].
@@ -89,6 +94,9 @@ impl TokenRequest {
         let Some(grant_type) = GrantType::ALL.into_iter().find(|known| known.as_str() == grant_type) else {
             return Err(TokenRequestError::UnsupportedGrantType { sent: describe_within(grant_type, MAX_SHOWN_VALUE) });
         };
+        if let Some(miss) = params.near_misses().find(|miss| miss.meant == "scope") {
+            return Err(TokenRequestError::ScopeMisnamed { sent: describe_within(miss.sent, MAX_SHOWN_VALUE) });
+        }
         let owned = |name| params.get(name).map(str::to_owned);
         match grant_type {
             GrantType::ClientCredentials => Ok(Self::ClientCredentials {
@@ -125,6 +133,14 @@ pub enum TokenRequestError {
         /// The value.
         sent: String,
     },
+    /// A parameter that is nearly `scope`, and no `scope`.
+    #[error(
+        "parameter '{sent}' is not known; did you mean 'scope'? Scopes go into one parameter of that name, separated by spaces"
+    )]
+    ScopeMisnamed {
+        /// The name that was sent.
+        sent: String,
+    },
     /// A `resource` that is not a resource indicator.
     #[error("resource '{sent}' is not valid: {why}")]
     BadResource {
@@ -141,6 +157,7 @@ impl TokenRequestError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Params(error) => error.code(),
+            Self::ScopeMisnamed { .. } => ErrorCode::InvalidRequest,
             Self::UnsupportedGrantType { .. } => ErrorCode::UnsupportedGrantType,
             Self::BadResource { .. } => ErrorCode::InvalidTarget,
         }
@@ -175,13 +192,21 @@ pub struct TokenResponse<'a> {
     /// What the token carries, space-separated. RFC 6749 §5.1 asks for it when it differs from what was requested; we
     /// always say it.
     pub scope: &'a str,
+    /// What was asked for, or stood in the default, and is not carried. Absent when there is nothing to say.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(default)]
+    pub dropped_scopes: &'a [DroppedScope],
+    /// What the client should know although it got what it asked for. Absent when there is nothing to say.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(default)]
+    pub notices: &'a [Notice],
 }
 
 impl<'a> TokenResponse<'a> {
     /// An answer in which everything asked for was granted.
     #[must_use]
     pub const fn new(access_token: &'a str, expires_in: u64, scope: &'a str) -> Self {
-        Self { access_token, token_type: TokenType::Bearer, expires_in, scope }
+        Self { access_token, token_type: TokenType::Bearer, expires_in, scope, dropped_scopes: &[], notices: &[] }
     }
 }
 
@@ -191,6 +216,8 @@ impl fmt::Debug for TokenResponse<'_> {
             .field("access_token", &"[REDACTED]")
             .field("expires_in", &self.expires_in)
             .field("scope", &self.scope)
+            .field("dropped_scopes", &self.dropped_scopes)
+            .field("notices", &self.notices)
             .finish_non_exhaustive()
     }
 }
@@ -207,6 +234,7 @@ const MAX_SHOWN_VALUE: usize = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decision::{NoticeCode, Reason};
 
     fn parse(body: &str) -> Result<TokenRequest, TokenRequestError> {
         TokenRequest::parse(&Params::parse(body.as_bytes(), TokenRequest::RULES).expect("well-formed parameters"))
@@ -238,6 +266,17 @@ mod tests {
         let empty = TokenRequest::ClientCredentials { scope: None, resource: vec![], tenant: None, unit: None };
         assert_eq!(parse("grant_type=client_credentials"), Ok(empty.clone()));
         assert_eq!(parse("grant_type=client_credentials&scope=&resource=&tenant=&unit=&foo=bar"), Ok(empty));
+    }
+
+    #[test]
+    fn nearly_scope_gets_a_hint_and_never_a_token() {
+        for name in ["scopes", "scope[]", "Scope"] {
+            let (code, text) = refused(&format!("grant_type=client_credentials&{name}=a"));
+            assert_eq!(code, ErrorCode::InvalidRequest);
+            assert!(text.starts_with(&format!("parameter '{name}' is not known; did you mean 'scope'?")), "{text}");
+            assert!(parse(&format!("grant_type=client_credentials&scope=a&{name}=b")).is_ok(), "{name}");
+        }
+        assert!(parse("grant_type=client_credentials&Tenant=a&resources=b").is_ok());
     }
 
     #[test]
@@ -275,5 +314,32 @@ mod tests {
             r#"{"access_token":"tell-nobody","token_type":"Bearer","expires_in":3600,"scope":"a b"}"#
         );
         assert!(!format!("{answer:?}").contains("tell-nobody"));
+    }
+
+    #[test]
+    fn what_was_left_out_and_what_is_deprecated_is_said() {
+        let dropped = [DroppedScope {
+            scope: "pos:receipts:read".to_owned(),
+            reason: Reason::FeatureOffForTenant,
+            hint: "turn the feature on".to_owned(),
+        }];
+        let notices = [Notice {
+            scope: "old".parse().expect("a scope"),
+            code: NoticeCode::Deprecated,
+            text: "use new".to_owned(),
+            successor: Some("new".parse().expect("a scope")),
+            sunset: None,
+        }];
+        let answer = TokenResponse { dropped_scopes: &dropped, notices: &notices, ..TokenResponse::new("t", 1, "new") };
+        assert_eq!(
+            serde_json::to_value(&answer).expect("json"),
+            serde_json::json!({
+                "access_token": "t", "token_type": "Bearer", "expires_in": 1, "scope": "new",
+                "dropped_scopes": [
+                    {"scope": "pos:receipts:read", "reason": "feature_off_for_tenant", "hint": "turn the feature on"}
+                ],
+                "notices": [{"scope": "old", "code": "deprecated", "text": "use new", "successor": "new"}],
+            })
+        );
     }
 }

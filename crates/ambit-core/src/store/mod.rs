@@ -319,6 +319,9 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What was handed in cannot be kept: a text with a NUL octet, a number beyond 2^63 − 1. Nothing was changed.
+    #[error("cannot be stored: {0}")]
+    Unstorable(&'static str),
     /// The schema is not the one this program knows.
     #[error("{0}")]
     Schema(String),

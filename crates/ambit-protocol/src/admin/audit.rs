@@ -78,11 +78,13 @@ pub enum Resource {
     Administrator,
     /// [`super::key::Key`]
     Key,
+    /// All of it at once: a restore from a backup, or a load in bulk. Whoever caches anything forgets everything.
+    Registry,
 }
 
 impl Resource {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Partner,
         Self::Tenant,
         Self::Unit,
@@ -95,6 +97,7 @@ impl Resource {
         Self::Secret,
         Self::Administrator,
         Self::Key,
+        Self::Registry,
     ];
 
     /// The kind as the wire and the tables spell it.
@@ -113,6 +116,7 @@ impl Resource {
             Self::Secret => "secret",
             Self::Administrator => "administrator",
             Self::Key => "key",
+            Self::Registry => "registry",
         }
     }
 }

@@ -150,7 +150,8 @@ pub trait Store: Reads + fmt::Debug {
     async fn changes(&self, query: &ChangeQuery<'_>, reach: Reach) -> Result<Vec<Change>, StoreError>;
 
     /// For each thing that changed after a revision, its first change since: its `before` is the thing at that revision.
-    async fn first_changes_after(&self, revision: u64, subject: &HistorySubject<'_>) -> Result<Vec<Change>, StoreError>;
+    async fn first_changes_after(&self, revision: u64, subject: &HistorySubject<'_>)
+    -> Result<Vec<Change>, StoreError>;
 
     /// Appends issued tokens, refusals and uses of secrets, in one commit.
     async fn append_journal(
@@ -161,7 +162,8 @@ pub trait Store: Reads + fmt::Debug {
     ) -> Result<(), StoreError>;
 
     /// The blocks that overlap a span of time, newest first.
-    async fn journal_blocks(&self, from: Timestamp, to: Timestamp, limit: u32) -> Result<Vec<JournalBlock>, StoreError>;
+    async fn journal_blocks(&self, from: Timestamp, to: Timestamp, limit: u32)
+    -> Result<Vec<JournalBlock>, StoreError>;
 
     /// The refusals under a trace.
     async fn refusals_of_trace(&self, trace_id: &str) -> Result<Vec<RefusalRecord>, StoreError>;

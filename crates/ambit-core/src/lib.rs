@@ -12,6 +12,7 @@ pub mod limits;
 pub mod page;
 pub mod reach;
 pub mod refusal;
+pub mod registry;
 pub mod secret;
 pub mod store;
 pub mod time;

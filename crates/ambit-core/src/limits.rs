@@ -1,4 +1,4 @@
-//! Limits on scopes (scopes.md §11). Each is configuration with these defaults.
+//! How much of everything there may be (scopes.md §11). Each limit is configuration with these defaults.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,12 @@ pub struct Limits {
     pub bundle_members: usize,
     /// Allowed scopes of an application.
     pub allowed_scopes: usize,
+    /// Scopes that the APIs of one tenant may have, so that no tenant fills the catalogue.
+    pub tenant_scopes: usize,
+    /// Entries in each of an application's lists of URIs, and in an API's list of resource servers.
+    pub list_entries: usize,
+    /// Units above a unit.
+    pub unit_depth: usize,
 }
 
 impl Default for Limits {
@@ -26,6 +32,9 @@ impl Default for Limits {
             catalogue_scopes: 10_000,
             bundle_members: 1_000,
             allowed_scopes: 2_000,
+            tenant_scopes: 1_000,
+            list_entries: 100,
+            unit_depth: 16,
         }
     }
 }

@@ -104,6 +104,33 @@ pages! {
     CONFLICT = "api/conflict", "In conflict with what is there", "conflict", 409,
         "A name is taken, a limit is reached, a state does not allow the step, or something is still in use. The detail says which.",
         "Change what the detail names, and try again.";
+    NAME_TAKEN = "api/name-taken", "The name is taken", "name_taken", 409,
+        "Something of that name is registered already, perhaps by somebody else.",
+        "Choose another name.";
+    LIMIT_REACHED = "api/limit-reached", "A limit is reached", "limit_reached", 409,
+        "A quota of the partner or a limit of the server is used up. The members limit, max and count say which, how high it is and how many there are.",
+        "Remove what is not needed, or have the limit raised by whoever set it.";
+    TRANSITION_NOT_ALLOWED = "api/transition-not-allowed", "It cannot go there from where it is", "transition_not_allowed", 409,
+        "Statuses and states follow one another in a fixed order.",
+        "Choose one of those that the member allowed names.";
+    IN_USE = "api/in-use", "It is in use", "in_use", 409,
+        "Something else refers to it. The member used_by names what you may see of that, count says how many there are.",
+        "Take it out of what uses it first, or do what the member instead says.";
+    FEATURE_OFF_FOR_TENANT = "api/feature-off-for-tenant", "The feature is off for the tenant", "feature_off_for_tenant", 409,
+        "A feature can be set for a unit (level 2) only where it is on for the tenant (level 1).",
+        "A platform administrator switches it on for the tenant: PUT /api/v1/admin/tenants/{id}/features/{key} {\"enabled\":true}.";
+    LAST_SUPER_ADMIN = "api/last-super-admin", "The last super administrator cannot be removed", "last_super_admin", 409,
+        "After this change no application could administer the whole platform any more.",
+        "First give another platform application admin:write, a secret without expiry and, if it holds roles, super_admin.";
+    SECRETS = "api/secrets", "The application's secrets do not allow this", "secrets", 409,
+        "An application has at most two live secrets, keeps the last one unless told otherwise, and public types have none.",
+        "The detail says which of these it was, and what to do.";
+    BUILT_IN = "api/built-in", "It is built in", "built_in", 409,
+        "It came with the server, which relies on it.",
+        "Only its title, its description and whether it is advertised can be changed.";
+    NOT_HELD = "api/not-held", "Nobody can grant what they do not hold", "not_held", 403,
+        "A scope of the admin API, a privileged scope or a role can be passed on only by somebody who holds it, or who administers the API it belongs to.",
+        "An administrator above you makes this change.";
     PRECONDITION_FAILED = "api/precondition-failed", "Changed by somebody else meanwhile", "precondition_failed", 412,
         "If-Match names an older revision than the current one.",
         "Read the thing again, apply the change to what it is now, and send the new ETag.";

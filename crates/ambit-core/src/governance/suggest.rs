@@ -8,23 +8,26 @@ use super::rules::Facts;
 /// The nearest names, best first, the catalogue's order among equals; at most three.
 #[must_use]
 pub fn suggest(name: &str, facts: &Facts<'_>) -> Vec<ScopeToken> {
+    let shown = facts.catalogue.entries().iter().enumerate().filter(|(place, entry)| {
+        entry.owner.offers_to(facts.ceiling.owner)
+            && entry.is_live(facts.now)
+            && (entry.scope.advertised || facts.ceiling.allows(facts.catalogue, *place, facts.now))
+    });
+    nearest(name, shown.map(|(_, entry)| &entry.scope.name))
+}
+
+/// Those of the known names that come nearest, best first, the order of `known` among equals; at most three.
+#[must_use]
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a ScopeToken>) -> Vec<ScopeToken> {
     if name.is_empty() || name.len() > ambit_protocol::scope::MAX_SCOPE_LENGTH {
         return vec![];
     }
     let folded = name.to_ascii_lowercase();
-    let mut nearest: Vec<(usize, ScopeToken)> = vec![];
-    for (place, entry) in facts.catalogue.entries().iter().enumerate() {
-        let Some(distance) = distance(&folded, &entry.scope.name.as_str().to_ascii_lowercase()) else { continue };
-        let shown = entry.owner.offers_to(facts.ceiling.owner)
-            && entry.is_live(facts.now)
-            && (entry.scope.advertised || facts.ceiling.allows(facts.catalogue, place, facts.now));
-        if shown {
-            nearest.push((distance, entry.scope.name.clone()));
-        }
-    }
+    let mut nearest: Vec<(usize, &ScopeToken)> =
+        known.filter_map(|known| Some((distance(&folded, &known.as_str().to_ascii_lowercase())?, known))).collect();
     nearest.sort_by_key(|(distance, _)| *distance);
     let best = nearest.first().map_or(0, |(distance, _)| *distance);
-    nearest.into_iter().take_while(|(distance, _)| *distance == best).take(3).map(|(_, name)| name).collect()
+    nearest.into_iter().take_while(|(distance, _)| *distance == best).take(3).map(|(_, name)| name.clone()).collect()
 }
 
 /// How far two names are apart, if they are near enough to be taken for each other: one continues the other at a separator,

@@ -72,6 +72,8 @@ pub struct Filter<'a> {
     pub partner: Option<PartnerId>,
     /// Whose natural key contains this text, compared by octet.
     pub contains: Option<&'a str>,
+    /// Whose document contains this text, compared by octet. Finds who may refer to something; the caller looks closer.
+    pub mentions: Option<&'a str>,
     /// Behind this identifier.
     pub after: Option<&'a str>,
     /// At most so many; all where `None`.

@@ -32,6 +32,15 @@ pub struct CreateFeature {
     pub title: Texts,
 }
 
+/// Changes a feature. What is left out stays.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchFeature {
+    /// Its title.
+    #[serde(default)]
+    pub title: Option<Texts>,
+}
+
 /// Level 1: whether a feature is on for a tenant. Unset means off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantFeature {

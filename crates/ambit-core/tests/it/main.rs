@@ -1,6 +1,0 @@
-//! The rules, entered by their public functions.
-
-mod decisions;
-mod explanations;
-mod invariant;
-mod support;

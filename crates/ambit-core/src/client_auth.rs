@@ -165,9 +165,8 @@ fn presented_secret(presented: &PresentedCredentials) -> Option<&SecretString> {
 const fn is_registered_method(used: TokenEndpointAuthMethod, registered: TokenEndpointAuthMethod) -> bool {
     use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost, None, PrivateKeyJwt};
     match (used, registered) {
-        (ClientSecretBasic | ClientSecretPost, ClientSecretBasic | ClientSecretPost) | (PrivateKeyJwt, PrivateKeyJwt) => {
-            true
-        }
+        (ClientSecretBasic | ClientSecretPost, ClientSecretBasic | ClientSecretPost)
+        | (PrivateKeyJwt, PrivateKeyJwt) => true,
         (ClientSecretBasic | ClientSecretPost, PrivateKeyJwt | None) | (PrivateKeyJwt | None, _) => false,
     }
 }

@@ -94,11 +94,8 @@ impl Vault {
         let (nonce, sealed) = rest.split_at_checked(12).ok_or(VaultError::Sealed)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| VaultError::Sealed)?;
         let mut plain = Zeroizing::new(sealed.to_vec());
-        let length = self
-            .sealing
-            .open_in_place(nonce, Aad::from(purpose), &mut plain)
-            .map_err(|_| VaultError::Sealed)?
-            .len();
+        let length =
+            self.sealing.open_in_place(nonce, Aad::from(purpose), &mut plain).map_err(|_| VaultError::Sealed)?.len();
         plain.truncate(length);
         Ok(plain)
     }

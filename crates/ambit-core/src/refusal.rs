@@ -155,14 +155,15 @@ impl Refusal {
                 &page::TENANT_NOT_REACHED,
             ),
             Self::TenantMisnamed(text) => told(ErrorCode::InvalidRequest, text.clone(), &page::TENANT_NOT_REACHED),
-            Self::UnitUnknown(unit) => told(
-                ErrorCode::InvalidRequest,
-                format!("the tenant has no unit '{unit}'"),
-                &page::UNIT_UNKNOWN,
-            ),
+            Self::UnitUnknown(unit) => {
+                told(ErrorCode::InvalidRequest, format!("the tenant has no unit '{unit}'"), &page::UNIT_UNKNOWN)
+            }
             Self::TenantShut { slug, status } => {
                 let page = shut_page(*status);
-                Told { status: page.status, ..told(ErrorCode::AccessDenied, format!("tenant '{slug}' is {status}"), page) }
+                Told {
+                    status: page.status,
+                    ..told(ErrorCode::AccessDenied, format!("tenant '{slug}' is {status}"), page)
+                }
             }
             Self::PartnerShut => told(
                 ErrorCode::AccessDenied,
@@ -182,9 +183,11 @@ impl Refusal {
                 "the server cannot answer now; try again later".to_owned(),
                 &page::UNAVAILABLE,
             ),
-            Self::Internal { .. } => {
-                told(ErrorCode::ServerError, "the server failed; the trace id names the log line".to_owned(), &page::SERVER_ERROR)
-            }
+            Self::Internal { .. } => told(
+                ErrorCode::ServerError,
+                "the server failed; the trace id names the log line".to_owned(),
+                &page::SERVER_ERROR,
+            ),
         }
     }
 

@@ -68,7 +68,11 @@ impl Catalogue {
         scopes.retain(|scope| scope.api.is_none_or(|id| api_places.contains_key(&id)));
         scopes.sort_by(|a, b| {
             let rank = |scope: &Scope| {
-                (scope.api.and_then(|id| api_places.get(&id).copied()), scope.kind == ScopeKind::Granular, scope.ordinal)
+                (
+                    scope.api.and_then(|id| api_places.get(&id).copied()),
+                    scope.kind == ScopeKind::Granular,
+                    scope.ordinal,
+                )
             };
             rank(a).cmp(&rank(b)).then_with(|| a.name.cmp(&b.name))
         });

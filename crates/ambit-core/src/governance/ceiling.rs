@@ -28,7 +28,9 @@ impl Ceiling {
         let owner = Owner::from_ids(application.tenant_id, application.partner_id);
         let mut listed = Places::none(catalogue);
         for name in &application.allowed_scopes {
-            if let Some(place) = catalogue.place(name.as_str()).filter(|place| catalogue.entry(*place).owner.offers_to(owner)) {
+            if let Some(place) =
+                catalogue.place(name.as_str()).filter(|place| catalogue.entry(*place).owner.offers_to(owner))
+            {
                 listed.insert(place);
             }
         }

@@ -99,7 +99,8 @@ impl Decision {
             Outcome::Refused => self.refused.iter().map(refusal_text).collect(),
             Outcome::NothingLeft => {
                 let left_out = self.dropped.iter().filter(|dropped| !self.is_refused(&dropped.scope));
-                let texts: Vec<String> = self.refused.iter().map(refusal_text).chain(left_out.map(exclusion_text)).collect();
+                let texts: Vec<String> =
+                    self.refused.iter().map(refusal_text).chain(left_out.map(exclusion_text)).collect();
                 if texts.is_empty() {
                     return "no scope is allowed for this application".to_owned();
                 }
@@ -112,12 +113,13 @@ impl Decision {
     /// What the answer lists beside the description: what was refused and, where nothing was left, what was left out.
     #[must_use]
     pub fn offenders(&self) -> Vec<RefusedScope> {
-        let left_out = self.dropped.iter().filter(|dropped| !self.is_refused(&dropped.scope)).map(|dropped| RefusedScope {
-            scope: dropped.scope.clone(),
-            reason: dropped.reason,
-            did_you_mean: vec![],
-            hint: Some(dropped.hint.clone()),
-        });
+        let left_out =
+            self.dropped.iter().filter(|dropped| !self.is_refused(&dropped.scope)).map(|dropped| RefusedScope {
+                scope: dropped.scope.clone(),
+                reason: dropped.reason,
+                did_you_mean: vec![],
+                hint: Some(dropped.hint.clone()),
+            });
         let mut offenders = self.refused.clone();
         if self.outcome == Outcome::NothingLeft {
             offenders.extend(left_out);
@@ -215,9 +217,12 @@ impl<'a> Deciding<'a> {
         let (Some(place), Some(asked)) = (candidate.place, candidate.asked) else { return };
         self.granted.insert(place);
         if asked.scope.state == ScopeState::Deprecated {
-            let successor = candidate.granted.map(|entry| entry.scope.name.clone()).filter(|name| *name != asked.scope.name);
+            let successor =
+                candidate.granted.map(|entry| entry.scope.name.clone()).filter(|name| *name != asked.scope.name);
             let text = match &successor {
-                Some(successor) => format!("scope '{}' is deprecated: '{successor}' was granted in its place", asked.scope.name),
+                Some(successor) => {
+                    format!("scope '{}' is deprecated: '{successor}' was granted in its place", asked.scope.name)
+                }
                 None => format!("scope '{}' is deprecated", asked.scope.name),
             };
             self.decision.notices.push(Notice {
@@ -243,7 +248,9 @@ impl<'a> Deciding<'a> {
             if !members.is_empty() {
                 hint = format!("{hint}; of its members, granted: {}", members.join(" "));
             }
-            if self.facts.ceiling.policy.report_only && let Some(asked) = candidate.asked {
+            if self.facts.ceiling.policy.report_only
+                && let Some(asked) = candidate.asked
+            {
                 self.decision.notices.push(Notice {
                     scope: asked.scope.name.clone(),
                     code: NoticeCode::ReportOnly,
@@ -281,11 +288,8 @@ impl<'a> Deciding<'a> {
     /// scopes.md §2: a token carries "for each granted coarse scope those of its *gated* members whose gate is open".
     fn add_gated_members(&mut self) {
         let facts = self.facts;
-        let bundles: Vec<usize> = self
-            .granted
-            .iter()
-            .filter(|place| facts.catalogue.entry(*place).scope.kind == ScopeKind::Coarse)
-            .collect();
+        let bundles: Vec<usize> =
+            self.granted.iter().filter(|place| facts.catalogue.entry(*place).scope.kind == ScopeKind::Coarse).collect();
         for bundle in bundles {
             for member in &facts.catalogue.entry(bundle).members {
                 let entry = facts.catalogue.entry(*member);
@@ -342,7 +346,9 @@ impl<'a> Deciding<'a> {
                 Some(feature) if self.facts.gates.gate(feature) == Gate::NoTenant => {
                     format!("the scope depends on feature '{feature}': name a tenant with the tenant parameter")
                 }
-                Some(feature) => format!("feature '{feature}' is off for this tenant; a platform administrator can turn it on"),
+                Some(feature) => {
+                    format!("feature '{feature}' is off for this tenant; a platform administrator can turn it on")
+                }
                 None => String::new(),
             },
             Reason::FeatureOffForUnit => feature.map_or_else(String::new, |feature| {

@@ -79,7 +79,12 @@ pub fn request(
         Outcome::Granted => format!(
             "the token would carry '{}'; left out: {}",
             scope::join(&decision.carried),
-            decision.dropped.iter().map(|dropped| format!("'{}' ({})", dropped.scope, dropped.reason)).collect::<Vec<_>>().join(", ")
+            decision
+                .dropped
+                .iter()
+                .map(|dropped| format!("'{}' ({})", dropped.scope, dropped.reason))
+                .collect::<Vec<_>>()
+                .join(", ")
         ),
         Outcome::Refused | Outcome::NothingLeft | Outcome::ScopeRequired => {
             format!("invalid_scope: {}", decision.description())
@@ -126,11 +131,10 @@ pub fn token(asked: &Asked<'_>, carried: &str, resources: &[usize], facts: &Fact
         // The journal says what was issued and the change log what was known: they must agree, and if they do not, say it.
         verdict.push_str(&format!("; replaying the decision gives '{replayed}', which differs: report this"));
     }
-    let names: Vec<String> = asked
-        .scope
-        .map_or_else(|| facts.ceiling.allowed.iter().map(ToString::to_string).collect(), |scope| {
-            scope::names(scope).into_iter().map(str::to_owned).collect()
-        });
+    let names: Vec<String> = asked.scope.map_or_else(
+        || facts.ceiling.allowed.iter().map(ToString::to_string).collect(),
+        |scope| scope::names(scope).into_iter().map(str::to_owned).collect(),
+    );
     let because = names.iter().flat_map(|name| links_of_the_decision(name, &rule_facts)).collect();
     Explanation { verdict, because, fix: vec![], decision: Some(report(&decision, asked.scope, facts, at)) }
 }
@@ -164,7 +168,9 @@ pub fn denial(denial: &Denial<'_>, facts: &Facts, now: Timestamp, addresses: &Ad
     let shown = describe(name);
     let (verdict, fix) = match chain.iter().find(|report| !report.ok) {
         None => (
-            format!("the token holds '{shown}' and nothing in the chain is broken: the API refuses for a reason of its own"),
+            format!(
+                "the token holds '{shown}' and nothing in the chain is broken: the API refuses for a reason of its own"
+            ),
             vec![],
         ),
         Some(broken) => (
@@ -172,7 +178,8 @@ pub fn denial(denial: &Denial<'_>, facts: &Facts, now: Timestamp, addresses: &Ad
             fix::for_link(broken.link, name, &rule_facts, facts, addresses),
         ),
     };
-    let decision = denial.asked.as_ref().map(|asked| report(&decide(asked.scope, &rule_facts), asked.scope, facts, now));
+    let decision =
+        denial.asked.as_ref().map(|asked| report(&decide(asked.scope, &rule_facts), asked.scope, facts, now));
     Explanation { verdict, because: chain.clone(), fix, decision }
 }
 
@@ -193,15 +200,25 @@ fn chain(name: &str, denial: &Denial<'_>, facts: &Facts, rule_facts: &rules::Fac
         None => None,
     };
     match (asked_for, holds) {
-        (Some(false), false) => add(Link::AskedFor, false, format!(
-            "the token request asked for '{}' and not for '{shown}'",
-            denial.asked.as_ref().and_then(|asked| asked.scope).map_or_else(String::new, describe)
-        )),
-        (Some(_), _) | (None, true) => add(Link::AskedFor, true, match denial.asked.as_ref().and_then(|asked| asked.scope) {
-            Some(_) => "the token request asked for it".to_owned(),
-            None => "the token request named no scope, which stands for the application's default".to_owned(),
-        }),
-        (None, false) => add(Link::AskedFor, true, "what the token request asked for is not recorded any more".to_owned()),
+        (Some(false), false) => add(
+            Link::AskedFor,
+            false,
+            format!(
+                "the token request asked for '{}' and not for '{shown}'",
+                denial.asked.as_ref().and_then(|asked| asked.scope).map_or_else(String::new, describe)
+            ),
+        ),
+        (Some(_), _) | (None, true) => add(
+            Link::AskedFor,
+            true,
+            match denial.asked.as_ref().and_then(|asked| asked.scope) {
+                Some(_) => "the token request asked for it".to_owned(),
+                None => "the token request named no scope, which stands for the application's default".to_owned(),
+            },
+        ),
+        (None, false) => {
+            add(Link::AskedFor, true, "what the token request asked for is not recorded any more".to_owned())
+        }
     }
 
     // What the same request would get now. What it got then shows under `token_fresh`.
@@ -213,22 +230,38 @@ fn chain(name: &str, denial: &Denial<'_>, facts: &Facts, rule_facts: &rules::Fac
     } else if would_hold {
         add(Link::Granted, true, "the same request would be granted it now".to_owned());
     } else {
-        add(Link::Granted, false, match now_granted.outcome {
-            Outcome::Granted => format!("the token carries '{}', which does not hold '{shown}'", claims.scope.as_deref().unwrap_or("")),
-            _ => format!("the same request would be refused now: {}", now_granted.description()),
-        });
+        add(
+            Link::Granted,
+            false,
+            match now_granted.outcome {
+                Outcome::Granted => format!(
+                    "the token carries '{}', which does not hold '{shown}'",
+                    claims.scope.as_deref().unwrap_or("")
+                ),
+                _ => format!("the same request would be refused now: {}", now_granted.description()),
+            },
+        );
     }
 
-    let api = facts.catalogue.find(name).and_then(|entry| entry.api).map(|place| facts.catalogue.apis()[place].identifier.as_str());
+    let api = facts
+        .catalogue
+        .find(name)
+        .and_then(|entry| entry.api)
+        .map(|place| facts.catalogue.apis()[place].identifier.as_str());
     match denial.called.or(api) {
-        Some(identifier) if holds && !claims.aud.contains(identifier) => add(Link::Audience, false, format!(
-            "the token is for {}, and {identifier} was called",
-            claims.aud.iter().collect::<Vec<_>>().join(" ")
-        )),
-        Some(called) if api.is_some_and(|api| api != called) => add(Link::Audience, false, format!(
-            "'{shown}' belongs to {}, and {called} was called",
-            api.unwrap_or_default()
-        )),
+        Some(identifier) if holds && !claims.aud.contains(identifier) => add(
+            Link::Audience,
+            false,
+            format!(
+                "the token is for {}, and {identifier} was called",
+                claims.aud.iter().collect::<Vec<_>>().join(" ")
+            ),
+        ),
+        Some(called) if api.is_some_and(|api| api != called) => add(
+            Link::Audience,
+            false,
+            format!("'{shown}' belongs to {}, and {called} was called", api.unwrap_or_default()),
+        ),
         Some(identifier) => add(Link::Audience, true, format!("a token that carries it is for {identifier}")),
         None => add(Link::Audience, true, "the scope belongs to no API".to_owned()),
     }
@@ -240,17 +273,25 @@ fn chain(name: &str, denial: &Denial<'_>, facts: &Facts, rule_facts: &rules::Fac
     } else if holds || !would_hold {
         add(Link::TokenFresh, true, format!("the token was minted at {minted} and expires at {}", claims.expires_at()));
     } else if changed.secs() >= claims.iat {
-        add(Link::TokenFresh, false, format!(
-            "the token was minted at {minted}, before the application's allowed scopes changed at {changed}: \
+        add(
+            Link::TokenFresh,
+            false,
+            format!(
+                "the token was minted at {minted}, before the application's allowed scopes changed at {changed}: \
              tokens never change after they are minted"
-        ));
+            ),
+        );
     } else {
-        add(Link::TokenFresh, false, format!(
-            "the token was minted at {minted} under revision {}, before '{shown}' could be granted (now at revision {}): \
+        add(
+            Link::TokenFresh,
+            false,
+            format!(
+                "the token was minted at {minted} under revision {}, before '{shown}' could be granted (now at revision {}): \
              tokens never change after they are minted",
-            claims.rev.unwrap_or_default(),
-            facts.revision
-        ));
+                claims.rev.unwrap_or_default(),
+                facts.revision
+            ),
+        );
     }
 
     if denial.revoked {
@@ -298,9 +339,17 @@ fn links_of_the_decision(name: &str, facts: &rules::Facts<'_>) -> Vec<LinkReport
         None => report(Link::GateOpen, true, "no feature gates it".to_owned()),
         Some(feature) => match facts.gates.gate(feature) {
             Gate::Open => report(Link::GateOpen, true, format!("feature '{feature}' is on")),
-            Gate::NoTenant => report(Link::GateOpen, false, format!("feature '{feature}' gates it, and no tenant was named that it could be on for")),
-            Gate::OffForTenant => report(Link::GateOpen, false, format!("feature '{feature}' gates it and is off for the tenant")),
-            Gate::OffForUnit => report(Link::GateOpen, false, format!("feature '{feature}' gates it and is off for the unit")),
+            Gate::NoTenant => report(
+                Link::GateOpen,
+                false,
+                format!("feature '{feature}' gates it, and no tenant was named that it could be on for"),
+            ),
+            Gate::OffForTenant => {
+                report(Link::GateOpen, false, format!("feature '{feature}' gates it and is off for the tenant"))
+            }
+            Gate::OffForUnit => {
+                report(Link::GateOpen, false, format!("feature '{feature}' gates it and is off for the unit"))
+            }
         },
     });
 
@@ -311,7 +360,11 @@ fn links_of_the_decision(name: &str, facts: &rules::Facts<'_>) -> Vec<LinkReport
     });
 
     links.push(if broken(&[Reason::WrongGrant]) {
-        report(Link::CarriedByGrant, false, format!("scope '{shown}' can be carried only by a grant in which a user takes part"))
+        report(
+            Link::CarriedByGrant,
+            false,
+            format!("scope '{shown}' can be carried only by a grant in which a user takes part"),
+        )
     } else if broken(&[Reason::WrongResource]) {
         report(Link::CarriedByGrant, false, format!("scope '{shown}' belongs to none of the resources that were named"))
     } else if broken(&[Reason::RoleMissing, Reason::NotConsented, Reason::BeyondOriginalGrant]) {

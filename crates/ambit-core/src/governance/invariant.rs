@@ -66,7 +66,8 @@ pub fn check(carried: &[ScopeToken], requested: Option<&str>, facts: &Facts<'_>)
                 return violation("the user's consent");
             }
         }
-        if facts.original.is_some_and(|list| !expanded(catalogue, list.iter().map(ScopeToken::as_str)).contains(place)) {
+        if facts.original.is_some_and(|list| !expanded(catalogue, list.iter().map(ScopeToken::as_str)).contains(place))
+        {
             return violation("the original grant");
         }
     }

@@ -141,9 +141,9 @@ fn belongs_to_a_requested_resource(candidate: &Candidate<'_>, facts: &Facts<'_>)
 }
 
 fn feature_is_on_for_the_tenant(candidate: &Candidate<'_>, facts: &Facts<'_>) -> Verdict {
-    excluded_unless(feature(candidate).is_none_or(|feature| {
-        matches!(facts.gates.gate(feature), Gate::Open | Gate::OffForUnit)
-    }))
+    excluded_unless(
+        feature(candidate).is_none_or(|feature| matches!(facts.gates.gate(feature), Gate::Open | Gate::OffForUnit)),
+    )
 }
 
 fn feature_is_on_for_the_unit(candidate: &Candidate<'_>, facts: &Facts<'_>) -> Verdict {
@@ -154,9 +154,9 @@ fn user_holds_a_role(candidate: &Candidate<'_>, facts: &Facts<'_>) -> Verdict {
     let Some(entry) = candidate.granted else { return Verdict::Pass };
     match facts.subject {
         Subject::Service => Verdict::Pass,
-        Subject::User { roles, .. } => excluded_unless(
-            entry.scope.roles.is_empty() || entry.scope.roles.iter().any(|role| roles.contains(role)),
-        ),
+        Subject::User { roles, .. } => {
+            excluded_unless(entry.scope.roles.is_empty() || entry.scope.roles.iter().any(|role| roles.contains(role)))
+        }
     }
 }
 

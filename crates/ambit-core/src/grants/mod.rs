@@ -2,8 +2,8 @@
 
 pub mod client_credentials;
 
-use ambit_protocol::admin::tenant::TenantStatus;
 use ambit_protocol::admin::partner::PartnerStatus;
+use ambit_protocol::admin::tenant::TenantStatus;
 use ambit_protocol::jose::Algorithm;
 use ambit_protocol::resource::ResourceIndicator;
 
@@ -35,10 +35,7 @@ pub struct Grant {
 pub fn check_tenant_is_open(facts: &Facts) -> Result<(), Refusal> {
     if let Some(tenant) = &facts.tenant {
         if matches!(tenant.tenant.status, TenantStatus::Suspended | TenantStatus::Churned) {
-            return Err(Refusal::TenantShut {
-                slug: tenant.tenant.slug.to_string(),
-                status: tenant.tenant.status,
-            });
+            return Err(Refusal::TenantShut { slug: tenant.tenant.slug.to_string(), status: tenant.tenant.status });
         }
         if tenant.partner_status == PartnerStatus::Suspended {
             return Err(Refusal::PartnerShut);
@@ -75,7 +72,12 @@ impl Grant {
     ///
     /// # Errors
     /// [`Refusal::InvalidTarget`] where two of them want different algorithms: one token has one signature.
-    pub fn settle(decision: Decision, requested: Option<&str>, resources: Vec<usize>, facts: &Facts) -> Result<Self, Refusal> {
+    pub fn settle(
+        decision: Decision,
+        requested: Option<&str>,
+        resources: Vec<usize>,
+        facts: &Facts,
+    ) -> Result<Self, Refusal> {
         // Without any scope of an API, what was named is what the token is for.
         let apis = if decision.apis.is_empty() { &resources } else { &decision.apis };
         let apis: Vec<_> = apis.iter().map(|place| &facts.catalogue.apis()[*place]).collect();

@@ -251,12 +251,7 @@ noun!(Administrator {
     parent: |it| Some(it.application_id.to_string()),
     owner: |it| (it.tenant_id, it.partner_id)
 });
-noun!(Key {
-    id: |it| it.id.to_string(),
-    natural_key: |_| None,
-    parent: |_| None,
-    owner: |_| (None, None)
-});
+noun!(Key { id: |it| it.id.to_string(), natural_key: |_| None, parent: |_| None, owner: |_| (None, None) });
 
 /// The name a unit is known by: its slug is unique within its tenant only.
 #[must_use]

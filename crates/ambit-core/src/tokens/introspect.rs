@@ -90,11 +90,7 @@ pub fn check_standing(claims: &AccessTokenClaims, facts: &Facts) -> Result<(), I
 pub fn still_carried(claims: &AccessTokenClaims, facts: &Facts, now: Timestamp) -> Vec<ScopeToken> {
     let resources: Vec<usize> = claims.aud.iter().filter_map(|aud| facts.catalogue.api_place(aud)).collect();
     let rule_facts = rule_facts(facts, &resources, now);
-    claims
-        .scopes()
-        .filter(|name| meets_every_rule(name, &rule_facts))
-        .filter_map(|name| name.parse().ok())
-        .collect()
+    claims.scopes().filter(|name| meets_every_rule(name, &rule_facts)).filter_map(|name| name.parse().ok()).collect()
 }
 
 const ADMINISTERS: [&str; 2] = ["admin:read", "admin:write"];

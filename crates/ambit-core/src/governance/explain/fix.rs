@@ -22,7 +22,9 @@ impl Addresses<'_> {
     #[must_use]
     pub fn issuer(&self, facts: &Facts) -> String {
         match &facts.tenant {
-            Some(tenant) if !facts.client.is_at_platform_issuer() => format!("{}/tenants/{}", self.base, tenant.tenant.slug),
+            Some(tenant) if !facts.client.is_at_platform_issuer() => {
+                format!("{}/tenants/{}", self.base, tenant.tenant.slug)
+            }
             _ => self.base.to_owned(),
         }
     }

@@ -1,0 +1,173 @@
+//! Explain names the true cause for each link of the chain, and the command that mends it.
+
+use ambit_core::governance::explain::{Addresses, Asked, Denial, denial, request};
+use ambit_protocol::claims::{AccessTokenClaims, Audience};
+use ambit_protocol::explain::{Explanation, Link};
+use ambit_protocol::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::support::{ADMIN, NOW, POS, Receipts, application, facts};
+
+const ADDRESSES: Addresses<'static> = Addresses { base: "https://as.example" };
+
+struct Case {
+    allowed: &'static str,
+    policy: Value,
+    receipts: Receipts,
+    asked: Option<&'static str>,
+    carries: &'static str,
+    aud: &'static str,
+    minted: Timestamp,
+    revoked: bool,
+    called: Option<&'static str>,
+}
+
+impl Case {
+    fn new() -> Self {
+        Self {
+            allowed: "pos.read",
+            policy: json!({}),
+            receipts: Receipts::On,
+            asked: Some("pos.read"),
+            carries: "pos.read pos:receipts:read",
+            aud: POS,
+            minted: NOW.plus_secs(60),
+            revoked: false,
+            called: None,
+        }
+    }
+
+    fn explain(&self, required: &[&str]) -> Explanation {
+        let facts = facts(application(self.allowed, self.policy.clone()), self.receipts);
+        let claims = AccessTokenClaims {
+            scope: Some(self.carries.to_owned()),
+            ..AccessTokenClaims::new(
+                "https://as.example".to_owned(),
+                "till".to_owned(),
+                Audience::One(self.aud.to_owned()),
+                "till".to_owned(),
+                self.minted.secs(),
+                self.minted.secs() + 3600,
+                "t".to_owned(),
+            )
+        };
+        let required: Vec<String> = required.iter().map(|name| (*name).to_owned()).collect();
+        let case = Denial {
+            claims: &claims,
+            required: &required,
+            called: self.called,
+            asked: Some(Asked { scope: self.asked, resources: &[] }),
+            revoked: self.revoked,
+        };
+        denial(&case, &facts, NOW.plus_secs(120), &ADDRESSES)
+    }
+}
+
+fn cause(explanation: &Explanation) -> Option<Link> {
+    explanation.because.iter().find(|report| !report.ok).map(|report| report.link)
+}
+
+#[test]
+fn each_link_of_the_chain_is_named_when_it_is_the_broken_one() {
+    let cases = [
+        (Link::Registered, Case::new().explain(&["pos:nope"]), "POST https://as.example/api/v1/admin/scopes"),
+        (Link::Active, Case::new().explain(&["pos:draft"]), "PATCH https://as.example/api/v1/admin/scopes/pos:draft"),
+        (
+            Link::GateOpen,
+            Case { receipts: Receipts::OffForTenant, carries: "pos.read", ..Case::new() }
+                .explain(&["pos:receipts:read"]),
+            "PUT https://as.example/api/v1/admin/tenants/tnt_00000000000000000000000001/features/digital-receipts",
+        ),
+        (
+            Link::GateOpen,
+            Case { receipts: Receipts::OffForUnit, carries: "pos.read", ..Case::new() }.explain(&["pos:receipts:read"]),
+            "PUT https://as.example/api/v1/admin/units/unt_00000000000000000000000001/features/digital-receipts",
+        ),
+        (
+            Link::Allowed,
+            Case::new().explain(&["pos.write"]),
+            "POST https://as.example/api/v1/admin/applications/till/allowed_scopes",
+        ),
+        (
+            Link::CarriedByGrant,
+            Case { allowed: "pos.read pos:personal", ..Case::new() }.explain(&["pos:personal"]),
+            "PATCH https://as.example/api/v1/admin/scopes/pos:personal",
+        ),
+        (
+            Link::AskedFor,
+            Case { allowed: "pos.read admin:read", ..Case::new() }.explain(&["admin:read"]),
+            "--data-urlencode scope=admin:read",
+        ),
+        (
+            Link::Granted,
+            Case {
+                allowed: "pos.read admin:read",
+                asked: None,
+                policy: json!({"when_omitted": "default_scopes", "default_scopes": ["pos.read"]}),
+                ..Case::new()
+            }
+            .explain(&["admin:read"]),
+            "--data-urlencode scope=admin:read",
+        ),
+        (
+            Link::Audience,
+            Case { called: Some(ADMIN), ..Case::new() }.explain(&["pos.read"]),
+            "https://as.example/connect/token",
+        ),
+        (
+            Link::TokenFresh,
+            Case { asked: None, carries: "pos:members:read", minted: NOW.plus_secs(-60), ..Case::new() }
+                .explain(&["pos.read"]),
+            "https://as.example/connect/token",
+        ),
+        (
+            Link::TokenFresh,
+            Case { minted: NOW.plus_secs(-7200), ..Case::new() }.explain(&["pos.read"]),
+            "https://as.example/connect/token",
+        ),
+        (
+            Link::NotRevoked,
+            Case { revoked: true, ..Case::new() }.explain(&["pos.read"]),
+            "https://as.example/connect/token",
+        ),
+    ];
+    for (link, explanation, command) in cases {
+        assert_eq!(cause(&explanation), Some(link), "{explanation:#?}");
+        let broken = explanation.because.iter().find(|report| !report.ok).unwrap();
+        assert!(explanation.verdict.contains(&broken.detail), "{}", explanation.verdict);
+        assert!(explanation.fix[0].command.contains(command), "{} is not in {:#?}", command, explanation.fix);
+    }
+}
+
+#[test]
+fn an_intact_chain_is_called_intact_and_lists_every_link() {
+    let explanation = Case::new().explain(&["pos:members:read"]);
+    assert_eq!(cause(&explanation), None);
+    assert_eq!(explanation.because.iter().map(|report| report.link).collect::<Vec<_>>(), Link::ALL);
+    assert!(explanation.fix.is_empty());
+}
+
+#[test]
+fn of_several_scopes_that_would_do_the_nearest_is_explained() {
+    let explanation = Case { allowed: "pos.read admin:read", ..Case::new() }.explain(&["admin:write", "admin:read"]);
+    assert_eq!(explanation.because[0].scope.as_deref(), Some("admin:read"));
+}
+
+#[test]
+fn a_stale_token_is_told_when_it_was_minted_and_when_the_scopes_changed() {
+    let minted = NOW.plus_secs(-60);
+    let explanation = Case { asked: None, carries: "pos:members:read", minted, ..Case::new() }.explain(&["pos.read"]);
+    assert!(explanation.verdict.contains(&minted.to_string()), "{}", explanation.verdict);
+    assert!(explanation.verdict.contains(&NOW.to_string()), "{}", explanation.verdict);
+}
+
+#[test]
+fn a_request_is_simulated_by_the_engine_that_would_decide_it() {
+    let facts = facts(application("pos.read", json!({})), Receipts::NoTenant);
+    let refused = request(Some("pos.read pos.write"), &[], &facts, NOW, &ADDRESSES);
+    assert_eq!(refused.verdict, "invalid_scope: scope 'pos.write' not allowed for this application");
+    assert!(refused.fix[0].command.contains("/applications/till/allowed_scopes"));
+    let granted = request(Some("pos:members:read"), &[], &facts, NOW, &ADDRESSES);
+    assert_eq!(granted.verdict, "the token would carry 'pos:members:read'");
+    assert!(granted.fix.is_empty());
+}

@@ -1,0 +1,6 @@
+//! The rules, entered by their public functions.
+
+mod decisions;
+mod explanations;
+mod invariant;
+mod support;

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod authorization;
+pub mod catalogue;
 pub mod claims;
 pub mod client;
 pub mod decision;

@@ -163,6 +163,7 @@ fn check(raw: &str) -> Result<RedirectUriKind, RedirectUriError> {
                 return Err(RedirectUriError::PrivateUse);
             }
             check_path(rest)?;
+            Url::parse(raw).map_err(|_| RedirectUriError::PrivateUse)?;
             Ok(RedirectUriKind::PrivateUse)
         }
         _ => Err(RedirectUriError::Scheme),
@@ -199,6 +200,10 @@ fn check_authority(raw: &str, authority: &str) -> Result<(), RedirectUriError> {
 
 /// Refuses what a server behind the URI might read as another path.
 fn check_path(path_and_query: &str) -> Result<(), RedirectUriError> {
+    // RFC 3986 §3.2.2: square brackets enclose an IP address; that is the only place where they are allowed.
+    if path_and_query.contains(['[', ']']) {
+        return Err(RedirectUriError::Characters);
+    }
     let path = path_and_query.split('?').next().unwrap_or_default();
     // Some servers take `;x` off a segment before they look at it.
     if path.split('/').any(|segment| matches!(segment.split(';').next(), Some("." | ".."))) {
@@ -303,8 +308,10 @@ pub enum RedirectUriError {
     /// An escaped control character, or escapes that are not UTF-8.
     #[error("a redirect URI has no percent-encoded control characters, and its escapes are UTF-8")]
     EscapedControl,
-    /// A private-use scheme not followed by a path.
-    #[error("a private-use scheme is followed by ':/' and a path, without '@' (RFC 8252 section 7.1)")]
+    /// A private-use scheme not followed by a path, or by a host that is none.
+    #[error(
+        "a private-use scheme is followed by ':/' and a path, or by '://', a host and a path, without '@' (RFC 8252 section 7.1)"
+    )]
     PrivateUse,
 }
 

@@ -170,6 +170,10 @@ fn row_46_characters_that_no_uri_has_are_refused() {
         "https://app.example/<cb>",
         "https://app.example/%zz",
         "https://app.example/%2",
+        "https://app.example/a[0]",
+        "https://app.example/?a[]=1",
+        "http://127.0.0.1/[",
+        "com.example.app://[x/cb",
     ] {
         assert_refused(raw, RedirectUriError::Characters);
     }
@@ -279,7 +283,7 @@ fn row_50_plain_http_ip_addresses_and_schemes_without_a_dot_are_refused() {
     {
         assert_refused(raw, RedirectUriError::Scheme);
     }
-    for raw in ["com.example.app:", "com.example.app:cb", "com.example.app:?x"] {
+    for raw in ["com.example.app://a:99999/", "com.example.app:", "com.example.app:cb", "com.example.app:?x"] {
         assert_refused(raw, RedirectUriError::PrivateUse);
     }
     for raw in [

@@ -13,6 +13,7 @@ pub mod error;
 pub mod explain;
 pub mod id;
 pub mod jose;
+pub mod object;
 pub mod origin;
 pub mod params;
 pub mod problem;

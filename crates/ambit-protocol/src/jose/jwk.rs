@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 use super::algorithm::Algorithm;
 use super::jws::KeySource;
 use super::{BASE64URL, encode};
+use crate::object::ObjectOnly;
 
 /// A public signature key as JSON (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
 ///
@@ -40,7 +41,7 @@ use super::{BASE64URL, encode};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "RawJwk")]
+#[serde(try_from = "ObjectOnly<RawJwk>")]
 pub struct Jwk {
     kid: Option<String>,
     key_use: Option<KeyUse>,
@@ -113,7 +114,7 @@ pub enum JwkError {
 ///
 /// Reading one through serde wants every key to be acceptable and every `kid` to be there once.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "RawJwkSet")]
+#[serde(try_from = "ObjectOnly<RawJwkSet>")]
 pub struct JwkSet {
     keys: Vec<Jwk>,
 }
@@ -298,7 +299,8 @@ impl VerifyingKeys {
             #[serde(borrow)]
             keys: Vec<&'a RawValue>,
         }
-        let published: Published<'_> = serde_json::from_slice(json).map_err(|_| JwkSetError::Malformed)?;
+        let ObjectOnly(published): ObjectOnly<Published<'_>> =
+            serde_json::from_slice(json).map_err(|_| JwkSetError::Malformed)?;
         if published.keys.len() > MAX_KEYS {
             return Err(JwkSetError::TooMany);
         }
@@ -306,8 +308,9 @@ impl VerifyingKeys {
         let mut keys = Vec::with_capacity(published.keys.len());
         let mut passed_over = Vec::new();
         for (index, json) in published.keys.into_iter().enumerate() {
-            let jwk =
-                serde_json::from_str(json.get()).map_err(|_| JwkError::Malformed).and_then(|raw: RawJwk| raw.parse());
+            let jwk = serde_json::from_str(json.get())
+                .map_err(|_| JwkError::Malformed)
+                .and_then(|ObjectOnly(raw): ObjectOnly<RawJwk>| raw.parse());
             match jwk.and_then(|jwk| Ok((VerifyingKey::new(&jwk)?, jwk))) {
                 Ok((key, jwk)) => {
                     usable.push(jwk);
@@ -400,7 +403,7 @@ struct RawJwk {
 /// A set as it stands in JSON.
 #[derive(Deserialize)]
 struct RawJwkSet {
-    keys: Vec<RawJwk>,
+    keys: Vec<ObjectOnly<RawJwk>>,
 }
 
 /// For a member that may be absent: present, it must be of its type. `null` is not absence.
@@ -458,19 +461,21 @@ impl RawJwk {
     }
 }
 
-impl TryFrom<RawJwk> for Jwk {
+impl TryFrom<ObjectOnly<RawJwk>> for Jwk {
     type Error = JwkError;
 
-    fn try_from(raw: RawJwk) -> Result<Self, JwkError> {
+    fn try_from(ObjectOnly(raw): ObjectOnly<RawJwk>) -> Result<Self, JwkError> {
         raw.parse()
     }
 }
 
-impl TryFrom<RawJwkSet> for JwkSet {
+impl TryFrom<ObjectOnly<RawJwkSet>> for JwkSet {
     type Error = JwkSetError;
 
-    fn try_from(raw: RawJwkSet) -> Result<Self, JwkSetError> {
-        let parse = |(index, raw): (usize, RawJwk)| raw.parse().map_err(|error| JwkSetError::Key { index, error });
+    fn try_from(ObjectOnly(raw): ObjectOnly<RawJwkSet>) -> Result<Self, JwkSetError> {
+        let parse = |(index, ObjectOnly(raw)): (usize, ObjectOnly<RawJwk>)| {
+            raw.parse().map_err(|error| JwkSetError::Key { index, error })
+        };
         Self::new(raw.keys.into_iter().enumerate().map(parse).collect::<Result<_, _>>()?)
     }
 }

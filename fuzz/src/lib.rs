@@ -1,0 +1,4 @@
+//! The properties that the fuzz targets check: the very files that the crates' own tests use.
+
+#[path = "../../crates/ambit-protocol/tests/it/properties.rs"]
+pub mod protocol;

@@ -4,9 +4,11 @@
 
 pub mod client;
 pub mod client_auth;
+pub mod cursor;
 pub mod entropy;
 pub mod governance;
 pub mod grants;
+pub mod idempotency;
 pub mod keys;
 pub mod limits;
 pub mod page;

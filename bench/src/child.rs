@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use crate::Failure;
+use crate::decide::Cost;
 use crate::load::Turn;
 use crate::reference::Shape;
 use crate::signature::Algorithm;
@@ -104,6 +105,13 @@ pub(crate) fn signatures(core: usize, algorithm: Algorithm, seconds: f64) -> Res
     let mut command = pinned(core, &std::env::current_exe()?);
     command.args(["sign", "--algorithm", algorithm.as_str(), "--seconds", &seconds.to_string()]);
     Ok(answer_of(&mut command, b"")?.trim().parse()?)
+}
+
+/// What `decide` costs by itself, on the server's core.
+pub(crate) fn decisions(core: usize, seconds: f64) -> Result<Vec<Cost>, Failure> {
+    let mut command = pinned(core, &std::env::current_exe()?);
+    command.args(["decide", "--seconds", &seconds.to_string()]);
+    Ok(serde_json::from_str(&answer_of(&mut command, b"")?)?)
 }
 
 fn answer_of(command: &mut Command, input: &[u8]) -> Result<String, Failure> {

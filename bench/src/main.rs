@@ -15,6 +15,7 @@
 
 mod answer;
 mod child;
+mod decide;
 mod histogram;
 mod http;
 mod load;
@@ -99,6 +100,13 @@ enum Part {
         #[arg(long)]
         seconds: f64,
     },
+    /// `decide` alone: prints what each kind of request costs.
+    #[command(hide = true)]
+    Decide {
+        /// For how long, each.
+        #[arg(long)]
+        seconds: f64,
+    },
     /// One core's signatures: prints how many a second.
     #[command(hide = true)]
     Sign {
@@ -117,6 +125,7 @@ fn main() -> ExitCode {
         None => run(&arguments.settings),
         Some(Part::Reference) => reference::serve(),
         Some(Part::Load { to, connections, seconds }) => load::run(to, connections, seconds),
+        Some(Part::Decide { seconds }) => decide::run(seconds),
         Some(Part::Sign { algorithm, seconds }) => signature::run(algorithm, seconds),
     };
     match outcome {

@@ -22,6 +22,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Report, Failure> {
     if settings.reference_only {
         run.reference()?;
     } else {
+        run.decisions()?;
         run.product()?;
     }
     Ok(run.report)
@@ -59,6 +60,15 @@ impl Run<'_> {
                     p99_below_us: None,
                 })?;
             }
+        }
+        Ok(())
+    }
+
+    fn decisions(&mut self) -> Result<(), Failure> {
+        for cost in child::decisions(self.settings.server_core, self.settings.seconds)? {
+            let below = cost.asked_for.then_some(2.0);
+            let [median, min, max] = [cost.nanos.median, cost.nanos.min, cost.nanos.max].map(|nanos| nanos / 1e3);
+            self.fact(&cost.name, median, "µs", below, &format!("{min:.2}–{max:.2}"));
         }
         Ok(())
     }

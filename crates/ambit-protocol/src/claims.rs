@@ -213,7 +213,7 @@ impl AssertionClaims {
 
 /// RFC 7519 §2, `NumericDate`, of which only whole seconds between 1970 and 9999 are accepted: no fraction, exponent,
 /// sign or string.
-fn date(object: &Object<'_>, name: &'static str) -> Result<Option<i64>, Fault> {
+pub(crate) fn date(object: &Object<'_>, name: &'static str) -> Result<Option<i64>, Fault> {
     match object.find::<i64>(name)? {
         Some(secs) if !(0..=END_OF_9999).contains(&secs) => Err(Fault::WrongType(name)),
         date => Ok(date),

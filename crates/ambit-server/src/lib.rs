@@ -1,1 +1,5 @@
+//! The server.
 
+pub mod clock;
+pub mod config;
+pub mod entropy;

@@ -1,0 +1,59 @@
+//! Keys that contradict each other.
+
+use super::error::Fault;
+use super::{Config, is_loopback};
+
+/// Every contradiction, in the order of the table.
+pub(super) fn contradictions(config: &Config) -> Vec<Fault> {
+    let place = &config.place;
+    let loopback = is_loopback(place.listen.ip());
+    let tls = config.tls.cert.is_some();
+    let rules = [
+        (
+            place.public_url.is_none() && !loopback,
+            "public_url must be set when listen is not a loopback address: issuers are built on it",
+        ),
+        (
+            tls && place.public_url.as_ref().is_some_and(|url| !url.is_https()),
+            "public_url begins with http:// and tls.cert is set: with TLS it must begin with https://",
+        ),
+        (
+            place.demo && !loopback,
+            "demo is on and listen is not a loopback address: the demo's credentials are known to everybody",
+        ),
+        (
+            place.demo && place.public_url.as_ref().is_some_and(|url| !url.is_loopback()),
+            "demo is on and public_url is not a loopback address: the demo's credentials are known to everybody",
+        ),
+        (
+            place.demo && config.metrics.listen.is_some_and(|listen| !is_loopback(listen.ip())),
+            "demo is on and metrics.listen is not a loopback address",
+        ),
+        (config.tls.cert.is_some() != config.tls.key.is_some(), "tls.cert and tls.key must be set together"),
+        (
+            config.metrics.listen.is_some_and(|listen| listen == place.listen && listen.port() != 0),
+            "metrics.listen is the same address as listen: leave it out, or give it one of its own",
+        ),
+        (
+            config.limits.body_timeout > config.limits.request_timeout,
+            "limits.body_timeout is longer than limits.request_timeout, so it would never count",
+        ),
+        (
+            config.rate_limits.client_failures > config.rate_limits.client_total_failures,
+            "rate_limits.client_failures is more than rate_limits.client_total_failures, so it would never count",
+        ),
+        (
+            config.keys.publish_ahead >= config.keys.rotate,
+            "keys.publish_ahead must be shorter than keys.rotate: the next key is made within the life of the active one",
+        ),
+        (
+            config.otel.endpoint.is_some() && !cfg!(feature = "otel"),
+            "otel.endpoint is set, and this program was built without the feature otel",
+        ),
+        (
+            config.bootstrap.client_id.is_some() != config.bootstrap.client_secret.is_some(),
+            "bootstrap.client_id and bootstrap.client_secret must be set together",
+        ),
+    ];
+    rules.into_iter().filter(|(broken, _)| *broken).map(|(_, what)| Fault::contradiction(what)).collect()
+}

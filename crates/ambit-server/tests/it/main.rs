@@ -1,0 +1,3 @@
+//! The server, from outside. Files are named by what they knock at.
+
+mod operations;

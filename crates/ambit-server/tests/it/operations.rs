@@ -1,0 +1,3 @@
+//! What operators see: configuration, listening, health, metrics, logs, limits.
+
+mod configuration;

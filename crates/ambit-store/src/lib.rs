@@ -1,1 +1,40 @@
+//! Ambit's storage on SQLite and PostgreSQL.
+//!
+//! [`SqlStore`] is the one implementation of [`ambit_core::store::Store`]: the same SQL text on both engines. What differs
+//! between them is in [`config`] (how to open one), [`pool`](self) (how many connections) and one substitution of types in
+//! the migrations.
+//!
+//! - Every change of the registry is one transaction ([`transaction`](self)). It takes the one row of the table `registry`
+//!   first, so all changes stand in one line: revisions have no gaps and become visible in order.
+//! - Whatever is answered with success is durable: SQLite writes ahead with `synchronous = FULL`, PostgreSQL commits with
+//!   `synchronous_commit` at least `on`.
+//! - Whatever is interrupted (a future dropped, a connection lost, a statement refused) is rolled back as a whole; a
+//!   connection in doubt is closed, never used again.
+//! - SQLite has one writer and a few readers; writers wait in a queue, with a time-out, and never block the runtime.
 
+mod answer;
+mod backup;
+mod bulk;
+mod change;
+pub mod config;
+mod dump;
+mod error;
+mod grouped;
+mod journal;
+mod migrate;
+mod once;
+mod pool;
+mod reads;
+mod restore;
+mod retry;
+mod row;
+mod sql;
+mod store;
+mod transaction;
+mod write;
+
+pub use backup::{BackupError, BackupReport};
+pub use config::{Location, StoreConfig};
+pub use migrate::MigrationReport;
+pub use restore::{REVISION_GAP, RestoreError, RestoreReport};
+pub use store::SqlStore;

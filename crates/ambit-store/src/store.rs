@@ -1,0 +1,220 @@
+//! [`SqlStore`]: everything the rules ask of storage, on one database.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ambit_core::reach::Reach;
+use ambit_core::store::journal::{JournalBlock, RefusalRecord, SecretUse};
+use ambit_core::store::{
+    By, ChangeContext, ChangeHead, ChangeQuery, Filter, HistorySubject, Reads, RestoreEpoch, Revocation, Row,
+    SavedAnswer, Store, StoreError, Transaction,
+};
+use ambit_protocol::admin::audit::{Change, Resource};
+use ambit_protocol::time::Timestamp;
+use async_trait::async_trait;
+use sqlx::any::Any;
+use sqlx::pool::PoolConnection;
+use tokio::sync::Mutex;
+
+use crate::config::StoreConfig;
+use crate::error::{Result, unavailable, unsigned};
+use crate::grouped::{Grouped, Small};
+use crate::migrate::{self, MigrationReport, known_version};
+use crate::pool::{Engine, Pools};
+use crate::retry::{retrying, within};
+use crate::sql::{Columns, Sql};
+use crate::transaction::SqlTransaction;
+use crate::write::Write;
+use crate::{answer, change, journal, once, reads};
+
+/// The store on SQLite or PostgreSQL.
+pub struct SqlStore {
+    pub(crate) pools: Pools,
+    grouped: Grouped,
+    /// Whose turn it is to change the registry, in this process.
+    turn: Arc<Mutex<()>>,
+    wait: Duration,
+}
+
+impl SqlStore {
+    /// Opens the database, and makes an SQLite file that is not there. The schema is left as it is: see [`Self::migrate`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where it cannot be reached, [`StoreError::Schema`] where the URL names no database.
+    pub async fn open(config: &StoreConfig) -> Result<Self> {
+        let pools = within(config.wait + CONNECTING, retrying(|| Pools::open(config))).await?;
+        let grouped = Grouped::start(&pools);
+        Ok(Self { pools, grouped, turn: Arc::new(Mutex::new(())), wait: config.wait })
+    }
+
+    /// Brings the schema up to date. Where it is, this only reads; two nodes may do it at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`] where the schema is newer than this program or another one.
+    pub async fn migrate(&self) -> Result<MigrationReport> {
+        retrying(|| migrate::migrate(&self.pools)).await
+    }
+
+    /// Finishes what is on its way and closes all connections.
+    pub async fn close(&self) {
+        self.pools.reader.close().await;
+        self.pools.writer.close().await;
+    }
+
+    /// Which engine: `sqlite` or `postgres`.
+    #[must_use]
+    pub const fn engine(&self) -> &'static str {
+        match self.pools.engine {
+            Engine::Sqlite => "sqlite",
+            Engine::Postgres => "postgres",
+        }
+    }
+
+    pub(crate) async fn begin_write(&self) -> Result<Write> {
+        Write::begin(&self.pools.writer, self.pools.engine.begin_write()).await
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Any>> {
+        self.pools.reader.acquire().await.map_err(unavailable)
+    }
+}
+
+impl fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlStore").field("engine", &self.engine()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Reads for SqlStore {
+    async fn find_row(&self, resource: Resource, by: By<'_>, reach: Reach) -> Result<Option<Row>> {
+        within(ANSWER, async { reads::find(&mut *self.reader().await?, resource, by, reach).await }).await
+    }
+
+    async fn list_rows(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<Vec<Row>> {
+        within(ANSWER, async { reads::list(&mut *self.reader().await?, resource, filter, reach).await }).await
+    }
+
+    async fn count_rows(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<u64> {
+        within(ANSWER, async { reads::count(&mut *self.reader().await?, resource, filter, reach).await }).await
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn begin(&self, context: ChangeContext) -> Result<Box<dyn Transaction>> {
+        within(self.wait, async {
+            let turn = Arc::clone(&self.turn).lock_owned().await;
+            let (write, revision) = retrying(|| SqlTransaction::take_registry(&self.pools)).await?;
+            Ok(Box::new(SqlTransaction::new(write, revision, context, turn)) as Box<dyn Transaction>)
+        })
+        .await
+    }
+
+    async fn revision(&self) -> Result<u64> {
+        within(ANSWER, async {
+            let row = Sql::new("SELECT revision FROM registry").returning(&mut *self.reader().await?).await?;
+            unsigned(Columns::of(&row).number()?)
+        })
+        .await
+    }
+
+    async fn changes_after(&self, revision: u64, limit: u32) -> Result<Vec<ChangeHead>> {
+        within(ANSWER, async { change::after(&mut *self.reader().await?, revision, limit).await }).await
+    }
+
+    async fn changes(&self, query: &ChangeQuery<'_>, reach: Reach) -> Result<Vec<Change>> {
+        within(ANSWER, async { change::query(&mut *self.reader().await?, query, reach).await }).await
+    }
+
+    async fn first_changes_after(&self, revision: u64, subject: &HistorySubject<'_>) -> Result<Vec<Change>> {
+        within(ANSWER, async { change::first_after(&mut *self.reader().await?, revision, subject).await }).await
+    }
+
+    async fn append_journal(
+        &self,
+        blocks: &[JournalBlock],
+        refusals: &[RefusalRecord],
+        uses: &[SecretUse],
+    ) -> Result<()> {
+        let append = || async {
+            let mut write = self.begin_write().await?;
+            let appended = journal::append(write.enter()?, blocks, refusals, uses).await;
+            write.finish(appended).await
+        };
+        within(ANSWER, retrying(append)).await
+    }
+
+    async fn journal_blocks(&self, from: Timestamp, to: Timestamp, limit: u32) -> Result<Vec<JournalBlock>> {
+        within(ANSWER, async { journal::blocks(&mut *self.reader().await?, from, to, limit).await }).await
+    }
+
+    async fn refusals_of_trace(&self, trace_id: &str) -> Result<Vec<RefusalRecord>> {
+        within(ANSWER, async { journal::refusals_of_trace(&mut *self.reader().await?, trace_id).await }).await
+    }
+
+    async fn purge_journal(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        let purge = || async {
+            let mut write = self.begin_write().await?;
+            let purged = journal::purge(write.enter()?, before, limit).await;
+            write.finish(purged).await
+        };
+        within(ANSWER, retrying(purge)).await
+    }
+
+    async fn revoke(&self, revocation: &Revocation) -> Result<()> {
+        once::revocable(revocation)?;
+        within(ANSWER, self.grouped.write(Small::Revocation(revocation.clone()))).await.map(drop)
+    }
+
+    async fn revocations_after(&self, sequence: u64, limit: u32) -> Result<Vec<(u64, Revocation)>> {
+        within(ANSWER, async { once::revocations_after(&mut *self.reader().await?, sequence, limit).await }).await
+    }
+
+    async fn use_assertion(&self, client_id: &str, jti: &str, expires_at: Timestamp) -> Result<bool> {
+        let digest = once::assertion_digest(client_id, jti);
+        within(ANSWER, self.grouped.write(Small::Assertion { digest, expires_at })).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp, limit: u32) -> Result<u64> {
+        let purge = || async {
+            let mut write = self.begin_write().await?;
+            let purged = once::purge_expired(write.enter()?, now, limit).await;
+            write.finish(purged).await
+        };
+        within(ANSWER, retrying(purge)).await
+    }
+
+    async fn find_answer(&self, actor: &str, key: &str) -> Result<Option<SavedAnswer>> {
+        within(ANSWER, async { answer::find(&mut *self.reader().await?, actor, key).await }).await
+    }
+
+    async fn restore_epoch(&self) -> Result<Option<RestoreEpoch>> {
+        within(ANSWER, async {
+            let last = "SELECT backup_at, restored_at FROM restores ORDER BY revision DESC LIMIT 1";
+            let found = Sql::new(last).optional(&mut *self.reader().await?).await?;
+            let Some(row) = found else { return Ok(None) };
+            let mut columns = Columns::of(&row);
+            Ok(Some(RestoreEpoch { backup_at: columns.timestamp()?, restored_at: columns.timestamp()? }))
+        })
+        .await
+    }
+
+    async fn check(&self) -> Result<()> {
+        let version =
+            within(ANSWER, async { migrate::version(&mut *self.reader().await?, self.pools.engine).await }).await?;
+        if version < known_version() {
+            return Err(StoreError::Schema(format!(
+                "the database's schema has version {version}, this program needs {}: migrate it",
+                known_version()
+            )));
+        }
+        Ok(())
+    }
+}
+
+// A connection over a network takes its time beside the wait for a free one.
+const CONNECTING: Duration = Duration::from_secs(5);
+// Nobody waits longer for an answer: the database hangs, or the network swallows.
+const ANSWER: Duration = Duration::from_secs(30);

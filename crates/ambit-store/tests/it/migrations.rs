@@ -1,0 +1,82 @@
+//! Bringing the schema up to date.
+
+use std::sync::Arc;
+
+use ambit_core::store::{Store as _, StoreError};
+
+use crate::support::{Db, application, find, insert};
+use ambit_protocol::admin::audit::Resource;
+
+pub(crate) async fn migrating_twice_changes_nothing_the_second_time(db: Db) {
+    let store = db.open().await;
+    let first = store.migrate().await.unwrap();
+    assert_eq!(first.from, 0);
+    assert_eq!(first.to as usize, first.steps.len());
+    insert(&store, [application("app_1")]).await;
+
+    for again in [&store, &db.open().await] {
+        let second = again.migrate().await.unwrap();
+        assert_eq!((second.from, second.to, second.steps.len()), (first.to, first.to, 0));
+        again.check().await.unwrap();
+        assert!(find(again, Resource::Application, "app_1").await.is_some());
+    }
+}
+
+pub(crate) async fn eight_nodes_may_migrate_at_once(db: Db) {
+    let nodes: Vec<_> = (0..8)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                let store = db.open().await;
+                let report = store.migrate().await.unwrap();
+                store.check().await.unwrap();
+                report.steps
+            })
+        })
+        .collect();
+    let mut taken = Vec::new();
+    for node in nodes {
+        taken.extend(node.await.unwrap());
+    }
+    taken.sort_unstable();
+    let once = taken.len();
+    taken.dedup();
+    assert_eq!(taken.len(), once, "a step was taken twice");
+    assert!(taken[0].starts_with("0001_"));
+    assert_eq!(insert(&db.open().await, [application("app_1")]).await, 1);
+}
+
+pub(crate) async fn a_migration_goes_on_where_it_was_interrupted(db: Db) {
+    let store = Arc::new(db.store().await);
+    insert(&store, [application("app_1")]).await;
+    // As a crash leaves it between two steps.
+    db.execute("DROP TABLE restores; DELETE FROM schema_migrations WHERE version = 5").await;
+    assert!(matches!(store.check().await, Err(StoreError::Schema(_))));
+    let report = store.migrate().await.unwrap();
+    assert_eq!((report.from, report.to, report.steps), (4, 5, vec!["0005_create_restores"]));
+    store.check().await.unwrap();
+    assert!(find(&store, Resource::Application, "app_1").await.is_some());
+}
+
+pub(crate) async fn a_schema_from_the_future_is_refused(db: Db) {
+    let store = db.store().await;
+    db.execute("INSERT INTO schema_migrations (version, name, checksum) VALUES (6, '0006_fly', 'x')").await;
+    for refused in [store.check().await.unwrap_err(), db.open().await.migrate().await.unwrap_err()] {
+        let StoreError::Schema(text) = refused else { panic!("{refused:?}") };
+        assert!(text.contains("newer than this program") && text.contains("0006_fly"), "{text}");
+    }
+}
+
+pub(crate) async fn a_step_with_another_text_is_refused(db: Db) {
+    let store = db.store().await;
+    db.execute("UPDATE schema_migrations SET checksum = 'x' WHERE version = 2").await;
+    for refused in [store.check().await.unwrap_err(), store.migrate().await.unwrap_err()] {
+        assert!(matches!(&refused, StoreError::Schema(text) if text.contains("another text")), "{refused:?}");
+    }
+}
+
+pub(crate) async fn a_store_that_was_not_migrated_says_so(db: Db) {
+    let store = db.open().await;
+    let refused = store.check().await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Schema(text) if text.contains("migrate it")), "{refused:?}");
+}

@@ -8,12 +8,14 @@
 //! 6. [`invariant`]: what must hold for every token, checked again before it is signed.
 //! 7. [`suggest`]: names that look like one that was not found.
 //! 8. [`explain`]: the same engine, asked why.
+//! 9. [`history`]: the facts of an earlier revision, for the same questions about a token of then.
 
 pub mod catalogue;
 pub mod ceiling;
 pub mod decision;
 pub mod explain;
 pub mod gates;
+pub mod history;
 pub mod invariant;
 pub mod rules;
 pub mod suggest;

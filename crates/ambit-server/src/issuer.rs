@@ -1,0 +1,57 @@
+//! The two kinds of issuer: the platform, and each tenant (identity.md §3).
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
+
+use crate::problem::Answer;
+use crate::state::App;
+use ambit_core::page;
+
+/// At whose door a request knocked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Issuer {
+    /// The platform's: `{base}`.
+    Platform,
+    /// A tenant's: `{base}/tenants/{slug}`.
+    Tenant(String),
+}
+
+impl Issuer {
+    /// The issuer's identifier: what `iss` and discovery say (RFC 8414 §2). Never taken from the request.
+    #[must_use]
+    pub fn url(&self, base: &str) -> String {
+        match self {
+            Self::Platform => base.to_owned(),
+            Self::Tenant(slug) => format!("{base}/tenants/{slug}"),
+        }
+    }
+
+    /// The slug of the tenant.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        match self {
+            Self::Platform => None,
+            Self::Tenant(slug) => Some(slug),
+        }
+    }
+}
+
+/// From the path. A tenant that does not exist has no issuer: 404.
+impl FromRequestParts<App> for Issuer {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let slug = RawPathParams::from_request_parts(parts, app)
+            .await
+            .ok()
+            .and_then(|params| params.iter().find(|(name, _)| *name == "slug").map(|(_, slug)| slug.to_owned()));
+        let Some(slug) = slug else { return Ok(Self::Platform) };
+        let answer = Answer::of(parts, app);
+        match app.registry.tenant(&slug).await {
+            Ok(Some(_)) => Ok(Self::Tenant(slug)),
+            Ok(None) => Err(answer.problem(&page::NOT_FOUND, "there is no such issuer").into_response()),
+            Err(error) => Err(answer.store_failure(&error).into_response()),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `POST {issuer}/connect/introspect` (RFC 7662): what a token still is, for those whom it concerns.
+//!
+//! To everybody else, and for everything that is no good token, the answer is `{"active":false}` and nothing more (§2.2).
+
+use ambit_core::client_auth::AuthenticatedClient;
+use ambit_core::reach::Owner;
+use ambit_core::tokens::introspect::{check_standing, is_lost_in_restore, may_introspect, still_carried};
+use ambit_protocol::claims::AccessTokenClaims;
+use ambit_protocol::introspection::{IntrospectionRequest, IntrospectionResponse};
+use ambit_protocol::scope;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
+
+use super::{Call, Refused, call, unavailable};
+use crate::issuer::Issuer;
+use crate::middleware::{Outcome, RequestContext};
+use crate::acting::Acting;
+use crate::state::App;
+use ambit_core::refusal::Refusal;
+
+/// Tells what a token still is.
+pub async fn introspect(
+    State(app): State<App>,
+    issuer: Issuer,
+    Extension(context): Extension<RequestContext>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let call = call(app, issuer, context, uri, headers, body);
+    match looked_at(&call).await {
+        Ok(response) => response,
+        Err(refused) => refused.answer(&call).await,
+    }
+}
+
+async fn looked_at(call: &Call) -> Result<Response, Refused> {
+    let params = call.form(IntrospectionRequest::RULES)?;
+    let caller = call.client(&params).await?;
+    let by = |refused: Refused| refused.by(Some(caller.application.client_id.to_string()));
+    let request = IntrospectionRequest::parse(&params).map_err(|error| by(super::malformed(error).into()))?;
+    let answer = active(call, &caller, request.token).await.map_err(by)?;
+    let outcome = if answer.is_some() { "active" } else { "inactive" };
+    let mut response = Json(answer.unwrap_or_else(IntrospectionResponse::inactive)).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(Outcome {
+        actor: Some(caller.application.client_id.to_string()),
+        tenant: call.issuer.tenant().map(str::to_owned),
+        outcome,
+        reason: None,
+    });
+    Ok(response)
+}
+
+/// The token, if it is active and concerns the caller.
+async fn active(
+    call: &Call,
+    caller: &AuthenticatedClient,
+    token: &str,
+) -> Result<Option<IntrospectionResponse>, Refused> {
+    let app = &call.app;
+    let Some(claims) = app.verified_tokens.verify(app, token, call.now) else { return Ok(None) };
+    let Some(facts) = facts_of(call, &claims).await? else { return Ok(None) };
+    let owner = Owner::from_ids(facts.client.application.tenant_id, facts.client.application.partner_id);
+    let good = may_introspect(caller, &claims, owner, &facts.catalogue)
+        && !app.revocations.is_revoked(&claims.jti)
+        && !is_lost_in_restore(&claims, app.registry.snapshot().epoch)
+        && check_standing(&claims, &facts).is_ok();
+    if !good {
+        return Ok(None);
+    }
+    let scope = scope::join(&still_carried(&claims, &facts, call.now));
+    Ok(Some(IntrospectionResponse::active(&claims, scope)))
+}
+
+/// The facts of now for the client, the tenant and the unit of a token; none where one of them is gone.
+async fn facts_of(call: &Call, claims: &AccessTokenClaims) -> Result<Option<ambit_core::client::Facts>, Refused> {
+    let acting = Acting::of_token(claims);
+    match call.app.registry.facts(&claims.client_id, &acting).await {
+        Ok(facts) => Ok(facts.ok()),
+        Err(error) => Err(Refusal::from(unavailable(error)).into()),
+    }
+}

@@ -1,0 +1,25 @@
+//! `GET {issuer}/connect/jwks` and `/.well-known/jwks.json` (RFC 7517): next, active and retiring keys.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+
+use crate::issuer::Issuer;
+use crate::state::App;
+
+/// The key set. All issuers share it; a token is bound to its issuer by `iss`.
+pub async fn jwks(State(app): State<App>, _issuer: Issuer, request: HeaderMap) -> Response {
+    let snapshot = app.registry.snapshot();
+    let document = snapshot.jwks();
+    if request.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == document.etag.as_bytes()) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, document.etag.clone())]).into_response();
+    }
+    let mut response = document.body.clone().into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
+    // The next key is published longer ahead than this, so a cache knows it before it signs.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ETAG, document.etag.clone());
+    response
+}

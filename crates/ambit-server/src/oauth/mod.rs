@@ -1,0 +1,148 @@
+//! The OAuth endpoints, one file each. Every handler has the same silhouette: take the request apart, ask core, answer.
+
+pub mod catalogue;
+pub mod explain;
+pub mod introspect;
+pub mod jwks;
+pub mod metadata;
+mod refused;
+pub mod revoke;
+pub mod scopes;
+pub mod token;
+
+use std::sync::Arc;
+
+use ambit_core::client::Client;
+use ambit_core::client_auth::{AuthenticatedClient, AuthenticationError, authenticate, claimed_client_id};
+use ambit_core::refusal::{AuthenticationFailure, Refusal};
+use ambit_core::store::StoreError;
+use ambit_protocol::client::PresentedCredentials;
+use ambit_protocol::error::ErrorCode;
+use ambit_protocol::params::{ParamRules, Params, ParamsError};
+use ambit_protocol::time::Timestamp;
+use ambit_protocol::token::TokenRequestError;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Uri, header};
+
+use crate::issuer::Issuer;
+use crate::middleware::RequestContext;
+use crate::state::App;
+pub use refused::Refused;
+
+/// A request to an OAuth endpoint, before it is understood.
+#[derive(Debug)]
+pub struct Call {
+    app: App,
+    issuer: Issuer,
+    context: RequestContext,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+    now: Timestamp,
+}
+
+impl Call {
+    /// The form in the body (RFC 6749 §3.2: parameters are sent "using the `application/x-www-form-urlencoded` format").
+    fn form(&self, rules: ParamRules) -> Result<Params<'_>, Refusal> {
+        let media_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let essence = media_type.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(Refusal::InvalidRequest(
+                "the body must be application/x-www-form-urlencoded, and the Content-Type header must say so".to_owned(),
+            ));
+        }
+        // RFC 6749 §2.3.1: credentials "MUST NOT be included in the request URI"; nor is anything else read from there.
+        if let Some(query) = self.uri.query() {
+            Params::refuse_in_query(query.as_bytes(), rules).map_err(malformed)?;
+        }
+        Params::parse(&self.body, rules).map_err(malformed)
+    }
+
+    /// Who asks. Failures are counted, and answered no faster than [`FAILURE_TIME`] whatever they were.
+    async fn authenticate(&self, params: &Params<'_>) -> Result<AuthenticatedClient, Refused> {
+        let authorization = self.headers.get_all(header::AUTHORIZATION);
+        let presented = PresentedCredentials::from_request(authorization.iter().map(|value| value.as_bytes()), params)
+            .map_err(|error| match error.code() {
+                ErrorCode::InvalidClient => Refusal::Unauthenticated(AuthenticationFailure::Assertion(error.to_string())),
+                _ => Refusal::InvalidRequest(error.to_string()),
+            })?;
+        let client_id = claimed_client_id(&presented).map_err(Refusal::Unauthenticated)?;
+        let address = self.context.client_address;
+        if let Err(wait) = self.app.failures.check(&client_id, address) {
+            return Err(Refusal::TooManyFailures { retry_after_secs: wait.as_secs().max(1) }.into());
+        }
+        let client = self.app.registry.client(&client_id).await.map_err(unavailable)?;
+        let issuer = self.issuer.url(&self.app.base_url);
+        match authenticate(&presented, client.clone(), &issuer, self.now, &*self.app.store).await {
+            Ok(client) => Ok(client),
+            Err(AuthenticationError::Store(error)) => Err(unavailable(error).into()),
+            Err(AuthenticationError::Failed(failure)) => {
+                self.app.failures.record(&client_id, address);
+                Err(Refused::new(Refusal::Unauthenticated(failure)).by(client.map(|_| client_id)))
+            }
+        }
+    }
+
+    /// The right credentials at the wrong door: `invalid_client` is for wrong credentials only (identity.md §3).
+    async fn check_door(&self, client: &Client) -> Result<(), Refused> {
+        let right = match client.application.tenant_id {
+            None => Issuer::Platform,
+            Some(tenant_id) => match self.app.registry.tenant_by_id(tenant_id).await.map_err(unavailable)? {
+                Some(tenant) => Issuer::Tenant(tenant.tenant.slug.to_string()),
+                None => return Err(Refusal::TenantNotReached(tenant_id.to_string()).into()),
+            },
+        };
+        if right == self.issuer {
+            return Ok(());
+        }
+        Err(Refusal::WrongIssuer { issuer: right.url(&self.app.base_url) }.into())
+    }
+
+    /// The client that asks about itself or about a token, authenticated and at its own door.
+    async fn client(&self, params: &Params<'_>) -> Result<AuthenticatedClient, Refused> {
+        let client = self.authenticate(params).await?;
+        self.check_door(&client).await.map_err(|refused| refused.by(Some(client.application.client_id.to_string())))?;
+        Ok(client)
+    }
+}
+
+/// Takes a request apart as far as all endpoints do.
+pub(crate) fn call(
+    app: App,
+    issuer: Issuer,
+    context: RequestContext,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Call {
+    let now = app.clock.now();
+    Call { app, issuer, context, uri, headers, body, now }
+}
+
+fn malformed(error: ParamsError) -> Refusal {
+    Refusal::InvalidRequest(error.to_string())
+}
+
+fn unavailable(error: StoreError) -> Refusal {
+    let mut reason = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        reason.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    match error {
+        StoreError::Unavailable(_) => Refusal::Unavailable { reason },
+        _ => Refusal::Internal { reason },
+    }
+}
+
+fn misread(error: TokenRequestError) -> Refusal {
+    match error.code() {
+        ErrorCode::UnsupportedGrantType => Refusal::UnsupportedGrantType(error.to_string()),
+        ErrorCode::InvalidTarget => Refusal::InvalidTarget(error.to_string()),
+        _ => Refusal::InvalidRequest(error.to_string()),
+    }
+}
+
+/// The name a journal and a log line have for a client.
+pub(crate) type ClientName = Arc<str>;

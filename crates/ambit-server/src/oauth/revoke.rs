@@ -1,0 +1,78 @@
+//! `POST {issuer}/connect/revoke` (RFC 7009): a client takes one of its own tokens back.
+//!
+//! The answer is 200 whatever the token was (§2.2), except that a revocation that could not be made durable is never
+//! acknowledged.
+
+use ambit_core::store::Revocation;
+use ambit_protocol::revocation::RevocationRequest;
+use ambit_protocol::time::Timestamp;
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+
+use super::{Call, Refused, call, unavailable};
+use crate::issuer::Issuer;
+use crate::middleware::{Outcome, RequestContext};
+use crate::state::App;
+
+/// Revokes a token.
+pub async fn revoke(
+    State(app): State<App>,
+    issuer: Issuer,
+    Extension(context): Extension<RequestContext>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let call = call(app, issuer, context, uri, headers, body);
+    match revoked(&call).await {
+        Ok(response) => response,
+        Err(refused) => refused.answer(&call).await,
+    }
+}
+
+async fn revoked(call: &Call) -> Result<Response, Refused> {
+    let params = call.form(RevocationRequest::RULES)?;
+    let client = call.client(&params).await?;
+    let client_id = client.application.client_id.as_str();
+    let by = |refused: Refused| refused.by(Some(client_id.to_owned()));
+    let request = RevocationRequest::parse(&params).map_err(|error| by(super::malformed(error).into()))?;
+    let app = &call.app;
+    let outcome = match app.verified_tokens.verify(app, request.token, call.now) {
+        // RFC 7009 §2.2: "invalid tokens do not cause an error response", there is nothing to take back.
+        None => "nothing_to_revoke",
+        // RFC 7009 §2.1: the server verifies "whether the token was issued to the client making the revocation request".
+        Some(claims) if claims.client_id != client_id => {
+            tracing::warn!(
+                trace_id = %call.context.trace_id, actor = client_id, owner = claims.client_id, jti = claims.jti,
+                "a client tried to revoke another client's token"
+            );
+            "not_its_own"
+        }
+        Some(claims) => {
+            let revocation = Revocation {
+                jti: claims.jti.clone(),
+                client_id: client_id.to_owned(),
+                revoked_at: call.now,
+                expires_at: Timestamp::from_secs(claims.exp).plus_secs(CLOCKS_DIFFER_SECS),
+            };
+            // RFC 7009 §2.2.1: 503 where it cannot be done now; never 200 for what may come back after a crash.
+            app.store.revoke(&revocation).await.map_err(|error| by(unavailable(error).into()))?;
+            app.revocations.insert(&revocation);
+            "revoked"
+        }
+    };
+    let mut response = (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response();
+    response.extensions_mut().insert(Outcome {
+        actor: Some(client_id.to_owned()),
+        tenant: call.issuer.tenant().map(str::to_owned),
+        outcome,
+        reason: None,
+    });
+    Ok(response)
+}
+
+/// A revocation is remembered a little longer than the token lives by our clock.
+const CLOCKS_DIFFER_SECS: i64 = 120;

@@ -1,0 +1,96 @@
+//! `GET {issuer}/connect/scopes`: what a client may ask for, here and now (scopes.md §6).
+
+use ambit_core::client::Facts;
+use ambit_core::governance::decision::meets_every_rule;
+use ambit_core::governance::gates::Gate;
+use ambit_core::grants::client_credentials::rule_facts;
+use ambit_protocol::admin::application::{GrantableScope, WhenOmitted};
+use ambit_protocol::admin::scope::{GrantKind, ScopeState};
+use ambit_protocol::client::CLIENT_PARAMS;
+use ambit_protocol::params::{ParamRules, Params};
+use ambit_protocol::time::Timestamp;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
+use serde::Serialize;
+
+use super::token::facts;
+use super::{Call, Refused, call, malformed};
+use crate::issuer::Issuer;
+use crate::middleware::RequestContext;
+use crate::state::App;
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub struct Grantable {
+    /// The client that asked.
+    pub client_id: String,
+    /// The scopes, in the catalogue's order.
+    pub scopes: Vec<GrantableScope>,
+}
+
+/// Lists the scopes that the client could be granted.
+pub async fn scopes(
+    State(app): State<App>,
+    issuer: Issuer,
+    Extension(context): Extension<RequestContext>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let call = call(app, issuer, context, uri, headers, Bytes::new());
+    match listed(&call).await {
+        Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
+        Err(refused) => refused.answer(&call).await,
+    }
+}
+
+async fn listed(call: &Call) -> Result<Grantable, Refused> {
+    // RFC 6749 §2.3.1: no credentials in the URI. Tenant and unit may stand there.
+    let query = call.uri.query().unwrap_or_default().as_bytes();
+    Params::refuse_in_query(query, ParamRules::new(CLIENT_PARAMS)).map_err(malformed)?;
+    let params = Params::parse(query, ParamRules::new(&["tenant", "unit"])).map_err(malformed)?;
+    let none = Params::parse(b"", ParamRules::new(CLIENT_PARAMS)).map_err(malformed)?;
+    let client = call.client(&none).await?;
+    let facts = facts(call, &client, params.get("tenant"), params.get("unit")).await?;
+    Ok(Grantable { client_id: client.application.client_id.to_string(), scopes: grantable(&facts, call.now) })
+}
+
+/// What an application could be granted for itself or, where the scope needs one, for a user.
+#[must_use]
+pub fn grantable(facts: &Facts, now: Timestamp) -> Vec<GrantableScope> {
+    let rule_facts = rule_facts(facts, &[], now);
+    let policy = &facts.ceiling.policy;
+    let defaults = match policy.when_omitted {
+        WhenOmitted::AllAllowed => &facts.ceiling.allowed,
+        WhenOmitted::DefaultScopes => &policy.default_scopes,
+        WhenOmitted::None | WhenOmitted::Reject => &vec![],
+    };
+    facts
+        .catalogue
+        .entries()
+        .iter()
+        .enumerate()
+        .filter(|(place, entry)| {
+            entry.owner.offers_to(facts.ceiling.owner)
+                && entry.is_live(now)
+                && facts.ceiling.allows(&facts.catalogue, *place, now)
+        })
+        .map(|(_, entry)| {
+            let needs_user = !entry.scope.grants.contains(&GrantKind::Service);
+            let gate = entry.scope.feature.as_ref().map(|feature| facts.gates.gate(feature));
+            let name = entry.scope.name.as_str();
+            GrantableScope {
+                scope: entry.scope.name.clone(),
+                title: entry.scope.title.en().to_owned(),
+                default: defaults.contains(&entry.scope.name) && (needs_user || meets_every_rule(name, &rule_facts)),
+                gated: gate.is_some(),
+                closed: gate.is_some_and(|gate| gate != Gate::Open),
+                needs_user,
+                deprecated: entry.scope.state == ScopeState::Deprecated,
+                grants: entry.scope.grants.clone(),
+            }
+        })
+        .collect()
+}

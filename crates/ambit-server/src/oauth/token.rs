@@ -1,0 +1,150 @@
+//! `POST {issuer}/connect/token` (RFC 6749 §3.2, §4.4, §5; RFC 8707).
+//!
+//! 1. The form, the credentials, the door: [`Call`].
+//! 2. For which tenant and unit: [`Acting`], checked against the application's level.
+//! 3. One `match` over the grant: core decides.
+//! 4. Core signs; the journal takes note; the client is told what it got and what it did not.
+
+use ambit_core::client::Facts;
+use ambit_core::client_auth::AuthenticatedClient;
+use ambit_core::entropy::new_uuid;
+use ambit_core::grants::client_credentials::{self, Request};
+use ambit_core::grants::Grant;
+use ambit_core::refusal::Refusal;
+use ambit_core::store::journal::Issuance;
+use ambit_core::tokens::issue::{self, IssuedToken};
+use ambit_protocol::admin::tenant::TenantStatus;
+use ambit_protocol::token::{TokenRequest, TokenResponse};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
+
+use super::{Call, Refused, call, misread, unavailable};
+use crate::issuer::Issuer;
+use crate::journal::JournalError;
+use crate::middleware::{Outcome, RequestContext};
+use crate::acting::Acting;
+use crate::state::App;
+
+/// Issues a token, or says why not.
+pub async fn token(
+    State(app): State<App>,
+    issuer: Issuer,
+    Extension(context): Extension<RequestContext>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let call = call(app, issuer, context, uri, headers, body);
+    match issue(&call).await {
+        Ok(response) => response,
+        Err(refused) => refused.answer(&call).await,
+    }
+}
+
+async fn issue(call: &Call) -> Result<Response, Refused> {
+    let params = call.form(TokenRequest::RULES)?;
+    let client = call.client(&params).await?;
+    let by = |refused: Refused| refused.by(Some(client.application.client_id.to_string()));
+    let request = TokenRequest::parse(&params).map_err(|error| by(misread(error).into()))?;
+    match &request {
+        TokenRequest::ClientCredentials { scope, resource, tenant, unit } => {
+            let facts = facts(call, &client, tenant.as_deref(), unit.as_deref()).await.map_err(by)?;
+            let asked = Request { scope: scope.as_deref(), resources: resource };
+            let grant = client_credentials::grant(&client, &asked, &facts, &call.app.limits, call.now).map_err(|refusal| {
+                by(Refused::new(refusal).of(issuance(&asked, &facts, String::new())))
+            })?;
+            let token = mint(call, &client, &asked, &grant, &facts).await.map_err(by)?;
+            Ok(answer(call, &client, &grant, &facts, &token))
+        }
+    }
+}
+
+/// The facts of a decision for the tenant and the unit that are acted for. A platform or partner application names them,
+/// within its level; a tenant's application is its tenant's.
+pub(super) async fn facts(
+    call: &Call,
+    client: &AuthenticatedClient,
+    tenant: Option<&str>,
+    unit: Option<&str>,
+) -> Result<Facts, Refused> {
+    let acting = Acting::resolve(&client.application, call.issuer.tenant(), tenant, unit)?;
+    match call.app.registry.facts(client.application.client_id.as_str(), &acting).await {
+        Ok(facts) => Ok(facts?),
+        Err(error) => Err(unavailable(error).into()),
+    }
+}
+
+async fn mint(
+    call: &Call,
+    client: &AuthenticatedClient,
+    asked: &Request<'_>,
+    grant: &Grant,
+    facts: &Facts,
+) -> Result<IssuedToken, Refused> {
+    let app = &call.app;
+    let snapshot = app.registry.snapshot();
+    let algorithm = grant.algorithm.unwrap_or(app.default_algorithm);
+    let signer = snapshot.keys.signer(algorithm).ok_or_else(|| Refusal::Internal {
+        reason: format!("there is no active signing key for {algorithm}"),
+    })?;
+    let jti = new_uuid(call.now, &*app.entropy);
+    let issuer = call.issuer.url(&app.base_url);
+    let token = issue::service_token(grant, facts, &issuer, signer, jti, call.now).inspect_err(|_| {
+        app.metrics.invariant_violated();
+    })?;
+    let issued = crate::journal::IssuedToken {
+        jti,
+        trace_id: call.context.trace_id,
+        at: call.now,
+        issuance: issuance(asked, facts, token.scope.clone()),
+        secret: client.secret(),
+    };
+    // Nobody gets a token that the journal does not know of.
+    app.journal.record(issued).await.map_err(|error: JournalError| Refusal::Unavailable { reason: error.to_string() })?;
+    Ok(token)
+}
+
+fn issuance(asked: &Request<'_>, facts: &Facts, granted: String) -> Issuance {
+    Issuance {
+        client_id: facts.client.application.client_id.to_string(),
+        application_id: facts.client.application.id.to_string(),
+        requested: asked.scope.map(str::to_owned),
+        resources: asked.resources.iter().map(ToString::to_string).collect(),
+        tenant: facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.to_string()),
+        unit: facts.unit.as_ref().map(|unit| unit.slug.to_string()),
+        granted,
+        revision: facts.revision,
+    }
+}
+
+fn answer(call: &Call, client: &AuthenticatedClient, grant: &Grant, facts: &Facts, token: &IssuedToken) -> Response {
+    let body = TokenResponse {
+        dropped_scopes: &grant.decision.dropped,
+        notices: &grant.decision.notices,
+        ..TokenResponse::new(&token.access_token, u64::from(token.lifetime_secs), &token.scope)
+    };
+    let mut response = Json(body).into_response();
+    let headers = response.headers_mut();
+    // RFC 6749 §5.1: "The authorization server MUST include the HTTP `Cache-Control` response header field with a value
+    // of `no-store`".
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    if let Some(tenant) = facts.tenant.as_ref().filter(|tenant| tenant.tenant.status == TenantStatus::GracePeriod) {
+        // A slug has no character that a quoted string would have to escape.
+        let warning = format!("299 ambit \"tenant '{}' is in its grace period\"", tenant.tenant.slug);
+        if let Ok(value) = HeaderValue::try_from(warning) {
+            headers.insert(header::WARNING, value);
+        }
+    }
+    call.app.metrics.issued(client.application.client_id.as_str(), &grant.decision);
+    response.extensions_mut().insert(Outcome {
+        actor: Some(client.application.client_id.to_string()),
+        tenant: facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.to_string()),
+        outcome: "issued",
+        reason: None,
+    });
+    response
+}

@@ -1,0 +1,88 @@
+//! What the handlers share.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use ambit_core::entropy::Entropy;
+use ambit_core::keys::Vault;
+use ambit_core::limits::Limits;
+use ambit_core::store::Store;
+use ambit_core::time::Clock;
+use ambit_protocol::jose::Algorithm;
+
+use crate::config::Config;
+use crate::journal::Journal;
+use crate::limits::Failures;
+use crate::metrics::Metrics;
+use crate::registry::Registry;
+use crate::revocations::Revocations;
+use crate::verified_tokens::VerifiedTokens;
+
+/// The server's state, shared by all handlers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App(Arc<Inner>);
+
+/// What is in it.
+#[derive(Debug)]
+pub struct Inner {
+    /// How it is configured.
+    pub config: Config,
+    /// The platform's issuer, without a slash at the end: what every URL begins with. Never taken from a request.
+    pub base_url: String,
+    /// Limits on scopes.
+    pub limits: Limits,
+    /// What tokens are signed with where no API asks for something else.
+    pub default_algorithm: Algorithm,
+    /// Tells the moment.
+    pub clock: Arc<dyn Clock>,
+    /// Gives randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// What outlives the process.
+    pub store: Arc<dyn Store>,
+    /// Encrypts what is kept.
+    pub vault: Vault,
+    /// The facts that decisions are made of, in memory.
+    pub registry: Registry,
+    /// Revoked tokens, in memory.
+    pub revocations: Revocations,
+    /// Which tokens were issued.
+    pub journal: Journal,
+    /// Who failed too often.
+    pub failures: Failures,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Tokens whose signature was verified lately.
+    pub verified_tokens: VerifiedTokens,
+}
+
+impl App {
+    /// Shares a state.
+    #[must_use]
+    pub fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// Whether an issuer is the platform's or a tenant's of this server. Compared whole, never by its beginning alone.
+    #[must_use]
+    pub fn is_own_issuer(&self, issuer: &str) -> bool {
+        issuer == self.base_url
+            || issuer
+                .strip_prefix(&self.base_url)
+                .and_then(|rest| rest.strip_prefix("/tenants/"))
+                .is_some_and(|slug| slug.parse::<ambit_protocol::admin::text::Slug>().is_ok())
+    }
+
+    /// The identifier of the admin API: the `aud` of tokens for it.
+    #[must_use]
+    pub fn admin_api_identifier(&self) -> String {
+        format!("{}/api/v1/admin", self.base_url)
+    }
+}
+
+impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}

@@ -1,0 +1,58 @@
+//! `ambit keys`: signing keys.
+
+use clap::Subcommand;
+use serde_json::{Map, Value};
+
+use super::text;
+use crate::client::{Connection, segment};
+use crate::output::{Failure, Output, table};
+
+/// Signing keys.
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// List the keys: next, active, retiring, revoked.
+    List {
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Rotate: the next key signs from now on, the old one verifies until its last token has expired.
+    Rotate {
+        /// Only this algorithm: ES256, RS256, PS256 or EdDSA.
+        #[arg(long)]
+        algorithm: Option<String>,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Withdraw a key at once: tokens signed with it are refused from now on.
+    Revoke {
+        /// Its identifier (the `kid`).
+        key: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+impl Keys {
+    pub async fn run(self, output: Output) -> Result<(), Failure> {
+        let items = match self {
+            Self::List { connection } => connection.admin().await?.list("/keys").await?,
+            Self::Rotate { algorithm, connection } => {
+                let mut body = Map::new();
+                if let Some(algorithm) = algorithm {
+                    body.insert("algorithm".to_owned(), algorithm.into());
+                }
+                let admin = connection.admin().await?;
+                admin.post("/keys/rotate", &body).await?;
+                admin.list("/keys").await?
+            }
+            Self::Revoke { key, connection } => {
+                let admin = connection.admin().await?;
+                admin.post(&format!("/keys/{}/revoke", segment(&key)), &Map::new()).await?;
+                admin.list("/keys").await?
+            }
+        };
+        let row = |item: &Value| ["id", "algorithm", "state", "activated_at", "remove_at"].map(|name| text(item, name)).into();
+        let rows: Vec<Vec<String>> = items.iter().map(row).collect();
+        output.say(&table(&["KEY", "ALGORITHM", "STATE", "SIGNS SINCE", "REMOVED AT"], &rows), &items)
+    }
+}

@@ -1,0 +1,119 @@
+//! What a command says: text for people, JSON for programs, and an exit code that means something.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// How to say it.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// JSON instead of text.
+    pub json: bool,
+}
+
+/// Why a command failed. The exit code tells whose move it is.
+#[derive(Debug)]
+pub struct Failure {
+    kind: Kind,
+    message: String,
+    problem: Option<Value>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// 1: what was looked at is not as it should be: a 403 explained, a check that failed.
+    Finding,
+    /// 2: the command line or a file is wrong (clap uses the same).
+    Usage,
+    /// 3: the server refused: not found, conflict, not allowed.
+    Refused,
+    /// 4: the server or the store cannot be reached.
+    Unreachable,
+    /// 70: a fault of ours.
+    Internal,
+}
+
+impl Failure {
+    pub fn finding(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Finding, message: message.into(), problem: None }
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Usage, message: message.into(), problem: None }
+    }
+
+    pub fn refused(message: impl Into<String>, problem: Option<Value>) -> Self {
+        Self { kind: Kind::Refused, message: message.into(), problem }
+    }
+
+    pub fn unreachable(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Unreachable, message: message.into(), problem: None }
+    }
+
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Internal, message: message.into(), problem: None }
+    }
+
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self.kind {
+            Kind::Finding => 1,
+            Kind::Usage => 2,
+            Kind::Refused => 3,
+            Kind::Unreachable => 4,
+            Kind::Internal => 70,
+        })
+    }
+}
+
+impl Output {
+    /// A JSON document, whichever way was asked for.
+    pub fn document(self, document: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(document).map_err(|error| Failure::internal(error.to_string()))?;
+        write(&text)
+    }
+
+    /// Text for people, or the value behind it for programs.
+    pub fn say(self, text: &str, value: &impl Serialize) -> Result<(), Failure> {
+        if self.json { self.document(value) } else { write(text) }
+    }
+
+    /// What went wrong, on standard error; for programs, the server's own problem document.
+    pub fn failure(self, failure: &Failure) {
+        let mut stderr = std::io::stderr().lock();
+        // Whoever closed our standard error does not want to know.
+        let _ = if self.json {
+            let error = failure.problem.clone().unwrap_or_else(|| serde_json::json!({ "detail": failure.message }));
+            writeln!(stderr, "{error}")
+        } else {
+            writeln!(stderr, "ambit: {}", failure.message)
+        };
+    }
+}
+
+/// A table for people: columns as wide as their widest cell.
+pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([headings[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![line(&mut headings.iter().copied())];
+    lines.extend(rows.iter().map(|row| line(&mut row.iter().map(String::as_str))));
+    lines.join("\n")
+}
+
+fn write(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{text}") {
+        Ok(()) => Ok(()),
+        // `ambit … | head` is not an error.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::internal(format!("standard output: {error}"))),
+    }
+}

@@ -1,0 +1,132 @@
+//! What every start sees to, and the first one does (identity.md §6): the built-in catalogue, a signing key, and for automation
+//! the application that an operator hands in.
+
+use ambit_core::entropy::Entropy;
+use ambit_core::keys::Vault;
+use ambit_core::limits::Limits;
+use ambit_core::reach::Reach;
+use ambit_core::registry::key::{self, NewKey, NewKeyError};
+use ambit_core::registry::{Edit, Power, RegistryError, Settings, application, builtin};
+use ambit_core::secret::{ClientSecret, WeakSecret};
+use ambit_core::store::{ChangeContext, Filter, Store, noun};
+use ambit_protocol::admin::application::{Application, ApplicationType, CreateApplication, Level};
+use ambit_protocol::admin::key::{Key, KeyState};
+use ambit_protocol::admin::text::{ApiIdentifier, ClientId, Name, TextError};
+use ambit_protocol::jose::Algorithm;
+use ambit_protocol::time::Timestamp;
+
+/// What a start needs to know.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// The platform's issuer.
+    pub base_url: &'a str,
+    /// What tokens are signed with by default.
+    pub default_algorithm: Algorithm,
+    /// Limits on scopes.
+    pub limits: Limits,
+    /// The moment.
+    pub now: Timestamp,
+    /// Encrypts the private halves of keys.
+    pub vault: &'a Vault,
+    /// Randomness.
+    pub entropy: &'a dyn Entropy,
+    /// The application to register where there is none yet: `client_id` and secret.
+    pub bootstrap: Option<(&'a str, &'a str)>,
+}
+
+/// What stands in the way of a start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The registry refuses what a start needs.
+    #[error("the registry could not be prepared: {0}")]
+    Registry(#[from] RegistryError),
+    /// The store does not answer.
+    #[error("the registry could not be prepared")]
+    Store(#[from] ambit_core::store::StoreError),
+    /// No key could be made.
+    #[error("a signing key could not be made")]
+    Key(#[from] NewKeyError),
+    /// The public URL is no identifier of an API.
+    #[error("the public URL cannot be the admin API's identifier: it {0}")]
+    PublicUrl(TextError),
+    /// The client_id that was handed in cannot be one.
+    #[error("AMBIT_BOOTSTRAP_CLIENT_ID {0}")]
+    BootstrapClientId(TextError),
+    /// The secret that was handed in is too short.
+    #[error("AMBIT_BOOTSTRAP_CLIENT_SECRET: {0}")]
+    BootstrapSecret(WeakSecret),
+}
+
+/// Prepares the registry. Does nothing, and takes no revision, where all is there. Several nodes may do this at once: changes
+/// stand in one line, and each looks again after its turn came.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn prepare(store: &dyn Store, start: &Start<'_>) -> Result<(), StartError> {
+    let settings = Settings { limits: start.limits, base_url: start.base_url.to_owned() };
+    let identifier: ApiIdentifier =
+        format!("{}/api/v1/admin", start.base_url).parse().map_err(StartError::PublicUrl)?;
+    let bootstrap = start.bootstrap.map(bootstrap_application).transpose()?;
+
+    // Made ahead: nobody waits for a key while the registry is locked.
+    let keys = missing_keys(store, start).await?;
+
+    let power = Power::system("system");
+    let context = ChangeContext { actor: "system".to_owned(), at: start.now, trace_id: None };
+    let transaction = store.begin(context).await?;
+    let edit = Edit { tx: &*transaction, power: &power, settings: &settings, entropy: start.entropy };
+    let is_first = noun::count::<Key>(&*transaction, &Filter::default(), Reach::Platform).await? == 0;
+    let installed = builtin::install(&edit, &identifier).await?;
+    for name in installed.taken {
+        tracing::warn!(scope = %name, "a built-in scope is left out: another API has a scope of this name");
+    }
+    for key in keys {
+        key::add(&edit, key).await?;
+    }
+    if let Some((body, secret)) = bootstrap {
+        // On the first start only: whoever can set the environment later must not be able to make an administrator.
+        if is_first && noun::count::<Application>(&*transaction, &Filter::default(), Reach::Platform).await? == 0 {
+            application::create_with(&edit, body, Some(secret)).await?;
+        }
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// An active key and a next one of the default algorithm, as far as they are missing.
+async fn missing_keys(store: &dyn Store, start: &Start<'_>) -> Result<Vec<NewKey>, StartError> {
+    let there = noun::list::<Key>(store, &Filter::default(), Reach::Platform).await?;
+    let has = |state| there.iter().any(|key| key.algorithm == start.default_algorithm && key.state == state);
+    let missing = [KeyState::Active, KeyState::Next].into_iter().filter(|state| !has(*state)).count();
+    let make = || NewKey::make(start.default_algorithm, start.now, start.vault, start.entropy);
+    Ok((0..missing).map(|_| make()).collect::<Result<_, _>>()?)
+}
+
+fn bootstrap_application((client_id, secret): (&str, &str)) -> Result<(CreateApplication, ClientSecret), StartError> {
+    let client_id: ClientId = client_id.parse().map_err(StartError::BootstrapClientId)?;
+    let secret = ClientSecret::handed_in(secret).map_err(StartError::BootstrapSecret)?;
+    let name: Name = "Bootstrap".parse().map_err(StartError::BootstrapClientId)?;
+    let allowed_scopes = ["openid", "admin:read", "admin:write"]
+        .iter()
+        // Each is a built-in scope's name.
+        .filter_map(|scope| scope.parse().ok())
+        .collect();
+    let body = CreateApplication {
+        name,
+        kind: ApplicationType::Service,
+        level: Level::Platform,
+        client_id: Some(client_id),
+        tenant_id: None,
+        partner_id: None,
+        allowed_scopes,
+        scope_policy: ambit_protocol::admin::application::ScopePolicy::default(),
+        redirect_uris: vec![],
+        post_logout_redirect_uris: vec![],
+        allowed_origins: vec![],
+        grant_types: None,
+        token_lifetime_secs: None,
+        token_endpoint_auth_method: None,
+        jwks: None,
+    };
+    Ok((body, secret))
+}

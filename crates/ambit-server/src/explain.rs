@@ -14,7 +14,7 @@ use ambit_protocol::time::Timestamp;
 use ambit_protocol::verify::{self, Accepted, Validation, Verified};
 use uuid::Uuid;
 
-use crate::acting::Acting;
+use crate::registry::Acting;
 use crate::routes;
 use crate::state::App;
 

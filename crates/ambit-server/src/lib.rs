@@ -1,5 +1,21 @@
-//! The server.
+//! The server: carries things between types, rules and store, and does nothing else.
 
 pub mod clock;
 pub mod config;
 pub mod entropy;
+pub mod explain;
+pub mod first_start;
+pub mod issuer;
+pub mod journal;
+pub mod limits;
+pub mod metrics;
+pub mod middleware;
+pub mod oauth;
+pub mod problem;
+pub mod registry;
+pub mod revocations;
+pub mod routes;
+pub mod state;
+pub mod trace;
+pub mod verified_tokens;
+pub mod web;

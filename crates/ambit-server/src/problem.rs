@@ -29,7 +29,11 @@ impl Answer {
     /// For a request that is being taken apart.
     #[must_use]
     pub fn of(parts: &Parts, app: &App) -> Self {
-        let trace_id = parts.extensions.get::<RequestContext>().map_or_else(TraceId::default, |context| context.trace_id);
+        let trace_id = parts
+            .extensions
+            .get::<RequestContext>()
+            // Every route stands behind the middleware that sets it; a trace of its own is better than a panic.
+            .map_or_else(|| crate::trace::generate(app.clock.now(), &*app.entropy), |context| context.trace_id);
         Self::new(app, trace_id, parts.uri.path())
     }
 

@@ -10,7 +10,6 @@ use ambit_core::store::Store;
 use ambit_core::time::Clock;
 use ambit_protocol::jose::Algorithm;
 
-use crate::config::Config;
 use crate::journal::Journal;
 use crate::limits::Failures;
 use crate::metrics::Metrics;
@@ -25,8 +24,6 @@ pub struct App(Arc<Inner>);
 /// What is in it.
 #[derive(Debug)]
 pub struct Inner {
-    /// How it is configured.
-    pub config: Config,
     /// The platform's issuer, without a slash at the end: what every URL begins with. Never taken from a request.
     pub base_url: String,
     /// Limits on scopes.
@@ -40,7 +37,7 @@ pub struct Inner {
     /// What outlives the process.
     pub store: Arc<dyn Store>,
     /// Encrypts what is kept.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
     /// The facts that decisions are made of, in memory.
     pub registry: Registry,
     /// Revoked tokens, in memory.

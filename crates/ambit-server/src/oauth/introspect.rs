@@ -17,7 +17,7 @@ use axum::{Extension, Json};
 use super::{Call, Refused, call, unavailable};
 use crate::issuer::Issuer;
 use crate::middleware::{Outcome, RequestContext};
-use crate::acting::Acting;
+use crate::registry::Acting;
 use crate::state::App;
 use ambit_core::refusal::Refusal;
 

@@ -1,16 +1,13 @@
 //! The OAuth endpoints, one file each. Every handler has the same silhouette: take the request apart, ask core, answer.
 
-pub mod catalogue;
 pub mod explain;
 pub mod introspect;
 pub mod jwks;
-pub mod metadata;
 mod refused;
 pub mod revoke;
 pub mod scopes;
 pub mod token;
 
-use std::sync::Arc;
 
 use ambit_core::client::Client;
 use ambit_core::client_auth::{AuthenticatedClient, AuthenticationError, authenticate, claimed_client_id};
@@ -144,5 +141,3 @@ fn misread(error: TokenRequestError) -> Refusal {
     }
 }
 
-/// The name a journal and a log line have for a client.
-pub(crate) type ClientName = Arc<str>;

@@ -25,7 +25,7 @@ use super::{Call, Refused, call, misread, unavailable};
 use crate::issuer::Issuer;
 use crate::journal::JournalError;
 use crate::middleware::{Outcome, RequestContext};
-use crate::acting::Acting;
+use crate::registry::Acting;
 use crate::state::App;
 
 /// Issues a token, or says why not.

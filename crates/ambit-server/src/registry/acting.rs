@@ -55,3 +55,13 @@ impl Acting {
         Self { tenant: claims.tenant_slug.clone(), unit: claims.unit_id.clone().map(UnitName::Id) }
     }
 }
+
+impl UnitName {
+    /// The name as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Slug(name) | Self::Id(name) => name,
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The facts that decisions are made of, in memory.
+//!
+//! A snapshot holds what every decision needs: the catalogue and the keys. Clients, tenants and units are loaded when they are
+//! first asked for and kept in bounded caches. Three things keep all of this at one revision, so that a token's `rev` is a
+//! revision at which the same decision comes out again:
+//!
+//! 1. [`Registry::catch_up`] reads the change log behind what it has `seen`. Under one lock it raises `seen`, forgets what
+//!    changed, and publishes the snapshot of that revision. It runs after each change made here and by the clock otherwise.
+//! 2. A loader notes `seen`, loads, and keeps what it loaded only if `seen` is still the same; else it loads again. So nothing
+//!    is kept that a change has overtaken.
+//! 3. A request takes the snapshot first and its client, tenant and unit after it. What it takes is never older than the
+//!    snapshot; if any of it was loaded at a newer revision, the registry catches up and the request takes all of it again.
+
+mod acting;
+mod cache;
+mod load;
+mod snapshot;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use ambit_core::client::{Client, Facts, TenantFacts};
+use ambit_core::governance::gates::Gates;
+use ambit_core::keys::Vault;
+use ambit_core::reach::Owner;
+use ambit_core::refusal::{AuthenticationFailure, Refusal};
+use ambit_core::store::noun::unit_key;
+use ambit_core::store::{ChangeHead, Store, StoreError};
+use ambit_core::time::Clock;
+use ambit_protocol::admin::audit::Resource;
+use ambit_protocol::id::TenantId;
+use ambit_protocol::time::Timestamp;
+use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
+
+pub use acting::{Acting, UnitName};
+use cache::Cache;
+pub use load::LoadError;
+use load::{CachedClient, CachedTenant, CachedUnit};
+pub use snapshot::{Document, Snapshot};
+
+/// How much is kept in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity {
+    /// Clients.
+    pub clients: u64,
+    /// Tenants.
+    pub tenants: u64,
+    /// Units.
+    pub units: u64,
+    /// Names that nothing has: floods of invented ones are answered from here.
+    pub missing: u64,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self { clients: 50_000, tenants: 10_000, units: 50_000, missing: 10_000 }
+    }
+}
+
+/// The facts, and how they are kept true.
+pub struct Registry {
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    clock: Arc<dyn Clock>,
+    snapshot: ArcSwap<Snapshot>,
+    catching_up: Mutex<()>,
+    seen: Arc<std::sync::Mutex<u64>>,
+    refreshed_at: AtomicI64,
+    clients: Cache<CachedClient>,
+    tenants: Cache<CachedTenant>,
+    tenant_ids: Cache<TenantId>,
+    units: Cache<CachedUnit>,
+    unit_ids: Cache<String>,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("revision", &self.snapshot().revision).finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// Loads the snapshot of now.
+    ///
+    /// # Errors
+    /// [`LoadError`] where the store does not answer, or a key cannot be opened.
+    pub async fn load(
+        store: Arc<dyn Store>,
+        vault: Arc<Vault>,
+        clock: Arc<dyn Clock>,
+        capacity: Capacity,
+    ) -> Result<Self, LoadError> {
+        let snapshot = Snapshot::load(&*store, &vault).await?;
+        let seen = Arc::new(std::sync::Mutex::new(snapshot.revision));
+        let refreshed_at = AtomicI64::new(clock.now().millis());
+        Ok(Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            catching_up: Mutex::new(()),
+            clients: Cache::new(capacity.clients, capacity.missing, seen.clone()),
+            tenants: Cache::new(capacity.tenants, capacity.missing, seen.clone()),
+            tenant_ids: Cache::new(capacity.tenants, capacity.missing, seen.clone()),
+            units: Cache::new(capacity.units, capacity.missing, seen.clone()),
+            unit_ids: Cache::new(capacity.units, capacity.missing, seen.clone()),
+            seen,
+            refreshed_at,
+            store,
+            vault,
+            clock,
+        })
+    }
+
+    /// The snapshot of the newest revision seen.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// How long ago the store was last asked for changes. While it does not answer, decisions rest on facts that old.
+    #[must_use]
+    pub fn age_millis(&self, now: Timestamp) -> i64 {
+        now.millis() - self.refreshed_at.load(Ordering::Relaxed)
+    }
+
+    /// How many clients are in memory.
+    #[must_use]
+    pub fn cached_clients(&self) -> u64 {
+        self.clients.len()
+    }
+
+    /// A client by its `client_id`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn client(&self, client_id: &str) -> Result<Option<Arc<Client>>, StoreError> {
+        Ok(self.cached_client(client_id).await?.map(|cached| cached.client.clone()))
+    }
+
+    /// A tenant by its slug.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn tenant(&self, slug: &str) -> Result<Option<Arc<TenantFacts>>, StoreError> {
+        Ok(self.cached_tenant(slug).await?.map(|cached| cached.facts.clone()))
+    }
+
+    /// A tenant by its identifier.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn tenant_by_id(&self, id: TenantId) -> Result<Option<Arc<TenantFacts>>, StoreError> {
+        Ok(self.cached_tenant_by_id(id).await?.map(|cached| cached.facts.clone()))
+    }
+
+    /// All that a decision for a client needs, as of one revision. The inner refusal says that the client, the tenant or the
+    /// unit is not there, or not within the client's reach: all the same to it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn facts(&self, client_id: &str, acting: &Acting) -> Result<Result<Facts, Refusal>, StoreError> {
+        loop {
+            let snapshot = self.snapshot.load();
+            let Some(client) = self.cached_client(client_id).await? else {
+                return Ok(Err(Refusal::Unauthenticated(AuthenticationFailure::UnknownClient)));
+            };
+            let mut newest = client.loaded_at;
+            let mut tenant = None;
+            if let Some(slug) = &acting.tenant {
+                let found = self.cached_tenant(slug).await?;
+                let reached = found.filter(|found| is_reached(&client.client, found));
+                let Some(found) = reached else { return Ok(Err(Refusal::TenantNotReached(slug.clone()))) };
+                newest = newest.max(found.loaded_at);
+                tenant = Some(found);
+            }
+            let mut unit = None;
+            if let (Some(tenant), Some(name)) = (&tenant, &acting.unit) {
+                let found = self.cached_unit(tenant.facts.tenant.id, name).await?;
+                let Some(found) = found.filter(|found| found.unit.tenant_id == tenant.facts.tenant.id) else {
+                    return Ok(Err(Refusal::UnitUnknown(name.as_str().to_owned())));
+                };
+                newest = newest.max(found.loaded_at);
+                unit = Some(found);
+            }
+            if newest > snapshot.revision {
+                self.catch_up().await?;
+                continue;
+            }
+            return Ok(Ok(Facts {
+                revision: snapshot.revision,
+                ceiling: client.ceiling(&snapshot.catalogue),
+                catalogue: snapshot.catalogue.clone(),
+                client: client.client.clone(),
+                gates: Gates {
+                    tenant: tenant.as_ref().map(|tenant| tenant.features.clone()),
+                    unit: unit.as_ref().map(|unit| unit.flags.clone()),
+                },
+                tenant: tenant.map(|tenant| tenant.facts.clone()),
+                unit: unit.map(|unit| unit.unit.clone()),
+            }));
+        }
+    }
+
+    /// Takes in what changed since. When this returns, every change that was committed before it was called is seen.
+    ///
+    /// # Errors
+    /// Those of the store; then nothing was taken in.
+    pub async fn catch_up(&self) -> Result<u64, StoreError> {
+        let _alone = self.catching_up.lock().await;
+        let now = self.clock.now();
+        let mut heads = vec![];
+        let mut newest = self.snapshot.load().revision;
+        let mut rebuilt = None;
+        loop {
+            let more = self.store.changes_after(newest, CHANGES_AT_ONCE).await?;
+            let Some(last) = more.last() else { break };
+            newest = last.revision;
+            // A catalogue that is read now may already hold a change behind these. It is labelled with a revision only once no
+            // further change is found, so it never claims to be older than it is.
+            if more.iter().any(|head| is_of_the_snapshot(head.resource)) {
+                rebuilt = None;
+                heads.extend(more);
+                match Snapshot::load(&*self.store, &self.vault).await {
+                    Ok(snapshot) => rebuilt = Some(snapshot),
+                    Err(LoadError::Store(error)) => return Err(error),
+                    Err(LoadError::Keys(error)) => {
+                        // One key that does not open must not stop the rest: the old keys go on, and this is loud.
+                        tracing::error!(%error, "the signing keys could not be opened; the earlier ones stay in use");
+                    }
+                }
+            } else {
+                heads.extend(more);
+            }
+        }
+        if !heads.is_empty() {
+            let stale = self.names_of(&heads).await?;
+            let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            *seen = newest;
+            stale.forget(self);
+            let current = self.snapshot.load();
+            let next = match rebuilt {
+                Some(snapshot) => snapshot.at(newest),
+                None => current.at(newest),
+            };
+            self.snapshot.store(Arc::new(next));
+        }
+        self.refreshed_at.store(now.millis(), Ordering::Relaxed);
+        Ok(newest)
+    }
+
+    async fn names_of(&self, heads: &[ChangeHead]) -> Result<Stale, StoreError> {
+        let mut stale = Stale::default();
+        for head in heads {
+            match head.resource {
+                Resource::Application => stale.clients.extend(head.natural_key.clone()),
+                Resource::Secret => stale.clients.extend(load::client_id_of(&*self.store, head.parent.as_deref()).await?),
+                Resource::Tenant => {
+                    stale.tenants.push(head.resource_id.clone());
+                    stale.tenant_slugs.extend(head.natural_key.clone());
+                }
+                Resource::TenantFeature => stale.tenants.extend(head.parent.clone()),
+                Resource::Unit => {
+                    stale.units.push(head.resource_id.clone());
+                    stale.unit_keys.extend(head.natural_key.clone());
+                }
+                Resource::UnitFeature => stale.units.extend(head.parent.clone()),
+                // A partner's status is in the facts of all its clients and tenants. It changes once in a year.
+                Resource::Partner => stale.everything = true,
+                _ => stale.everything |= head.resource.as_str() == "registry",
+            }
+        }
+        Ok(stale)
+    }
+
+    async fn cached_client(&self, client_id: &str) -> Result<Option<Arc<CachedClient>>, StoreError> {
+        self.clients.get_or_load(client_id, || load::client(&*self.store, client_id)).await
+    }
+
+    async fn cached_tenant(&self, slug: &str) -> Result<Option<Arc<CachedTenant>>, StoreError> {
+        // A slug is fixed and an identifier never used again, so this pair outlives every change of the tenant.
+        let id = self.tenant_ids.get_or_load(slug, || load::tenant_id(&*self.store, slug)).await?;
+        match id {
+            Some(id) => self.cached_tenant_by_id(*id).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn cached_tenant_by_id(&self, id: TenantId) -> Result<Option<Arc<CachedTenant>>, StoreError> {
+        let key = id.to_string();
+        self.tenants.get_or_load(&key, || load::tenant(&*self.store, &key)).await
+    }
+
+    async fn cached_unit(&self, tenant: TenantId, name: &UnitName) -> Result<Option<Arc<CachedUnit>>, StoreError> {
+        let id = match name {
+            UnitName::Id(id) => Arc::new(id.clone()),
+            UnitName::Slug(slug) => {
+                let key = unit_key(tenant, slug);
+                let id = self.unit_ids.get_or_load(&key, || load::unit_id(&*self.store, &key)).await?;
+                let Some(id) = id else { return Ok(None) };
+                id
+            }
+        };
+        self.units.get_or_load(&id, || load::unit(&*self.store, &id)).await
+    }
+}
+
+/// What a bundle of changes makes stale, by the keys of the caches.
+#[derive(Default)]
+struct Stale {
+    clients: Vec<String>,
+    tenants: Vec<String>,
+    tenant_slugs: Vec<String>,
+    units: Vec<String>,
+    unit_keys: Vec<String>,
+    everything: bool,
+}
+
+impl Stale {
+    fn forget(&self, registry: &Registry) {
+        if self.everything {
+            registry.clients.forget_all();
+            registry.tenants.forget_all();
+            registry.tenant_ids.forget_all();
+            registry.units.forget_all();
+            registry.unit_ids.forget_all();
+        }
+        self.clients.iter().for_each(|key| registry.clients.forget(key));
+        self.tenants.iter().for_each(|key| registry.tenants.forget(key));
+        self.tenant_slugs.iter().for_each(|key| registry.tenant_ids.forget(key));
+        self.units.iter().for_each(|key| registry.units.forget(key));
+        self.unit_keys.iter().for_each(|key| registry.unit_ids.forget(key));
+    }
+}
+
+const fn is_of_the_snapshot(resource: Resource) -> bool {
+    !matches!(
+        resource,
+        Resource::Application
+            | Resource::Secret
+            | Resource::Tenant
+            | Resource::TenantFeature
+            | Resource::Unit
+            | Resource::UnitFeature
+            | Resource::Partner
+            | Resource::Administrator
+    )
+}
+
+/// A platform application reaches every tenant, a partner's its partner's tenants, a tenant's its own.
+fn is_reached(client: &Client, tenant: &CachedTenant) -> bool {
+    let tenant = &tenant.facts.tenant;
+    match client.owner() {
+        Owner::Platform => true,
+        Owner::Partner(partner) => tenant.partner_id == Some(partner),
+        Owner::Tenant(own, _) => tenant.id == own,
+    }
+}
+
+const CHANGES_AT_ONCE: u32 = 1_000;

@@ -1,0 +1,99 @@
+//! What every decision needs, at one revision.
+
+use std::sync::Arc;
+
+use ambit_core::governance::catalogue::Catalogue;
+use ambit_core::keys::{KeyRing, Vault};
+use ambit_core::reach::Reach;
+use ambit_core::store::noun::{self, Noun as _};
+use ambit_core::store::{Filter, RestoreEpoch, Store, StoreError};
+use ambit_protocol::admin::audit::Resource;
+use ambit_protocol::admin::feature::Feature;
+use ambit_protocol::admin::key::Key;
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::body::Bytes;
+use axum::http::HeaderValue;
+
+use super::LoadError;
+
+/// What every decision needs, at one revision.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The revision.
+    pub revision: u64,
+    /// All scopes of all APIs.
+    pub catalogue: Arc<Catalogue>,
+    /// The features, by key.
+    pub features: Arc<Vec<Feature>>,
+    /// The keys that sign and verify.
+    pub keys: Arc<KeyRing>,
+    /// The last restore from a backup.
+    pub epoch: Option<RestoreEpoch>,
+    jwks: Arc<Document>,
+}
+
+/// A document that is the same until the registry changes.
+#[derive(Debug)]
+pub struct Document {
+    /// The octets.
+    pub body: Bytes,
+    /// Their hash.
+    pub etag: HeaderValue,
+}
+
+impl Document {
+    /// A document and its tag.
+    #[must_use]
+    pub fn new(body: Vec<u8>) -> Self {
+        let hash = digest(&SHA256, &body);
+        let hex: String = hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        // Hexadecimal digits and quotes are good in a header.
+        let etag = HeaderValue::try_from(format!("\"{hex}\"")).unwrap_or(HeaderValue::from_static("\"\""));
+        Self { body: body.into(), etag }
+    }
+}
+
+impl Snapshot {
+    /// Reads all of it. The revision is read first: the rest is at least as new.
+    pub(super) async fn load(store: &dyn Store, vault: &Vault) -> Result<Self, LoadError> {
+        let revision = store.revision().await?;
+        let all = Filter::default();
+        let apis = noun::list(store, &all, Reach::Platform).await?;
+        let scopes = noun::list(store, &all, Reach::Platform).await?;
+        let features = noun::list(store, &all, Reach::Platform).await?;
+        let rows = store.list_rows(Key::RESOURCE, &all, Reach::Platform).await?;
+        let keys = rows
+            .into_iter()
+            .map(|row| Ok((noun::read::<Key>(&row)?, row.sealed)))
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        let keys = KeyRing::open(keys, vault)?;
+        let jwks = serde_json::to_vec(keys.published())
+            .map_err(|error| StoreError::Corrupt { resource: Resource::Key, id: "all".to_owned(), source: error.into() })?;
+        Ok(Self {
+            revision,
+            catalogue: Arc::new(Catalogue::new(apis, scopes)),
+            features: Arc::new(features),
+            keys: Arc::new(keys),
+            epoch: store.restore_epoch().await?,
+            jwks: Arc::new(Document::new(jwks)),
+        })
+    }
+
+    /// The same facts at a later revision that changed none of them.
+    pub(super) fn at(&self, revision: u64) -> Self {
+        Self {
+            revision,
+            catalogue: self.catalogue.clone(),
+            features: self.features.clone(),
+            keys: self.keys.clone(),
+            epoch: self.epoch,
+            jwks: self.jwks.clone(),
+        }
+    }
+
+    /// The key set, ready to be sent.
+    #[must_use]
+    pub fn jwks(&self) -> &Document {
+        &self.jwks
+    }
+}

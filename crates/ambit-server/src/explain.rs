@@ -111,17 +111,18 @@ pub async fn denied(
     let tenant = if application.tenant_id.is_none() { claims.tenant_slug.as_deref() } else { None };
     let facts = facts_for(app, &application, tenant, unit.as_ref().map(|unit| unit.slug.as_str())).await?;
     let journal = app.journal.find_token(&claims.jti).await?;
-    let asked = journal.as_ref().map(|entry| Asked {
-        scope: entry.issuance.requested.as_deref(),
-        resources: &entry.issuance.resources,
-    });
+    let asked = journal
+        .as_ref()
+        .map(|entry| Asked { scope: entry.issuance.requested.as_deref(), resources: &entry.issuance.resources });
     let denial = Denial { claims, required, called, asked, revoked: app.revocations.is_revoked(&claims.jti) };
     Ok(explain::denial(&denial, &facts, app.clock.now(), &addresses(app)))
 }
 
 async fn of_jti(app: &App, asker: &Asker, jti: &str) -> Result<Explanation, Unexplained> {
     let Some(entry) = app.journal.find_token(jti).await? else {
-        return Err(Unexplained::NotFound("no token of this jti is recorded: it is unknown, or older than the journal".to_owned()));
+        return Err(Unexplained::NotFound(
+            "no token of this jti is recorded: it is unknown, or older than the journal".to_owned(),
+        ));
     };
     asked_about(app, asker, Some(&entry.issuance.client_id)).await?;
     let at = moment_of(jti).unwrap_or(entry.at);
@@ -204,12 +205,18 @@ async fn asked_about(app: &App, asker: &Asker, named: Option<&str>) -> Result<Ap
     };
     found
         .filter(|application| {
-            matches!(asker, Asker::Client(_)) || reach.covers(Owner::from_ids(application.tenant_id, application.partner_id))
+            matches!(asker, Asker::Client(_))
+                || reach.covers(Owner::from_ids(application.tenant_id, application.partner_id))
         })
         .ok_or_else(|| absent(name))
 }
 
-async fn facts_for(app: &App, application: &Application, tenant: Option<&str>, unit: Option<&str>) -> Result<Facts, Unexplained> {
+async fn facts_for(
+    app: &App,
+    application: &Application,
+    tenant: Option<&str>,
+    unit: Option<&str>,
+) -> Result<Facts, Unexplained> {
     let own = match application.tenant_id {
         Some(id) => app.registry.tenant_by_id(id).await?.map(|tenant| tenant.tenant.slug.to_string()),
         None => None,
@@ -244,10 +251,15 @@ fn required(
     resource: Option<&str>,
 ) -> Result<(Vec<String>, Option<String>), Unexplained> {
     match (scopes, endpoint) {
-        ([], None) => Err(invalid("", "name the scopes that were required, or the endpoint that was called".to_owned())),
+        ([], None) => {
+            Err(invalid("", "name the scopes that were required, or the endpoint that was called".to_owned()))
+        }
         ([], Some(endpoint)) => {
             let required = routes::required_scopes(endpoint).ok_or_else(|| {
-                invalid("/endpoint", "must be METHOD /path of the admin API, such as GET /api/v1/admin/applications".to_owned())
+                invalid(
+                    "/endpoint",
+                    "must be METHOD /path of the admin API, such as GET /api/v1/admin/applications".to_owned(),
+                )
             })?;
             Ok((required, Some(app.admin_api_identifier())))
         }

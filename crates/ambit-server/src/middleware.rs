@@ -1,6 +1,6 @@
 //! (temporary)
-use std::net::IpAddr;
 use ambit_protocol::trace::TraceId;
+use std::net::IpAddr;
 use tokio::time::Instant;
 
 #[derive(Debug, Clone, Copy)]
@@ -18,8 +18,16 @@ pub struct Outcome {
     pub reason: Option<&'static str>,
 }
 
-pub async fn context(axum::extract::State(app): axum::extract::State<crate::state::App>, mut request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+pub async fn context(
+    axum::extract::State(app): axum::extract::State<crate::state::App>,
+    mut request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> axum::response::Response {
     let trace_id = crate::trace::generate(app.clock.now(), &*app.entropy);
-    request.extensions_mut().insert(RequestContext { trace_id, client_address: IpAddr::from([127, 0, 0, 1]), arrived: Instant::now() });
+    request.extensions_mut().insert(RequestContext {
+        trace_id,
+        client_address: IpAddr::from([127, 0, 0, 1]),
+        arrived: Instant::now(),
+    });
     next.run(request).await
 }

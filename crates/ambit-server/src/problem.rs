@@ -54,7 +54,9 @@ impl Answer {
         let cause = std::error::Error::source(error).map(ToString::to_string);
         tracing::error!(trace_id = %self.trace_id, %error, cause, "the store failed");
         match error {
-            StoreError::Unavailable(_) => self.problem(&page::UNAVAILABLE, "the server's storage does not answer; try again"),
+            StoreError::Unavailable(_) => {
+                self.problem(&page::UNAVAILABLE, "the server's storage does not answer; try again")
+            }
             _ => self.problem(&page::SERVER_ERROR, "the server failed; the trace id names the log line"),
         }
     }

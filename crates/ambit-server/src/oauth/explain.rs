@@ -37,9 +37,10 @@ pub async fn ask(
         Ok((client_id, question)) => match explain(&app, &Asker::Client(client_id), &question).await {
             Ok(explanation) => ([(header::CACHE_CONTROL, "no-store")], Json(explanation)).into_response(),
             Err(Unexplained::NotFound(detail)) => answer.problem(&page::NOT_FOUND, &detail).into_response(),
-            Err(Unexplained::Invalid { pointer, message }) => {
-                answer.problem(&page::VALIDATION_FAILED, "the question cannot be answered").with_error(pointer, message).into_response()
-            }
+            Err(Unexplained::Invalid { pointer, message }) => answer
+                .problem(&page::VALIDATION_FAILED, "the question cannot be answered")
+                .with_error(pointer, message)
+                .into_response(),
             Err(Unexplained::Store(error)) => answer.store_failure(&error).into_response(),
         },
     }
@@ -48,7 +49,8 @@ pub async fn ask(
 async fn asked(call: &Call) -> Result<(String, Question), Refused> {
     let media_type = call.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_json = media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json");
-    let unreadable = |error: serde_json::Error| Refusal::InvalidRequest(format!("the question cannot be read: {error}"));
+    let unreadable =
+        |error: serde_json::Error| Refusal::InvalidRequest(format!("the question cannot be read: {error}"));
     let (client, question) = if is_json {
         let none = Params::parse(b"", ParamRules::new(CLIENT_PARAMS)).map_err(super::malformed)?;
         (call.client(&none).await?, serde_json::from_slice(&call.body).map_err(unreadable)?)

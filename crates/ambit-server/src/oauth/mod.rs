@@ -1,13 +1,14 @@
 //! The OAuth endpoints, one file each. Every handler has the same silhouette: take the request apart, ask core, answer.
 
+pub mod catalogue;
 pub mod explain;
 pub mod introspect;
 pub mod jwks;
+pub mod metadata;
 mod refused;
 pub mod revoke;
 pub mod scopes;
 pub mod token;
-
 
 use ambit_core::client::Client;
 use ambit_core::client_auth::{AuthenticatedClient, AuthenticationError, authenticate, claimed_client_id};
@@ -41,11 +42,13 @@ pub struct Call {
 impl Call {
     /// The form in the body (RFC 6749 §3.2: parameters are sent "using the `application/x-www-form-urlencoded` format").
     fn form(&self, rules: ParamRules) -> Result<Params<'_>, Refusal> {
-        let media_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type =
+            self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let essence = media_type.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(Refusal::InvalidRequest(
-                "the body must be application/x-www-form-urlencoded, and the Content-Type header must say so".to_owned(),
+                "the body must be application/x-www-form-urlencoded, and the Content-Type header must say so"
+                    .to_owned(),
             ));
         }
         // RFC 6749 §2.3.1: credentials "MUST NOT be included in the request URI"; nor is anything else read from there.
@@ -60,7 +63,9 @@ impl Call {
         let authorization = self.headers.get_all(header::AUTHORIZATION);
         let presented = PresentedCredentials::from_request(authorization.iter().map(|value| value.as_bytes()), params)
             .map_err(|error| match error.code() {
-                ErrorCode::InvalidClient => Refusal::Unauthenticated(AuthenticationFailure::Assertion(error.to_string())),
+                ErrorCode::InvalidClient => {
+                    Refusal::Unauthenticated(AuthenticationFailure::Assertion(error.to_string()))
+                }
                 _ => Refusal::InvalidRequest(error.to_string()),
             })?;
         let client_id = claimed_client_id(&presented).map_err(Refusal::Unauthenticated)?;
@@ -140,4 +145,3 @@ fn misread(error: TokenRequestError) -> Refusal {
         _ => Refusal::InvalidRequest(error.to_string()),
     }
 }
-

@@ -8,8 +8,8 @@
 use ambit_core::client::Facts;
 use ambit_core::client_auth::AuthenticatedClient;
 use ambit_core::entropy::new_uuid;
-use ambit_core::grants::client_credentials::{self, Request};
 use ambit_core::grants::Grant;
+use ambit_core::grants::client_credentials::{self, Request};
 use ambit_core::refusal::Refusal;
 use ambit_core::store::journal::Issuance;
 use ambit_core::tokens::issue::{self, IssuedToken};
@@ -53,9 +53,8 @@ async fn issue(call: &Call) -> Result<Response, Refused> {
         TokenRequest::ClientCredentials { scope, resource, tenant, unit } => {
             let facts = facts(call, &client, tenant.as_deref(), unit.as_deref()).await.map_err(by)?;
             let asked = Request { scope: scope.as_deref(), resources: resource };
-            let grant = client_credentials::grant(&client, &asked, &facts, &call.app.limits, call.now).map_err(|refusal| {
-                by(Refused::new(refusal).of(issuance(&asked, &facts, String::new())))
-            })?;
+            let grant = client_credentials::grant(&client, &asked, &facts, &call.app.limits, call.now)
+                .map_err(|refusal| by(Refused::new(refusal).of(issuance(&asked, &facts, String::new()))))?;
             let token = mint(call, &client, &asked, &grant, &facts).await.map_err(by)?;
             Ok(answer(call, &client, &grant, &facts, &token))
         }
@@ -87,9 +86,10 @@ async fn mint(
     let app = &call.app;
     let snapshot = app.registry.snapshot();
     let algorithm = grant.algorithm.unwrap_or(app.default_algorithm);
-    let signer = snapshot.keys.signer(algorithm).ok_or_else(|| Refusal::Internal {
-        reason: format!("there is no active signing key for {algorithm}"),
-    })?;
+    let signer = snapshot
+        .keys
+        .signer(algorithm)
+        .ok_or_else(|| Refusal::Internal { reason: format!("there is no active signing key for {algorithm}") })?;
     let jti = new_uuid(call.now, &*app.entropy);
     let issuer = call.issuer.url(&app.base_url);
     let token = issue::service_token(grant, facts, &issuer, signer, jti, call.now).inspect_err(|_| {
@@ -103,7 +103,10 @@ async fn mint(
         secret: client.secret(),
     };
     // Nobody gets a token that the journal does not know of.
-    app.journal.record(issued).await.map_err(|error: JournalError| Refusal::Unavailable { reason: error.to_string() })?;
+    app.journal
+        .record(issued)
+        .await
+        .map_err(|error: JournalError| Refusal::Unavailable { reason: error.to_string() })?;
     Ok(token)
 }
 

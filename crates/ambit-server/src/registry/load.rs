@@ -44,7 +44,9 @@ pub(super) struct CachedClient {
 impl CachedClient {
     /// What the client may have in a catalogue.
     pub(super) fn ceiling(&self, catalogue: &Arc<Catalogue>) -> Arc<Ceiling> {
-        if let Some(made) = &*self.ceiling.load() && Arc::ptr_eq(&made.0, catalogue) {
+        if let Some(made) = &*self.ceiling.load()
+            && Arc::ptr_eq(&made.0, catalogue)
+        {
             return made.1.clone();
         }
         let ceiling = Arc::new(Ceiling::new(&self.client.application, catalogue));

@@ -252,7 +252,9 @@ impl Registry {
         for head in heads {
             match head.resource {
                 Resource::Application => stale.clients.extend(head.natural_key.clone()),
-                Resource::Secret => stale.clients.extend(load::client_id_of(&*self.store, head.parent.as_deref()).await?),
+                Resource::Secret => {
+                    stale.clients.extend(load::client_id_of(&*self.store, head.parent.as_deref()).await?)
+                }
                 Resource::Tenant => {
                     stale.tenants.push(head.resource_id.clone());
                     stale.tenant_slugs.extend(head.natural_key.clone());

@@ -67,8 +67,11 @@ impl Snapshot {
             .map(|row| Ok((noun::read::<Key>(&row)?, row.sealed)))
             .collect::<Result<Vec<_>, StoreError>>()?;
         let keys = KeyRing::open(keys, vault)?;
-        let jwks = serde_json::to_vec(keys.published())
-            .map_err(|error| StoreError::Corrupt { resource: Resource::Key, id: "all".to_owned(), source: error.into() })?;
+        let jwks = serde_json::to_vec(keys.published()).map_err(|error| StoreError::Corrupt {
+            resource: Resource::Key,
+            id: "all".to_owned(),
+            source: error.into(),
+        })?;
         Ok(Self {
             revision,
             catalogue: Arc::new(Catalogue::new(apis, scopes)),

@@ -1,0 +1,99 @@
+//! `GET {issuer}/.well-known/openid-configuration` and RFC 8414's `/.well-known/oauth-authorization-server[/tenants/{slug}]`.
+//!
+//! Everything said here is computed from what the server does: paths from the route table's constants, grants and methods from
+//! the enums that requests are read into, algorithms from the keys that sign, scopes from the catalogue.
+
+use ambit_core::reach::Owner;
+use ambit_protocol::client::TokenEndpointAuthMethod;
+use ambit_protocol::jose::Algorithm;
+use ambit_protocol::metadata::AuthorizationServerMetadata;
+use ambit_protocol::token::GrantType;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+
+use crate::issuer::Issuer;
+use crate::problem::Answer;
+use crate::registry::Document;
+use crate::state::App;
+use ambit_core::store::StoreError;
+
+/// RFC 8414's members, and the addresses of what other servers do not have.
+#[derive(Debug, Serialize)]
+struct Metadata {
+    #[serde(flatten)]
+    standard: AuthorizationServerMetadata,
+    /// The scope catalogue (scopes.md §7).
+    scope_catalogue_endpoint: String,
+    /// What a client may ask for.
+    scopes_endpoint: String,
+    /// Why it gets what it gets.
+    explain_endpoint: String,
+}
+
+/// What an issuer says about itself.
+pub async fn metadata(State(app): State<App>, issuer: Issuer, parts: axum::http::request::Parts) -> Response {
+    let owner = match owner(&app, &issuer).await {
+        Ok(owner) => owner,
+        Err(error) => return Answer::of(&parts, &app).store_failure(&error).into_response(),
+    };
+    let snapshot = app.registry.snapshot();
+    let url = issuer.url(&app.base_url);
+    let methods = || {
+        use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost, PrivateKeyJwt};
+        [ClientSecretBasic, ClientSecretPost, PrivateKeyJwt].map(|method| method.to_string()).to_vec()
+    };
+    let assertion_algorithms = || Algorithm::ALL.map(|algorithm| algorithm.to_string()).to_vec();
+    let endpoint = |name: &str| Some(format!("{url}/connect/{name}"));
+    let document = Metadata {
+        standard: AuthorizationServerMetadata {
+            token_endpoint: endpoint("token"),
+            jwks_uri: endpoint("jwks"),
+            introspection_endpoint: endpoint("introspect"),
+            revocation_endpoint: endpoint("revoke"),
+            scopes_supported: snapshot
+                .catalogue
+                .advertised(owner, app.clock.now())
+                .map(|entry| entry.scope.name.to_string())
+                .collect(),
+            grant_types_supported: GrantType::ALL.map(|grant| grant.to_string()).to_vec(),
+            token_endpoint_auth_methods_supported: methods(),
+            token_endpoint_auth_signing_alg_values_supported: assertion_algorithms(),
+            introspection_endpoint_auth_methods_supported: methods(),
+            introspection_endpoint_auth_signing_alg_values_supported: assertion_algorithms(),
+            revocation_endpoint_auth_methods_supported: methods(),
+            revocation_endpoint_auth_signing_alg_values_supported: assertion_algorithms(),
+            service_documentation: Some(format!("{}/api/v1/docs", app.base_url)),
+            ..AuthorizationServerMetadata::new(url.clone())
+        },
+        scope_catalogue_endpoint: format!("{url}/.well-known/scope-catalogue"),
+        scopes_endpoint: format!("{url}/connect/scopes"),
+        explain_endpoint: format!("{url}/connect/explain"),
+    };
+    public(&document, &parts.headers)
+}
+
+/// Who the issuer's catalogue is for.
+pub(super) async fn owner(app: &App, issuer: &Issuer) -> Result<Owner, StoreError> {
+    let Issuer::Tenant(slug) = issuer else { return Ok(Owner::Platform) };
+    let tenant = app.registry.tenant(slug).await?;
+    Ok(tenant.map_or(Owner::Platform, |tenant| Owner::Tenant(tenant.tenant.id, tenant.tenant.partner_id)))
+}
+
+/// A document that anybody may read and keep for a while.
+pub(super) fn public(document: &impl Serialize, request: &HeaderMap) -> Response {
+    let Ok(body) = serde_json::to_vec(document) else {
+        // Maps with text for keys always serialize.
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let document = Document::new(body);
+    let unchanged = request.get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == document.etag.as_bytes());
+    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { document.body.into_response() };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ETAG, document.etag);
+    response
+}

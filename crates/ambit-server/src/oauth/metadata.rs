@@ -9,6 +9,7 @@ use ambit_protocol::jose::Algorithm;
 use ambit_protocol::metadata::AuthorizationServerMetadata;
 use ambit_protocol::token::GrantType;
 use axum::extract::State;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
@@ -33,7 +34,7 @@ struct Metadata {
 }
 
 /// What an issuer says about itself.
-pub async fn metadata(State(app): State<App>, issuer: Issuer, parts: axum::http::request::Parts) -> Response {
+pub async fn metadata(State(app): State<App>, issuer: Issuer, parts: Parts) -> Response {
     let owner = match owner(&app, &issuer).await {
         Ok(owner) => owner,
         Err(error) => return Answer::of(&parts, &app).store_failure(&error).into_response(),

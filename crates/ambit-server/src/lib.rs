@@ -15,6 +15,7 @@ pub mod problem;
 pub mod registry;
 pub mod revocations;
 pub mod routes;
+pub mod server;
 pub mod state;
 pub mod trace;
 pub mod verified_tokens;

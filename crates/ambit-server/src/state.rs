@@ -10,6 +10,7 @@ use ambit_core::store::Store;
 use ambit_core::time::Clock;
 use ambit_protocol::jose::Algorithm;
 
+use crate::config::Config;
 use crate::journal::Journal;
 use crate::limits::Failures;
 use crate::metrics::Metrics;
@@ -24,6 +25,8 @@ pub struct App(Arc<Inner>);
 /// What is in it.
 #[derive(Debug)]
 pub struct Inner {
+    /// How it is configured.
+    pub config: Config,
     /// The platform's issuer, without a slash at the end: what every URL begins with. Never taken from a request.
     pub base_url: String,
     /// Limits on scopes.

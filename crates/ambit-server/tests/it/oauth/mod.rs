@@ -1,0 +1,3 @@
+//! The OAuth endpoints, filed by URL.
+
+mod token;

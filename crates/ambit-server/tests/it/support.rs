@@ -1,0 +1,192 @@
+//! A server in process, with a clock and a randomness that the test owns, on a database of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use ambit_core::entropy::Entropy;
+use ambit_core::keys::MasterKey;
+use ambit_core::store::Store;
+use ambit_core::time::Clock;
+use ambit_protocol::time::Timestamp;
+use ambit_server::config::{Config, File, Sources};
+use ambit_server::server::{Parts, Server};
+use ambit_store::{SqlStore, StoreConfig};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+pub(crate) const BASE: &str = "https://as.example";
+pub(crate) const ROOT: &str = "root";
+pub(crate) const ROOT_SECRET: &str = "a-bootstrap-secret-of-enough-length-0123456789";
+/// 2027-01-15T08:00:00Z.
+pub(crate) const START: i64 = 1_800_000_000;
+
+/// A clock that the test moves.
+#[derive(Debug)]
+pub(crate) struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub(crate) fn advance_secs(&self, secs: i64) {
+        self.0.fetch_add(secs * 1000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Randomness that is the same in every run (SplitMix64).
+#[derive(Debug, Default)]
+pub(crate) struct TestEntropy(AtomicU64);
+
+impl Entropy for TestEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::SeqCst);
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+pub(crate) struct Fixture {
+    pub(crate) server: Server,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) store: Arc<dyn Store>,
+    router: Router,
+    _dir: tempfile::TempDir,
+}
+
+/// An answer, read.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+impl Fixture {
+    pub(crate) async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// With a configuration file.
+    pub(crate) async fn with(file: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let store = SqlStore::open(&StoreConfig::data_dir(dir.path())).await.expect("a database");
+        store.migrate().await.expect("a schema");
+        let flags = [("public_url", BASE), ("data_dir", dir.path().to_str().expect("a path in UTF-8"))];
+        let environment = [("AMBIT_BOOTSTRAP_CLIENT_ID", ROOT), ("AMBIT_BOOTSTRAP_CLIENT_SECRET", ROOT_SECRET)];
+        let text = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let sources = Sources {
+            flags: flags.map(text).to_vec(),
+            environment: environment.map(text).into_iter().collect(),
+            file: (!file.is_empty()).then(|| File { name: "ambit.toml".to_owned(), text: file.to_owned() }),
+        };
+        let config = Config::load(&sources).expect("a configuration");
+        let clock = Arc::new(TestClock(AtomicI64::new(START * 1000)));
+        let entropy = Arc::new(TestEntropy::default());
+        let store: Arc<dyn Store> = Arc::new(store);
+        let parts = Parts {
+            config,
+            base_url: BASE.to_owned(),
+            store: store.clone(),
+            master_key: MasterKey::generate(&*entropy),
+            clock: clock.clone(),
+            entropy,
+        };
+        let server = Server::build(parts).await.expect("a server");
+        let router = server.router();
+        Self { server, clock, store, router, _dir: dir }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, text, json }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).expect("a request")).await
+    }
+
+    /// A form, with Basic credentials or without.
+    pub(crate) async fn form(&self, path: &str, client: Option<(&str, &str)>, fields: &[(&str, &str)]) -> Answer {
+        let body: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.raw_form(path, client, &body).await
+    }
+
+    /// A body that is already encoded, or wrongly.
+    pub(crate) async fn raw_form(&self, path: &str, client: Option<(&str, &str)>, body: &str) -> Answer {
+        let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some((id, secret)) = client {
+            request = request.header(header::AUTHORIZATION, basic(id, secret));
+        }
+        self.send(request.body(Body::from(body.to_owned())).expect("a request")).await
+    }
+
+    /// A token by client credentials.
+    pub(crate) async fn token(&self, path: &str, client: (&str, &str), fields: &[(&str, &str)]) -> Answer {
+        let fields = [&[("grant_type", "client_credentials")], fields].concat();
+        self.form(path, Some(client), &fields).await
+    }
+
+    /// The administrator's token.
+    pub(crate) async fn root(&self) -> String {
+        let answer = self.token("/connect/token", (ROOT, ROOT_SECRET), &[]).await;
+        answer.access_token()
+    }
+
+    /// A call of the admin API.
+    pub(crate) async fn admin(&self, token: &str, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1/admin{path}"))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let request = match body {
+            Some(body) => request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
+            None => request.body(Body::empty()),
+        };
+        self.send(request.expect("a request")).await
+    }
+
+    /// A call of the admin API, as the administrator, that must succeed.
+    pub(crate) async fn made(&self, method: Method, path: &str, body: &Value) -> Value {
+        let answer = self.admin(&self.root().await, method.clone(), path, Some(body)).await;
+        assert!(answer.status.is_success(), "{method} {path}: {} {}", answer.status, answer.text);
+        answer.json
+    }
+}
+
+impl Answer {
+    pub(crate) fn access_token(&self) -> String {
+        let token = self.json["access_token"].as_str();
+        token.unwrap_or_else(|| panic!("no token: {} {}", self.status, self.text)).to_owned()
+    }
+
+    pub(crate) fn header(&self, name: impl header::AsHeaderName) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// The claims of a token, as anybody can read them.
+pub(crate) fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).expect("a payload");
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).expect("base64url")).expect("JSON")
+}
+
+pub(crate) fn basic(id: &str, secret: &str) -> String {
+    let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret))))
+}

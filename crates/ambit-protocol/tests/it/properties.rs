@@ -124,7 +124,8 @@ pub fn jwt(input: &[u8]) {
     let Ok(token) = signer.key.sign(&signer.key.header("at+jwt", "k1"), input) else { return };
     match verify::access_token(&token, &signer.keys, &validation) {
         Ok(verified) => {
-            let claims: serde_json::Value = serde_json::from_slice(input).expect("accepted claims are JSON");
+            // The oracle cannot hold every number that JSON can write.
+            let Ok(claims) = serde_json::from_slice::<serde_json::Value>(input) else { return };
             assert_eq!(claims["iss"], ISSUER);
             let audience = &claims["aud"];
             assert!(audience == AUDIENCE || audience.as_array().is_some_and(|all| all.contains(&AUDIENCE.into())));
@@ -145,8 +146,10 @@ pub fn jwt(input: &[u8]) {
 /// A key set that somebody publishes: usable keys, reasons for the others, or a refusal of the whole.
 pub fn jwks(input: &[u8]) {
     if let Ok((keys, passed_over)) = VerifyingKeys::from_published(input) {
-        let published: serde_json::Value = serde_json::from_slice(input).expect("an accepted set is JSON");
-        assert_eq!(published["keys"].as_array().map(Vec::len), Some(keys.len() + passed_over.len()));
+        // The oracle cannot hold every number that JSON can write.
+        if let Ok(published) = serde_json::from_slice::<serde_json::Value>(input) {
+            assert_eq!(published["keys"].as_array().map(Vec::len), Some(keys.len() + passed_over.len()));
+        }
     }
     if let Ok(set) = serde_json::from_slice::<JwkSet>(input) {
         let written = serde_json::to_vec(&set).expect("a set is JSON");
@@ -172,12 +175,16 @@ pub fn redirect_uri(input: &[u8]) {
         RedirectUriKind::Https => {
             let host = url.host_str().expect("https has a host");
             assert!(text.starts_with(&format!("https://{host}")) && url.domain() == Some(host));
+            let port = text["https://".len() + host.len()..].strip_prefix(':');
+            let digits = port.map(|port| port.split(['/', '?']).next().expect("the port"));
+            assert_eq!(url.port_or_known_default(), digits.map_or(Some(443), |digits| digits.parse().ok()));
         }
         RedirectUriKind::Loopback => {
             let host = url.host_str().expect("http has a host");
             assert!(matches!(host, "127.0.0.1" | "[::1]"));
-            let rest = &url[url::Position::BeforePath..];
-            let other_port = format!("http://{host}:49152{}", if text.ends_with(rest) { rest } else { &rest[1..] });
+            let after_host = &text["http://".len() + host.len()..];
+            let rest = after_host.find(['/', '?']).map_or("", |start| &after_host[start..]);
+            let other_port = format!("http://{host}:49152{rest}");
             assert!(uri.matches(&other_port), "{other_port}");
         }
         RedirectUriKind::PrivateUse => assert!(url.scheme().contains('.')),

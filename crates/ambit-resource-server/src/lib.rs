@@ -1,1 +1,30 @@
+//! Protects an HTTP API with the access tokens of an authorization server: a tower layer and an axum extractor.
+mod bundles;
+mod cache;
+mod denial;
+pub mod fetch;
+mod hooks;
+mod identity;
+mod issuer;
+mod keys;
+mod layer;
+mod metadata;
+pub mod pages;
+mod presented;
+mod refresh;
+mod require;
+mod server;
+mod verify;
 
+pub use denial::Denied;
+pub use hooks::{
+    BoxFuture, Bundles, EXPLAIN_TIME, Explain, Good, Implied, Keys, NotGood, Shortfall, Standing, StandingCheck,
+    TokenStatus, Withdrawn,
+};
+pub use identity::{Identity, NotGuarded};
+pub use issuer::Issuer;
+pub use layer::{Guard, GuardFuture, Guarded};
+pub use metadata::WELL_KNOWN_PATH;
+pub use require::{Requirement, RequirementError};
+pub use server::{ResourceServer, ResourceServerBuilder};
+pub use verify::{BuildError, MAX_ISSUERS, TokenVerifier, TokenVerifierBuilder, VerifiedToken, VerifyError};

@@ -1,0 +1,192 @@
+//! What an embedding API can hand in: where keys and bundles come from, what makes a good token no good any more, and who
+//! explains a refusal.
+//!
+//! An authorization server that protects its own API implements these over what it has in memory, and nothing is fetched.
+//! Everybody else needs none of them: [`Issuer::new`](crate::Issuer::new) finds keys and catalogue over HTTPS.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use ambit_protocol::claims::AccessTokenClaims;
+use ambit_protocol::explain::Explanation;
+use ambit_protocol::jose::VerifyingKeys;
+use ambit_protocol::time::Timestamp;
+
+use crate::require::Requirement;
+use crate::verify::VerifiedToken;
+
+/// A future in a box, as the hooks return it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where the keys of an issuer come from.
+pub trait Keys: Send + Sync + fmt::Debug {
+    /// The keys of now, from memory; none where there are none that may still be believed.
+    ///
+    /// While the keys are the same, it must be the same [`Arc`]: tokens that were verified with another one are verified
+    /// again. A key that was withdrawn is out of use as soon as this answers without it.
+    fn current(&self, now: Timestamp) -> Option<Arc<VerifyingKeys>>;
+
+    /// Waits until the keys are as fresh as they can be had. Called when a token names a key that is not there, and when
+    /// there are none; it may well be called thousands of times a second, by anybody who can send a request.
+    fn refresh(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// What the bundles of an issuer include.
+pub trait Bundles: Send + Sync + fmt::Debug {
+    /// Whether one of the coarse scopes that the token carries includes `scope`, and no feature gates it.
+    ///
+    /// Never asked about a scope that the token itself carries.
+    fn implies(&self, token: &VerifiedToken, scope: &str, now: Timestamp) -> Implied;
+
+    /// Waits until the bundles are as fresh as they can be had. Called when [`Bundles::implies`] does not know.
+    fn refresh(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Whether a bundle implies a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Implied {
+    /// One that the token carries does.
+    Yes,
+    /// None does, or the scope is gated.
+    No,
+    /// There is no catalogue that may still be believed. The scope is not held.
+    Unknown,
+}
+
+/// What makes a token that its own text calls good no good any more: revocation, a restored backup.
+///
+/// Asked at each use of a token, also when its signature was verified before, so it must answer from memory.
+pub trait TokenStatus: Send + Sync + fmt::Debug {
+    /// Whether the token still stands.
+    ///
+    /// # Errors
+    /// [`Withdrawn`]: the request is answered 401 `invalid_token`.
+    fn check(&self, claims: &AccessTokenClaims, now: Timestamp) -> Result<(), Withdrawn>;
+}
+
+/// Why a token does not stand any more. The texts are for its holder.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Withdrawn {
+    /// It was revoked (RFC 7009).
+    #[error("the token was revoked; get a new one")]
+    Revoked,
+    /// It was issued in a span that a restored backup does not know, revocations included.
+    #[error("the token was issued in a span of time that a restored backup does not cover; get a new one")]
+    LostInRestore,
+    /// Its client does not exist any more, or is disabled.
+    #[error("the client that the token was issued to is disabled or gone")]
+    Client,
+    /// Something else; the text goes out as it is.
+    #[error("{0}")]
+    Other(Cow<'static, str>),
+}
+
+/// Whether those behind a good token may come in: the tenant it acts for, its partner, its client.
+pub trait Standing: Send + Sync + fmt::Debug {
+    /// How they stand. [`StandingCheck::Now`] where memory knows, which costs no allocation.
+    ///
+    /// May be asked twice for one request; a promise that is dropped before it was polled must not matter.
+    fn check<'a>(&'a self, token: &'a VerifiedToken, now: Timestamp) -> StandingCheck<'a>;
+}
+
+/// The answer of [`Standing::check`], or the promise of one.
+pub enum StandingCheck<'a> {
+    /// Known at once.
+    Now(Result<Good, NotGood>),
+    /// Has to be looked up.
+    Later(BoxFuture<'a, Result<Good, NotGood>>),
+}
+
+impl fmt::Debug for StandingCheck<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now(answer) => f.debug_tuple("Now").field(answer).finish(),
+            Self::Later(_) => f.write_str("Later(..)"),
+        }
+    }
+}
+
+/// They may come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Good {
+    /// Without more ado.
+    Yes,
+    /// With a word on the answer: `Warning: 299 - "…"`, as for a tenant in its grace period. Printable ASCII.
+    Warn(Cow<'static, str>),
+}
+
+/// They may not come in. The texts go out as the problem's `detail`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotGood {
+    /// 402: the tenant is suspended.
+    TenantSuspended(Cow<'static, str>),
+    /// 403: the tenant is gone for good.
+    TenantChurned(Cow<'static, str>),
+    /// 403: the partner is suspended.
+    PartnerSuspended(Cow<'static, str>),
+    /// 401 `invalid_token`: the token does not stand any more.
+    Token(Withdrawn),
+    /// 503: it cannot be known now. The text is for the log alone.
+    Unavailable(String),
+}
+
+/// Says why a scope is missing: the member `why` of the 403.
+///
+/// It is called for tokens that are good and within [`EXPLAIN_TIME`]; what takes longer is left out.
+pub trait Explain: Send + Sync + fmt::Debug {
+    /// The broken link of the chain and what mends it; none where there is nothing to say.
+    fn explain<'a>(&'a self, shortfall: &'a Shortfall) -> BoxFuture<'a, Option<Explanation>>;
+}
+
+/// A good token that does not hold what an endpoint requires.
+#[derive(Debug, Clone)]
+pub struct Shortfall {
+    /// The token.
+    pub token: Arc<VerifiedToken>,
+    /// What was required.
+    pub requirement: Arc<Requirement>,
+    /// The method of the request.
+    pub method: http::Method,
+    /// The path of the request, without its query.
+    pub path: String,
+}
+
+/// How long a refusal waits for its explanation.
+pub const EXPLAIN_TIME: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Tells the moment. Cloning shares it.
+#[derive(Clone)]
+pub(crate) struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    pub(crate) fn new(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(clock))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the clock of an API that hands in none; all else asks `Clock`")]
+        Self::new(|| {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        })
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock(..)")
+    }
+}

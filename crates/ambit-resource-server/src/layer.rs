@@ -1,0 +1,360 @@
+//! The guard of a route, as a tower layer.
+//!
+//! 1. The token is taken out of the request ([`presented`](crate::presented)).
+//! 2. It is verified ([`TokenVerifier`](crate::TokenVerifier)); it is for this API; it is not bound to a key.
+//! 3. Those behind it may come in ([`Standing`](crate::Standing)).
+//! 4. It holds what the route requires ([`Requirement`]).
+//! 5. The handler runs, with an [`Identity`] in the request's extensions.
+//!
+//! When everything is in memory all of this happens in the call itself: no allocation, no waiting. Otherwise the same steps
+//! are taken again by a future that may wait.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ambit_protocol::trace::TraceId;
+use axum::response::{IntoResponse, Response};
+use futures_util::future::{Either, MapOk, Ready, TryFutureExt as _, ready};
+use http::{HeaderValue, Method, Request, header};
+use tower::{Layer, Service};
+
+use crate::denial::{Denial, Lack, Refused};
+use crate::hooks::{BoxFuture, EXPLAIN_TIME, Good, Shortfall, StandingCheck};
+use crate::identity::Identity;
+use crate::presented;
+use crate::require::{Met, Requirement, RequirementError};
+use crate::server::ResourceServer;
+use crate::verify::VerifiedToken;
+
+/// The guard of one or more routes: a [`Layer`] made by [`ResourceServer::require`] and its siblings.
+///
+/// On a single route it belongs into `route_layer`, so that a method that the route does not have is answered 405:
+///
+/// ```
+/// # use ambit_resource_server::{BuildError, ResourceServer};
+/// use axum::{Router, routing::{get, post}};
+///
+/// # fn routes(api: &ResourceServer) -> Router {
+/// Router::new()
+///     .route("/baskets", post(|| async { "made" }).route_layer(api.require("pos:baskets:create")))
+///     .route("/baskets/{id}", get(|| async { "one" }).route_layer(api.require("pos:baskets:read")))
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a guard protects the routes it is layered on"]
+pub struct Guard {
+    server: ResourceServer,
+    requirement: Option<Arc<Requirement>>,
+    may_be_absent: bool,
+}
+
+/// A service behind a [`Guard`].
+#[derive(Debug, Clone)]
+pub struct Guarded<S> {
+    inner: S,
+    guard: Guard,
+}
+
+impl Guard {
+    pub(crate) fn new(server: ResourceServer, requirement: Option<Requirement>) -> Self {
+        Self { server, requirement: requirement.map(Arc::new), may_be_absent: false }
+    }
+
+    pub(crate) fn optional(server: ResourceServer) -> Self {
+        Self { server, requirement: None, may_be_absent: true }
+    }
+
+    /// What the refusal says, in place of the usual sentence: see [`Requirement::with_detail`].
+    pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.requirement = self.requirement.map(|requirement| Arc::new((*requirement).clone().with_detail(detail)));
+        self
+    }
+
+    /// What the challenge tells a client to ask for: see [`Requirement::asking_for`].
+    ///
+    /// # Errors
+    /// [`RequirementError`].
+    pub fn asking_for<N: AsRef<str>>(mut self, scopes: impl IntoIterator<Item = N>) -> Result<Self, RequirementError> {
+        if let Some(requirement) = self.requirement {
+            self.requirement = Some(Arc::new((*requirement).clone().asking_for(scopes)?));
+        }
+        Ok(self)
+    }
+
+    /// What the guarded routes require.
+    #[must_use]
+    pub fn requirement(&self) -> Option<&Requirement> {
+        self.requirement.as_deref()
+    }
+
+    /// Steps 1 to 4 with what is in memory.
+    fn look<B>(&self, request: &Request<B>) -> Look {
+        if let Some(identity) = request.extensions().get::<Identity>()
+            && identity.is_of(&self.server)
+        {
+            return self.look_at_scopes(identity.token(), None);
+        }
+        let token = match presented::token(request.headers(), request.uri()) {
+            Ok(Some(token)) => token,
+            Ok(None) => return self.without_token(presented::is_in_query(request.uri())),
+            Err(denial) => return Look::Denied(denial),
+        };
+        let token = match self.server.verifier().verify_now(token) {
+            Some(Ok(token)) => token,
+            Some(Err(error)) => return Look::Denied(error.into()),
+            None => return Look::Wait,
+        };
+        if let Err(denial) = self.check_purpose(&token) {
+            return Look::Denied(denial);
+        }
+        let warning = match self.server.standing().map(|standing| standing.check(&token, self.server.verifier().now()))
+        {
+            None => None,
+            Some(StandingCheck::Now(Ok(good))) => warning(good),
+            Some(StandingCheck::Now(Err(not_good))) => return Look::Denied(Denial::NotGood(not_good)),
+            Some(StandingCheck::Later(_)) => return Look::Wait,
+        };
+        self.look_at_scopes(&token, warning)
+    }
+
+    fn look_at_scopes(&self, token: &Arc<VerifiedToken>, warning: Option<HeaderValue>) -> Look {
+        let admitted = || {
+            let identity = Identity::new(Arc::clone(token), self.server.clone());
+            Look::Admitted(Admitted { identity: Some(identity), warning })
+        };
+        let Some(requirement) = &self.requirement else { return admitted() };
+        match requirement.is_met_by(token, self.server.verifier()) {
+            Met::Yes => admitted(),
+            Met::No if self.server.explain().is_none() => {
+                Look::Denied(Denial::Scope(Self::lack(token, requirement, false)))
+            }
+            Met::No | Met::NotWithoutCatalogue => Look::Wait,
+        }
+    }
+
+    /// Steps 2 to 4, waiting where that helps.
+    async fn wait(&self, head: &Head) -> Result<Admitted, Denial> {
+        let (token, warning) = match &head.bearer {
+            Bearer::Verified(token) => (Arc::clone(token), None),
+            Bearer::Presented(text) => {
+                let token = self.server.verifier().verify(text).await?;
+                self.check_purpose(&token)?;
+                let standing = match self.server.standing() {
+                    None => Ok(Good::Yes),
+                    Some(standing) => match standing.check(&token, self.server.verifier().now()) {
+                        StandingCheck::Now(answer) => answer,
+                        StandingCheck::Later(answer) => answer.await,
+                    },
+                };
+                let warning = standing.map(warning).map_err(Denial::NotGood)?;
+                (token, warning)
+            }
+        };
+        if let Some(requirement) = &self.requirement {
+            self.check_scopes(&token, requirement, head).await?;
+        }
+        Ok(Admitted { identity: Some(Identity::new(token, self.server.clone())), warning })
+    }
+
+    async fn check_scopes(
+        &self,
+        token: &Arc<VerifiedToken>,
+        requirement: &Arc<Requirement>,
+        head: &Head,
+    ) -> Result<(), Denial> {
+        let verifier = self.server.verifier();
+        let mut met = requirement.is_met_by(token, verifier);
+        if met == Met::NotWithoutCatalogue {
+            verifier.refresh_bundles(token).await;
+            met = requirement.is_met_by(token, verifier);
+        }
+        if met == Met::Yes {
+            return Ok(());
+        }
+        let mut lack = Self::lack(token, requirement, met == Met::NotWithoutCatalogue);
+        if let Some(explain) = self.server.explain() {
+            let shortfall = Shortfall {
+                token: Arc::clone(token),
+                requirement: Arc::clone(requirement),
+                method: head.method.clone(),
+                path: head.path.clone(),
+            };
+            if let Ok(why) = tokio::time::timeout(EXPLAIN_TIME, explain.explain(&shortfall)).await {
+                lack.why = why;
+            } else {
+                tracing::warn!(path = head.path, "explaining a refusal took too long");
+            }
+        }
+        Err(Denial::Scope(lack))
+    }
+
+    fn lack(token: &Arc<VerifiedToken>, requirement: &Arc<Requirement>, without_catalogue: bool) -> Box<Lack> {
+        let (token, requirement) = (Arc::clone(token), Arc::clone(requirement));
+        Box::new(Lack { token, requirement, without_catalogue, why: None })
+    }
+
+    fn without_token(&self, is_in_url: bool) -> Look {
+        if self.may_be_absent && !is_in_url {
+            return Look::Admitted(Admitted { identity: None, warning: None });
+        }
+        Look::Denied(Denial::Missing { is_in_url })
+    }
+
+    /// Whether the token is meant to be used here, and so.
+    fn check_purpose(&self, token: &VerifiedToken) -> Result<(), Denial> {
+        let claims = token.claims();
+        // RFC 9068 §4: `aud` "MUST contain a resource indicator value" of this API.
+        if !claims.aud.contains(self.server.identifier()) {
+            let text = format!(
+                "the token is for another audience; this API is '{}': ask for a token with that resource, or with its scopes",
+                self.server.identifier()
+            );
+            return Err(Denial::Token(text.into()));
+        }
+        // RFC 9449 §7.2: a bound token used as a bearer token "MUST" be rejected.
+        if claims.cnf.is_some() {
+            return Err(Denial::Token(
+                "the token is bound to a key (its 'cnf' claim) and cannot be used as a Bearer token here".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, denial: &Denial, path: &str, trace_id: Option<TraceId>) -> Response {
+        let requirement = self.requirement.as_deref();
+        denial.response(self.server.manners(), &Refused { path, trace_id, requirement })
+    }
+
+    fn head<B>(&self, request: &Request<B>) -> Head {
+        let known = request.extensions().get::<Identity>().filter(|identity| identity.is_of(&self.server));
+        let bearer = match known {
+            Some(identity) => Bearer::Verified(Arc::clone(identity.token())),
+            // It was there a moment ago: nobody waits for a token that is not.
+            None => Bearer::Presented(
+                presented::token(request.headers(), request.uri()).ok().flatten().unwrap_or_default().to_owned(),
+            ),
+        };
+        Head {
+            bearer,
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            trace_id: self.server.trace_id(request.headers(), request.extensions()),
+        }
+    }
+}
+
+enum Look {
+    Admitted(Admitted),
+    Denied(Denial),
+    /// Something has to be fetched, looked up or explained.
+    Wait,
+}
+
+struct Admitted {
+    identity: Option<Identity>,
+    warning: Option<HeaderValue>,
+}
+
+/// As much of a request as waiting needs: its body stays with it.
+struct Head {
+    bearer: Bearer,
+    method: Method,
+    path: String,
+    trace_id: Option<TraceId>,
+}
+
+enum Bearer {
+    /// By another guard of the same API, further out.
+    Verified(Arc<VerifiedToken>),
+    Presented(String),
+}
+
+/// `Warning: 299 - "…"`: obsolete as a header of caches, and what clients look for.
+fn warning(good: Good) -> Option<HeaderValue> {
+    let Good::Warn(text) = good else { return None };
+    let text = ambit_protocol::error::describe(&text);
+    HeaderValue::from_str(&format!("299 - \"{text}\"")).ok()
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { inner, guard: self.clone() }
+    }
+}
+
+/// What a guarded service answers with.
+pub type GuardFuture<F, R, E> =
+    Either<MapOk<F, fn(R) -> Response>, Either<Ready<Result<Response, E>>, BoxFuture<'static, Result<Response, E>>>>;
+
+impl<S, B> Service<Request<B>> for Guarded<S>
+where
+    S: Service<Request<B>> + Clone + Send + 'static,
+    S::Response: IntoResponse + 'static,
+    S::Error: Send + 'static,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = GuardFuture<S::Future, S::Response, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.guard.look(&request) {
+            Look::Admitted(Admitted { identity, warning: None }) => {
+                admit(&mut request, identity);
+                Either::Left(self.inner.call(request).map_ok(S::Response::into_response))
+            }
+            Look::Admitted(Admitted { identity, warning: Some(warning) }) => {
+                admit(&mut request, identity);
+                let response = self.inner.call(request);
+                Either::Right(Either::Right(Box::pin(
+                    async move { Ok(warn(response.await?.into_response(), warning)) },
+                )))
+            }
+            Look::Denied(denial) => {
+                let trace_id = self.guard.server.trace_id(request.headers(), request.extensions());
+                let response = self.guard.refuse(&denial, request.uri().path(), trace_id);
+                Either::Right(Either::Left(ready(Ok(response))))
+            }
+            Look::Wait => {
+                let head = self.guard.head(&request);
+                let guard = self.guard.clone();
+                // The one that was polled ready is the one that is called (tower's rule for clones).
+                let clone = self.inner.clone();
+                let mut inner = std::mem::replace(&mut self.inner, clone);
+                Either::Right(Either::Right(Box::pin(async move {
+                    let Admitted { identity, warning } = match guard.wait(&head).await {
+                        Ok(admitted) => admitted,
+                        Err(denial) => return Ok(guard.refuse(&denial, &head.path, head.trace_id)),
+                    };
+                    admit(&mut request, identity);
+                    let response = inner.call(request).await?.into_response();
+                    Ok(match warning {
+                        Some(warning) => warn(response, warning),
+                        None => response,
+                    })
+                })))
+            }
+        }
+    }
+}
+
+fn admit<B>(request: &mut Request<B>, identity: Option<Identity>) {
+    match identity {
+        Some(identity) => drop(request.extensions_mut().insert(identity)),
+        // Nobody is somebody because of what an outer layer left behind.
+        None => drop(request.extensions_mut().remove::<Identity>()),
+    }
+}
+
+fn warn(mut response: Response, warning: HeaderValue) -> Response {
+    response.headers_mut().append(header::WARNING, warning);
+    response
+}

@@ -30,6 +30,8 @@ pub struct Entry {
     pub api: Option<usize>,
     /// Coarse: the places of the scopes it includes.
     pub members: Vec<usize>,
+    /// Coarse: those of its members that a feature gates, and that it therefore never implies.
+    pub gated_members: Vec<usize>,
     /// Granular: the places of the coarse scopes that include it.
     pub bundles: Vec<usize>,
     /// The place of the scope that is granted in its stead once it is deprecated.
@@ -84,6 +86,7 @@ impl Catalogue {
                 owner: Owner::from_ids(scope.tenant_id, scope.partner_id),
                 api: scope.api.and_then(|id| api_places.get(&id).copied()),
                 members: scope.includes.iter().filter_map(|name| by_name.get(name.as_str()).copied()).collect(),
+                gated_members: vec![],
                 bundles: vec![],
                 successor: scope.successor.as_ref().and_then(|name| by_name.get(name.as_str()).copied()),
                 scope,
@@ -97,6 +100,8 @@ impl Catalogue {
             for member in &members {
                 entries[*member].bundles.push(bundle);
             }
+            entries[bundle].gated_members =
+                members.iter().copied().filter(|member| entries[*member].is_gated()).collect();
             entries[bundle].members = members;
         }
         let by_identifier = apis.iter().enumerate().map(|(place, api)| (api.identifier.clone(), place)).collect();
@@ -214,6 +219,12 @@ impl Places {
                 })
             })
         })
+    }
+
+    /// How many places are in.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// Whether no place is in.

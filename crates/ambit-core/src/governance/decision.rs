@@ -4,7 +4,8 @@ use ambit_protocol::admin::application::{OnRefused, WhenOmitted};
 use ambit_protocol::admin::scope::{ScopeKind, ScopeState};
 use ambit_protocol::decision::{DroppedScope, Notice, NoticeCode, Reason, RefusedScope};
 use ambit_protocol::error::describe;
-use ambit_protocol::scope::{self, ScopeToken};
+use ambit_protocol::scope::ScopeToken;
+use hashbrown::HashSet;
 
 use super::catalogue::Places;
 use super::gates::Gate;
@@ -54,7 +55,7 @@ pub fn decide(requested: Option<&str>, facts: &Facts<'_>) -> Decision {
     let policy = &facts.ceiling.policy;
     let mut deciding = Deciding::new(facts, requested.is_some());
     match (requested, policy.when_omitted) {
-        (Some(requested), _) => deciding.ask_for_all(scope::names(requested)),
+        (Some(requested), _) => deciding.ask_for_all(requested.split(' ')),
         (None, WhenOmitted::AllAllowed) => deciding.ask_for_all(facts.ceiling.allowed.iter().map(ScopeToken::as_str)),
         (None, WhenOmitted::DefaultScopes) => {
             deciding.ask_for_all(policy.default_scopes.iter().map(ScopeToken::as_str));
@@ -163,14 +164,25 @@ impl<'a> Deciding<'a> {
         }
     }
 
+    /// Asks for each name once, however often it was sent.
     fn ask_for_all<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
+        // A name that is registered is known by its place, which is looked up anyway. Only strangers are compared as text.
+        let mut seen = Places::none(self.facts.catalogue);
+        let mut strangers = HashSet::new();
         for name in names {
-            self.ask_for(name);
+            let place = self.facts.catalogue.place(name);
+            let is_new = match place {
+                Some(place) => seen.insert(place),
+                None => strangers.insert(name),
+            };
+            if is_new {
+                self.ask_for(name, place);
+            }
         }
     }
 
-    fn ask_for(&mut self, name: &str) {
-        let candidate = self.candidate(name);
+    fn ask_for(&mut self, name: &str, place: Option<usize>) {
+        let candidate = self.candidate_at(name, place);
         let Some((reason, verdict)) = self.first_against(&candidate) else {
             self.grant(&candidate);
             return;
@@ -183,14 +195,21 @@ impl<'a> Deciding<'a> {
         self.refuse(&candidate, reason);
     }
 
-    /// What a name stands for. Another owner's scope is as unknown as one that does not exist.
     fn candidate<'n>(&self, name: &'n str) -> Candidate<'n>
+    where
+        'a: 'n,
+    {
+        self.candidate_at(name, self.facts.catalogue.place(name))
+    }
+
+    /// What a name stands for. Another owner's scope is as unknown as one that does not exist.
+    fn candidate_at<'n>(&self, name: &'n str, place: Option<usize>) -> Candidate<'n>
     where
         'a: 'n,
     {
         let facts = self.facts;
         let offered = |place: &usize| facts.catalogue.entry(*place).owner.offers_to(facts.ceiling.owner);
-        let asked = facts.catalogue.place(name).filter(offered);
+        let asked = place.filter(offered);
         let place = asked.map(|place| {
             let entry = facts.catalogue.entry(place);
             match entry.successor {
@@ -291,11 +310,11 @@ impl<'a> Deciding<'a> {
         let bundles: Vec<usize> =
             self.granted.iter().filter(|place| facts.catalogue.entry(*place).scope.kind == ScopeKind::Coarse).collect();
         for bundle in bundles {
-            for member in &facts.catalogue.entry(bundle).members {
-                let entry = facts.catalogue.entry(*member);
-                if !entry.is_gated() || self.granted.contains(*member) {
+            for member in &facts.catalogue.entry(bundle).gated_members {
+                if self.granted.contains(*member) {
                     continue;
                 }
+                let entry = facts.catalogue.entry(*member);
                 let name = entry.scope.name.as_str();
                 let candidate = Candidate { name, asked: Some(entry), place: Some(*member), granted: Some(entry) };
                 match self.first_against(&candidate) {
@@ -364,6 +383,7 @@ impl<'a> Deciding<'a> {
         self.decision.outcome = outcome;
         if outcome == Outcome::Granted {
             let catalogue = self.facts.catalogue;
+            self.decision.carried.reserve(self.granted.len());
             for entry in self.granted.iter().map(|place| catalogue.entry(place)) {
                 self.decision.carried.push(entry.scope.name.clone());
                 // The catalogue is ordered by API, so an API's scopes follow each other.

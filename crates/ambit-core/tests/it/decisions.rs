@@ -50,6 +50,13 @@ fn an_unknown_scope_reads_as_the_clients_of_the_world_know_it() {
 }
 
 #[test]
+fn a_name_that_is_sent_again_is_asked_for_once() {
+    let decision = Case { asks: Some("nope pos.read nope pos.read"), allowed: "pos.read", ..Case::new() }.decide();
+    assert_eq!(decision.description(), "scope 'nope' not registered");
+    assert_eq!(decision.against.len(), 1);
+}
+
+#[test]
 fn several_offenders_are_all_named() {
     let decision = Case { asks: Some("nope pos.write pos.read xyzzy"), allowed: "pos.read", ..Case::new() }.decide();
     assert_eq!(

@@ -51,10 +51,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// The golden tables are snapshots of insta, compared by tests with `golden` in their name.
+/// The golden tables are snapshots of insta, compared by tests whose names end in `in_the_table`.
 fn golden(accept: bool) -> Result<(), String> {
     let mut tests = cargo();
-    tests.args(["test", "--workspace", "--quiet", "golden"]);
+    tests.args(["test", "--workspace", "--quiet", "in_the_table"]);
     tests.env("INSTA_UPDATE", if accept { "always" } else { "no" }).env_remove("INSTA_FORCE_PASS");
     run(&mut tests)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ambit_protocol::admin::key::{Key, KeyState};
-use ambit_protocol::jose::jwk::JwkSetError;
+use ambit_protocol::jose::jwk_set::JwkSetError;
 use ambit_protocol::jose::{Algorithm, JwkSet, JwsHeader, SigningKey, VerifyingKeys};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};

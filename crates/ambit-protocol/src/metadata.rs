@@ -7,6 +7,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::object::ObjectOnly;
+
 /// The metadata of an issuer (RFC 8414 §2, OpenID Connect Discovery §3). One document serves both well-known places.
 ///
 /// URLs are absolute, lists are in the order of preference.
@@ -191,7 +193,8 @@ impl AuthorizationServerMetadata {
     /// # Errors
     /// [`MetadataError::Issuer`]: RFC 8414 §3.3 forbids to use the document of somebody else.
     pub fn parse(json: &[u8], issuer: &str) -> Result<Self, MetadataError> {
-        let metadata: Self = read(json)?;
+        let ObjectOnly(metadata): ObjectOnly<Self> =
+            serde_json::from_slice(json).map_err(|_| MetadataError::Malformed)?;
         if metadata.issuer == issuer { Ok(metadata) } else { Err(MetadataError::Issuer) }
     }
 }
@@ -208,7 +211,8 @@ impl ProtectedResourceMetadata {
     /// # Errors
     /// [`MetadataError::Resource`]: RFC 9728 §3.3 forbids to use the document of somebody else.
     pub fn parse(json: &[u8], resource: &str) -> Result<Self, MetadataError> {
-        let metadata: Self = read(json)?;
+        let ObjectOnly(metadata): ObjectOnly<Self> =
+            serde_json::from_slice(json).map_err(|_| MetadataError::Malformed)?;
         if metadata.resource == resource { Ok(metadata) } else { Err(MetadataError::Resource) }
     }
 }
@@ -264,14 +268,6 @@ fn insert_well_known(url: &str, name: &str) -> String {
     // RFC 9728 §3.1: "any terminating slash following the host component MUST be removed". Others are part of the name.
     let path = if path == "/" { "" } else { path };
     format!("{host}/.well-known/{name}{path}{query}")
-}
-
-fn read<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, MetadataError> {
-    // serde would take an array for a struct as well.
-    if !json.trim_ascii_start().starts_with(b"{") {
-        return Err(MetadataError::Malformed);
-    }
-    serde_json::from_slice(json).map_err(|_| MetadataError::Malformed)
 }
 
 fn grants_by_default() -> Vec<String> {

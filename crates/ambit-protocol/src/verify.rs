@@ -13,10 +13,17 @@ use std::ops::Deref;
 use crate::claims::{AccessTokenClaims, AssertionClaims, MAX_JTI_LEN};
 use crate::jose::jws::{self, JwsError, JwsRules, KeySource, MAX_TOKEN_LEN};
 use crate::jose::strict_json::{Fault, Malformed, Object};
-use crate::jose::{Algorithm, jwk::VerifyingKeys};
+use crate::jose::{Algorithm, VerifyingKeys};
 use crate::time::Timestamp;
 
-/// Claims that passed every check. There is no other way to get at them.
+/// Claims that passed every check. There is no other way to get at them, and no other way to make one:
+///
+/// ```compile_fail,E0451
+/// use ambit_protocol::jose::Algorithm;
+/// use ambit_protocol::verify::Verified;
+///
+/// let forged = Verified { claims: "admin", algorithm: Algorithm::Es256, kid: None };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified<T> {
     claims: T,

@@ -10,7 +10,7 @@ use super::scope::GrantKind;
 use super::text::{ClientId, Name};
 use crate::client::TokenEndpointAuthMethod;
 use crate::id::{ApplicationId, PartnerId, TenantId};
-use crate::jose::jwk::JwkSet;
+use crate::jose::JwkSet;
 use crate::origin::Origin;
 use crate::redirect_uri::RedirectUri;
 use crate::scope::ScopeToken;

@@ -1,25 +1,18 @@
-//! Public keys: as JSON ([`Jwk`], [`JwkSet`], RFC 7517) and ready to verify with ([`VerifyingKey`]).
+//! A public key as JSON (RFC 7517).
 //!
 //! 1. JSON becomes a [`Jwk`]: members have their types and sizes, nothing private came along.
-//! 2. A [`Jwk`] becomes a [`VerifyingKey`]: the crypto library took the key, and it is bound to one algorithm.
-//! 3. A [`JwkSet`] becomes [`VerifyingKeys`]: at registration each key must be acceptable ([`VerifyingKeys::new`]); of a
-//!    set somebody else publishes, those that are ([`VerifyingKeys::from_published`], RFC 7517 §5).
+//! 2. A [`Jwk`] becomes a [`VerifyingKey`](super::VerifyingKey): the crypto library took the key, and it is bound to one
+//!    algorithm.
 
 use std::borrow::Cow;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
-    RsaPublicKeyComponents,
-};
 use base64::Engine as _;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
 
 use super::algorithm::Algorithm;
-use super::jws::KeySource;
 use super::{BASE64URL, encode};
 use crate::object::ObjectOnly;
 
@@ -46,7 +39,7 @@ pub struct Jwk {
     kid: Option<String>,
     key_use: Option<KeyUse>,
     alg: Option<Algorithm>,
-    key: PublicKey,
+    pub(super) key: PublicKey,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +48,7 @@ enum KeyUse {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum PublicKey {
+pub(super) enum PublicKey {
     P256 { x: [u8; 32], y: [u8; 32] },
     Ed25519 { x: [u8; 32] },
     Rsa { n: Box<[u8]>, e: Box<[u8]> },
@@ -108,54 +101,6 @@ pub enum JwkError {
     /// `kid` is empty, longer than [`MAX_KID_LEN`] octets, or holds control characters.
     #[error("the JWK's 'kid' must have 1 to 256 octets and no control characters")]
     Kid,
-}
-
-/// A JWK Set (RFC 7517 §5): what `jwks_uri` answers, and what an application registers as `jwks`.
-///
-/// Reading one through serde wants every key to be acceptable and every `kid` to be there once.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "ObjectOnly<RawJwkSet>")]
-pub struct JwkSet {
-    keys: Vec<Jwk>,
-}
-
-/// Why a set of keys is not accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum JwkSetError {
-    /// No JSON object with an array `keys`.
-    #[error("a JWK Set must be a JSON object with an array 'keys' (RFC 7517 section 5)")]
-    Malformed,
-    /// More than [`MAX_KEYS`].
-    #[error("the JWK Set has more than {MAX_KEYS} keys")]
-    TooMany,
-    /// Two keys of one name.
-    #[error("keys[{index}] repeats a 'kid'")]
-    DuplicateKid {
-        /// The second one.
-        index: usize,
-    },
-    /// One of the keys.
-    #[error("keys[{index}]: {error}")]
-    Key {
-        /// Which, counted from 0.
-        index: usize,
-        /// What is wrong with it.
-        error: JwkError,
-    },
-}
-
-/// A public key, parsed and bound to one algorithm: it verifies signatures of that algorithm and no other.
-#[derive(Debug)]
-pub struct VerifyingKey {
-    kid: Option<Box<str>>,
-    algorithm: Algorithm,
-    key: ParsedPublicKey,
-}
-
-/// A handful of keys to verify with, looked up by `kid`.
-#[derive(Debug, Default)]
-pub struct VerifyingKeys {
-    keys: Vec<VerifyingKey>,
 }
 
 impl Jwk {
@@ -215,153 +160,9 @@ impl Jwk {
     }
 }
 
-impl JwkSet {
-    /// A set of these keys.
-    ///
-    /// # Errors
-    /// [`JwkSetError::DuplicateKid`], [`JwkSetError::TooMany`].
-    pub fn new(keys: Vec<Jwk>) -> Result<Self, JwkSetError> {
-        if keys.len() > MAX_KEYS {
-            return Err(JwkSetError::TooMany);
-        }
-        let repeated = |(index, jwk): &(usize, &Jwk)| {
-            jwk.kid.is_some() && keys[..*index].iter().any(|earlier| earlier.kid == jwk.kid)
-        };
-        if let Some((index, _)) = keys.iter().enumerate().find(repeated) {
-            return Err(JwkSetError::DuplicateKid { index });
-        }
-        Ok(Self { keys })
-    }
-
-    /// The keys, in their order.
-    #[must_use]
-    pub fn keys(&self) -> &[Jwk] {
-        &self.keys
-    }
-}
-
-impl VerifyingKey {
-    /// Gives the key to the crypto library.
-    ///
-    /// # Errors
-    /// [`JwkError::Invalid`]: a point that is not on its curve, or of small order; a modulus the library refuses.
-    pub fn new(jwk: &Jwk) -> Result<Self, JwkError> {
-        let algorithm = jwk.algorithm();
-        let parsed = match &jwk.key {
-            PublicKey::P256 { x, y } => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, [&[4][..], x, y].concat()),
-            PublicKey::Ed25519 { x } if is_small_order(x) => return Err(JwkError::Invalid),
-            PublicKey::Ed25519 { x } => ParsedPublicKey::new(&ED25519, x),
-            PublicKey::Rsa { n, e } => RsaPublicKeyComponents { n, e }.to_parsed_public_key(match algorithm {
-                Algorithm::Ps256 => &RSA_PSS_2048_8192_SHA256,
-                _ => &RSA_PKCS1_2048_8192_SHA256,
-            }),
-        };
-        let key = parsed.map_err(|_| JwkError::Invalid)?;
-        Ok(Self { kid: jwk.kid.as_deref().map(Into::into), algorithm, key })
-    }
-
-    /// The key's name.
-    #[must_use]
-    pub fn kid(&self) -> Option<&str> {
-        self.kid.as_deref()
-    }
-
-    /// The only algorithm this key verifies.
-    #[must_use]
-    pub const fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.key.verify_sig(message, signature).is_ok()
-    }
-}
-
-impl VerifyingKeys {
-    /// All keys of a set; each must be acceptable. This is the check at registration.
-    ///
-    /// # Errors
-    /// [`JwkSetError::Key`] for the first the crypto library refuses.
-    pub fn new(set: &JwkSet) -> Result<Self, JwkSetError> {
-        let parse = |(index, jwk)| VerifyingKey::new(jwk).map_err(|error| JwkSetError::Key { index, error });
-        Ok(Self { keys: set.keys.iter().enumerate().map(parse).collect::<Result<_, _>>()? })
-    }
-
-    /// The usable keys of a set that somebody else publishes, and why the others are not.
-    ///
-    /// RFC 7517 §5: keys of an unknown type, without a needed member or outside the supported range are passed over.
-    ///
-    /// # Errors
-    /// [`JwkSetError::Malformed`], [`JwkSetError::TooMany`], and [`JwkSetError::DuplicateKid`] among the usable ones.
-    pub fn from_published(json: &[u8]) -> Result<(Self, Vec<JwkSetError>), JwkSetError> {
-        #[derive(Deserialize)]
-        struct Published<'a> {
-            #[serde(borrow)]
-            keys: Vec<&'a RawValue>,
-        }
-        let ObjectOnly(published): ObjectOnly<Published<'_>> =
-            serde_json::from_slice(json).map_err(|_| JwkSetError::Malformed)?;
-        if published.keys.len() > MAX_KEYS {
-            return Err(JwkSetError::TooMany);
-        }
-        let mut usable = Vec::with_capacity(published.keys.len());
-        let mut keys = Vec::with_capacity(published.keys.len());
-        let mut passed_over = Vec::new();
-        for (index, json) in published.keys.into_iter().enumerate() {
-            let jwk = serde_json::from_str(json.get())
-                .map_err(|_| JwkError::Malformed)
-                .and_then(|ObjectOnly(raw): ObjectOnly<RawJwk>| raw.parse());
-            match jwk.and_then(|jwk| Ok((VerifyingKey::new(&jwk)?, jwk))) {
-                Ok((key, jwk)) => {
-                    usable.push(jwk);
-                    keys.push(key);
-                }
-                Err(error) => passed_over.push(JwkSetError::Key { index, error }),
-            }
-        }
-        JwkSet::new(usable)?;
-        Ok((Self { keys }, passed_over))
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
-    /// The keys, in their order.
-    pub fn iter(&self) -> impl Iterator<Item = &VerifyingKey> {
-        self.keys.iter()
-    }
-}
-
-impl FromIterator<VerifyingKey> for VerifyingKeys {
-    fn from_iter<I: IntoIterator<Item = VerifyingKey>>(keys: I) -> Self {
-        Self { keys: keys.into_iter().collect() }
-    }
-}
-
-impl KeySource for VerifyingKeys {
-    /// A token that names a key gets that key, or else the keys without a name; a token that names none gets all.
-    fn find(&self, kid: Option<&str>) -> impl Iterator<Item = &VerifyingKey> {
-        let named = kid.is_some_and(|kid| self.keys.iter().any(|key| key.kid() == Some(kid)));
-        self.keys.iter().filter(move |key| match (kid, key.kid()) {
-            (None, _) => true,
-            (Some(kid), Some(name)) => kid == name,
-            (Some(_), None) => !named,
-        })
-    }
-}
-
 /// A JWK as it stands in JSON.
 #[derive(Deserialize)]
-struct RawJwk {
+pub(super) struct RawJwk {
     #[serde(default, deserialize_with = "present")]
     kty: Option<String>,
     #[serde(default, rename = "use", deserialize_with = "present")]
@@ -400,19 +201,13 @@ struct RawJwk {
     k: Option<IgnoredAny>,
 }
 
-/// A set as it stands in JSON.
-#[derive(Deserialize)]
-struct RawJwkSet {
-    keys: Vec<ObjectOnly<RawJwk>>,
-}
-
 /// For a member that may be absent: present, it must be of its type. `null` is not absence.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
 impl RawJwk {
-    fn parse(self) -> Result<Jwk, JwkError> {
+    pub(super) fn parse(self) -> Result<Jwk, JwkError> {
         let kty = self.kty.as_deref().ok_or(JwkError::NoKeyType)?;
         if kty == "oct" {
             return Err(JwkError::Symmetric);
@@ -466,17 +261,6 @@ impl TryFrom<ObjectOnly<RawJwk>> for Jwk {
 
     fn try_from(ObjectOnly(raw): ObjectOnly<RawJwk>) -> Result<Self, JwkError> {
         raw.parse()
-    }
-}
-
-impl TryFrom<ObjectOnly<RawJwkSet>> for JwkSet {
-    type Error = JwkSetError;
-
-    fn try_from(ObjectOnly(raw): ObjectOnly<RawJwkSet>) -> Result<Self, JwkSetError> {
-        let parse = |(index, ObjectOnly(raw)): (usize, ObjectOnly<RawJwk>)| {
-            raw.parse().map_err(|error| JwkSetError::Key { index, error })
-        };
-        Self::new(raw.keys.into_iter().enumerate().map(parse).collect::<Result<_, _>>()?)
     }
 }
 
@@ -535,31 +319,14 @@ impl JsonSchema for Jwk {
     }
 }
 
-impl JsonSchema for JwkSet {
-    fn schema_name() -> Cow<'static, str> {
-        "JwkSet".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "object",
-            "description": "A set of public keys (RFC 7517 section 5); each 'kid' at most once.",
-            "properties": {
-                "keys": { "type": "array", "maxItems": MAX_KEYS, "items": generator.subschema_for::<Jwk>() },
-            },
-            "required": ["keys"],
-        })
-    }
-}
-
 pub(super) fn is_kid(kid: &str) -> bool {
     (1..=MAX_KID_LEN).contains(&kid.len()) && !kid.chars().any(char::is_control)
 }
 
 fn decode(name: &'static str, member: Option<&str>) -> Result<Vec<u8>, JwkError> {
     let text = member.ok_or(JwkError::Missing(name))?;
-    // An 8192 bit modulus has 1366 characters.
-    if text.len() > 1366 {
+    // The longest modulus accepted has 1366 characters; a little more may still learn that it is too long.
+    if text.len() > 4096 {
         return Err(JwkError::Encoding(name));
     }
     BASE64URL.decode(text).map_err(|_| JwkError::Encoding(name))
@@ -593,38 +360,5 @@ fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), JwkError> {
     Ok(())
 }
 
-/// Ed25519 points of order 1, 2, 4 and 8, and their other spellings: with such a "key" a signature says nothing about
-/// the message (RFC 8032 §5.1.7 leaves the check to us). The sign bit does not matter.
-fn is_small_order(x: &[u8; 32]) -> bool {
-    let mut point = *x;
-    point[31] &= 0x7f;
-    SMALL_ORDER.contains(&point)
-}
-
 /// Octets in a `kid`.
 pub const MAX_KID_LEN: usize = 256;
-/// Keys in one set.
-pub const MAX_KEYS: usize = 64;
-/// y of each such point, little-endian: 0, 1, −1 and the two of order 8; then 0 and 1 written as p and p + 1.
-const SMALL_ORDER: [[u8; 32]; 7] = [
-    [0; 32],
-    small(1, 0, 0),
-    small(0xec, 0xff, 0x7f),
-    [
-        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
-        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
-    ],
-    [
-        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
-        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
-    ],
-    small(0xed, 0xff, 0x7f),
-    small(0xee, 0xff, 0x7f),
-];
-
-const fn small(first: u8, middle: u8, last: u8) -> [u8; 32] {
-    let mut y = [middle; 32];
-    y[0] = first;
-    y[31] = last;
-    y
-}

@@ -10,8 +10,9 @@ use base64::Engine as _;
 
 use super::BASE64URL;
 use super::algorithm::Algorithm;
-use super::jwk::{VerifyingKey, is_kid};
+use super::jwk::is_kid;
 use super::strict_json::{Malformed, Object};
+use super::verifying::VerifyingKey;
 
 /// Where keys come from.
 ///
@@ -217,8 +218,9 @@ impl Header {
         let algorithm = object.require::<Algorithm>("alg").map_err(|_| JwsError::Algorithm)?;
         let typ = object.find("typ").map_err(|_| JwsError::Typ)?;
         let kid: Option<String> = object.find("kid").map_err(|_| JwsError::Malformed)?;
+        // Not an unknown key, for which somebody would go and fetch fresher ones.
         if kid.as_deref().is_some_and(|kid| !is_kid(kid)) {
-            return Err(JwsError::UnknownKey);
+            return Err(JwsError::Malformed);
         }
         Ok(Self { algorithm, typ, kid })
     }

@@ -11,14 +11,20 @@
 pub mod algorithm;
 mod der;
 pub mod jwk;
+pub mod jwk_set;
 pub mod jws;
 pub mod signer;
 pub(crate) mod strict_json;
+pub mod verifying;
+#[cfg(test)]
+mod wycheproof_tests;
 
 pub use algorithm::Algorithm;
-pub use jwk::{Jwk, JwkSet, VerifyingKey, VerifyingKeys};
+pub use jwk::Jwk;
+pub use jwk_set::JwkSet;
 pub use jws::KeySource;
 pub use signer::{JwsHeader, SigningKey};
+pub use verifying::{VerifyingKey, VerifyingKeys};
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;

@@ -1,4 +1,9 @@
 //! Tests of the crate from outside, in one binary.
 
+mod access_tokens;
+mod assertions;
 mod corpus;
+mod forge;
+mod key_sets;
+mod oracle;
 pub mod properties;

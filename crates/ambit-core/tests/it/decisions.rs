@@ -51,7 +51,8 @@ fn an_unknown_scope_reads_as_the_clients_of_the_world_know_it() {
 
 #[test]
 fn a_name_that_is_sent_again_is_asked_for_once() {
-    let decision = Case { asks: Some("nope pos.read nope pos.read"), allowed: "pos.read", ..Case::new() }.decide();
+    let decision =
+        Case { asks: Some("nope pos:baskets:read nope pos:baskets:read"), allowed: "pos.read", ..Case::new() }.decide();
     assert_eq!(decision.description(), "scope 'nope' not registered");
     assert_eq!(decision.against.len(), 1);
 }

@@ -8,6 +8,7 @@ pub mod first_start;
 pub mod issuer;
 pub mod journal;
 pub mod limits;
+pub mod logs;
 pub mod metrics;
 pub mod middleware;
 pub mod oauth;

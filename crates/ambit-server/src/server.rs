@@ -104,7 +104,7 @@ impl Server {
             limits,
             default_algorithm: config.keys.default_algorithm,
             journal: Journal::start(store.clone(), settings),
-            failures: Failures::default(),
+            failures: Failures::new(&config.rate_limits),
             metrics: Metrics::default(),
             verified_tokens: VerifiedTokens::new(VERIFIED_TOKENS),
             config,

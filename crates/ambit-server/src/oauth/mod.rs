@@ -23,6 +23,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, Uri, header};
 
 use crate::issuer::Issuer;
+use crate::limits::{Caller, Outcome, TooManyFailures};
 use crate::middleware::RequestContext;
 use crate::state::App;
 pub use refused::Refused;
@@ -69,17 +70,16 @@ impl Call {
                 _ => Refusal::InvalidRequest(error.to_string()),
             })?;
         let client_id = claimed_client_id(&presented).map_err(Refusal::Unauthenticated)?;
-        let address = self.context.client_address;
-        if let Err(wait) = self.app.failures.check(&client_id, address) {
-            return Err(Refusal::TooManyFailures { retry_after_secs: wait.as_secs().max(1) }.into());
-        }
+        let failures = &self.app.failures;
+        let caller = Caller { client_id: Some(&client_id), address: self.context.client_address };
+        failures.check(caller, self.now).map_err(too_many)?;
         let client = self.app.registry.client(&client_id).await.map_err(unavailable)?;
         let issuer = self.issuer.url(&self.app.base_url);
         match authenticate(&presented, client.clone(), &issuer, self.now, &*self.app.store).await {
-            Ok(client) => Ok(client),
+            Ok(client) => failures.settle(caller, Outcome::Right, self.now).map(|()| client).map_err(too_many),
             Err(AuthenticationError::Store(error)) => Err(unavailable(error).into()),
             Err(AuthenticationError::Failed(failure)) => {
-                self.app.failures.record(&client_id, address);
+                failures.settle(caller, Outcome::Wrong, self.now).map_err(too_many)?;
                 Err(Refused::new(Refusal::Unauthenticated(failure)).by(client.map(|_| client_id)))
             }
         }
@@ -119,6 +119,10 @@ pub(crate) fn call(
 ) -> Call {
     let now = app.clock.now();
     Call { app, issuer, context, uri, headers, body, now }
+}
+
+fn too_many(wait: TooManyFailures) -> Refused {
+    Refusal::TooManyFailures { retry_after_secs: wait.retry_after_secs }.into()
 }
 
 fn malformed(error: ParamsError) -> Refusal {

@@ -10,6 +10,7 @@ use crate::decide::Cost;
 use crate::load::Turn;
 use crate::reference::Shape;
 use crate::signature::Algorithm;
+use crate::verify::Api;
 
 /// A server of ours, on its core.
 #[derive(Debug)]
@@ -75,15 +76,28 @@ pub(crate) fn pinned(core: usize, program: &std::path::Path) -> Command {
 
 /// The limit reference, on the server's core.
 pub(crate) fn start_reference(core: usize, shape: &Shape) -> Result<Server, Failure> {
+    let (process, line) = start(core, "reference", &serde_json::to_string(shape)?)?;
+    Ok(Server { address: line.trim().parse().map_err(|_| "the reference did not start")?, process })
+}
+
+/// An API behind the middleware, on the server's core, and a token for it.
+pub(crate) fn start_api(core: usize) -> Result<(Server, String), Failure> {
+    let (process, line) = start(core, "api", "")?;
+    let Api { address, token } = serde_json::from_str(&line).map_err(|_| "the API did not start")?;
+    Ok((Server { address, process }, token))
+}
+
+/// Starts a server of this program, and waits for the first line it prints.
+fn start(core: usize, part: &str, input: &str) -> Result<(Running, String), Failure> {
     let mut command = pinned(core, &std::env::current_exe()?);
-    let mut child = command.arg("reference").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut child = command.arg(part).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let process = Running(child);
     // Both were asked for above.
-    stdin.ok_or("no standard input")?.write_all(serde_json::to_string(shape)?.as_bytes())?;
+    stdin.ok_or("no standard input")?.write_all(input.as_bytes())?;
     let mut line = String::new();
     BufReader::new(stdout.ok_or("no standard output")?).read_line(&mut line)?;
-    Ok(Server { address: line.trim().parse().map_err(|_| "the reference did not start")?, process })
+    Ok((process, line))
 }
 
 /// One turn of the client, on its core.
@@ -107,10 +121,10 @@ pub(crate) fn signatures(core: usize, algorithm: Algorithm, seconds: f64) -> Res
     Ok(answer_of(&mut command, b"")?.trim().parse()?)
 }
 
-/// What `decide` costs by itself, on the server's core.
-pub(crate) fn decisions(core: usize, seconds: f64) -> Result<Vec<Cost>, Failure> {
+/// What calls of one kind cost by themselves, on the server's core: `decide` or `verify`.
+pub(crate) fn costs(core: usize, of: &str, seconds: f64) -> Result<Vec<Cost>, Failure> {
     let mut command = pinned(core, &std::env::current_exe()?);
-    command.args(["decide", "--seconds", &seconds.to_string()]);
+    command.args([of, "--seconds", &seconds.to_string()]);
     Ok(serde_json::from_str(&answer_of(&mut command, b"")?)?)
 }
 

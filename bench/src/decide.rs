@@ -2,11 +2,10 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use ambit_core::governance::catalogue::Catalogue;
 use ambit_core::governance::ceiling::Ceiling;
-use ambit_core::governance::decision::{Decision, Outcome, decide};
+use ambit_core::governance::decision::{Outcome, decide};
 use ambit_core::governance::gates::Gates;
 use ambit_core::governance::rules::{Facts, Subject};
 use ambit_protocol::admin::api::Api;
@@ -70,26 +69,11 @@ pub(crate) fn run(seconds: f64) -> Result<(), Failure> {
         if decision.outcome != outcome {
             return Err(format!("{name}: {:?}, {}", decision.outcome, decision.description()).into());
         }
-        let nanos =
-            measure(Duration::from_secs_f64(seconds), || decide(black_box(Some(&requested)), black_box(&facts)));
+        let nanos = Spread::measure(seconds, || decide(black_box(Some(&requested)), black_box(&facts)));
         costs.push(Cost { name: name.to_owned(), asked_for, nanos });
     }
     println!("{}", serde_json::to_string(&costs)?);
     Ok(())
-}
-
-/// Nanoseconds a call, over batches.
-fn measure(duration: Duration, call: impl Fn() -> Decision) -> Spread {
-    let start = Instant::now();
-    let mut batches = Vec::new();
-    while batches.is_empty() || start.elapsed() < duration {
-        let batch = Instant::now();
-        for _ in 0..BATCH {
-            black_box(call());
-        }
-        batches.push(batch.elapsed().as_secs_f64() * 1e9 / f64::from(BATCH));
-    }
-    Spread::of(batches)
 }
 
 /// Ten APIs of 100 scopes: ten bundles, each of nine granular scopes of which one is gated.
@@ -156,4 +140,3 @@ const MEMBERS: usize = 9;
 const SCOPES_PER_API: usize = BUNDLES * (MEMBERS + 1);
 const FEATURE: &str = "digital-receipts";
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
-const BATCH: u32 = 1000;

@@ -25,6 +25,7 @@ mod report;
 mod rounds;
 mod scenario;
 mod signature;
+mod verify;
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -107,6 +108,16 @@ enum Part {
         #[arg(long)]
         seconds: f64,
     },
+    /// Verification in the middleware alone: prints what each kind costs.
+    #[command(hide = true)]
+    Verify {
+        /// For how long, each.
+        #[arg(long)]
+        seconds: f64,
+    },
+    /// An API behind the middleware: prints its address and a token, serves until killed.
+    #[command(hide = true)]
+    Api,
     /// One core's signatures: prints how many a second.
     #[command(hide = true)]
     Sign {
@@ -126,6 +137,8 @@ fn main() -> ExitCode {
         Some(Part::Reference) => reference::serve(),
         Some(Part::Load { to, connections, seconds }) => load::run(to, connections, seconds),
         Some(Part::Decide { seconds }) => decide::run(seconds),
+        Some(Part::Verify { seconds }) => verify::run(seconds),
+        Some(Part::Api) => verify::serve(),
         Some(Part::Sign { algorithm, seconds }) => signature::run(algorithm, seconds),
     };
     match outcome {

@@ -1,6 +1,7 @@
 //! Two contenders in turns, and what the rounds say about them together.
 
-use std::time::Duration;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,20 @@ impl Spread {
             if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) };
         Self { median, min: values[0], max: values[values.len() - 1] }
     }
+
+    /// Nanoseconds that a call takes, over batches.
+    pub(crate) fn measure<T>(seconds: f64, call: impl Fn() -> T) -> Self {
+        let start = Instant::now();
+        let mut batches = Vec::new();
+        while batches.is_empty() || start.elapsed().as_secs_f64() < seconds {
+            let batch = Instant::now();
+            for _ in 0..BATCH {
+                black_box(call());
+            }
+            batches.push(batch.elapsed().as_secs_f64() * 1e9 / f64::from(BATCH));
+        }
+        Self::of(batches)
+    }
 }
 
 struct Measured {
@@ -158,6 +173,8 @@ fn figures(rounds: &[Measured]) -> Figures {
     }
 }
 
+/// Calls between two looks at the clock.
+const BATCH: u32 = 200;
 const SETTLE: Duration = Duration::from_millis(300);
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Report, Failure> {
     if settings.reference_only {
         run.reference()?;
     } else {
-        run.decisions()?;
+        run.parts()?;
         run.product()?;
     }
     Ok(run.report)
@@ -64,13 +64,27 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn decisions(&mut self) -> Result<(), Failure> {
-        for cost in child::decisions(self.settings.server_core, self.settings.seconds)? {
-            let below = cost.asked_for.then_some(2.0);
-            let [median, min, max] = [cost.nanos.median, cost.nanos.min, cost.nanos.max].map(|nanos| nanos / 1e3);
-            self.fact(&cost.name, median, "µs", below, &format!("{min:.2}–{max:.2}"));
+    /// What needs no server: `decide` and the middleware by themselves, and the middleware in front of a route.
+    fn parts(&mut self) -> Result<(), Failure> {
+        for of in ["decide", "verify"] {
+            for cost in child::costs(self.settings.server_core, of, self.settings.seconds)? {
+                let below = cost.asked_for.then_some(2.0);
+                let [median, min, max] = [cost.nanos.median, cost.nanos.min, cost.nanos.max].map(|nanos| nanos / 1e3);
+                self.fact(&cost.name, median, "µs", below, &format!("{min:.2}–{max:.2}"));
+            }
         }
-        Ok(())
+        let (api, token) = child::start_api(self.settings.server_core)?;
+        let contender = |request: Request| Contender { server: &api, request: request.to_bytes(), check: &is_json };
+        self.compare(&Comparison {
+            name: "an API's route behind the middleware".to_owned(),
+            connections: 32,
+            subject: contender(Request::get("/guarded").bearer(&token)),
+            baseline: contender(Request::get("/open")),
+            baseline_name: "the same route without it",
+            algorithm: None,
+            at_least: None,
+            p99_below_us: None,
+        })
     }
 
     fn product(&mut self) -> Result<(), Failure> {

@@ -79,6 +79,10 @@ fn filter_predicate(sql: &mut Sql, filter: &Filter<'_>) {
         // Compared by octet on both engines, which LIKE is not; and nothing in it needs escaping.
         sql.push(" AND replace(natural_key, ").bind(part).push(", '') <> natural_key");
     }
+    if let Some(part) = filter.mentions.filter(|part| !part.is_empty()) {
+        // Looks at every document: for rare questions, such as who uses a scope that is to be deleted.
+        sql.push(" AND replace(document, ").bind(part).push(", '') <> document");
+    }
 }
 
 /// A row outside the reach does not exist. What is shared is seen from below as well.

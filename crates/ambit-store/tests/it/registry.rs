@@ -163,6 +163,12 @@ pub(crate) async fn lists_are_ordered_by_identifier_filtered_and_paged(db: Db) {
         assert_eq!(ids(&store, Filter { contains: Some(part), ..Filter::default() }).await, expected, "{part}");
     }
     assert_eq!(ids(&store, Filter { contains: Some(""), ..Filter::default() }).await, ordered);
+    for (part, expected) in
+        [("\"z\"", vec!["z"]), ("\"Z\"", vec!["Z"]), ("\"ä\"", vec!["ä"]), ("%", vec![]), ("'", vec![])]
+    {
+        assert_eq!(ids(&store, Filter { mentions: Some(part), ..Filter::default() }).await, expected, "{part}");
+    }
+    assert_eq!(ids(&store, Filter { mentions: Some(""), ..Filter::default() }).await, ordered);
 }
 
 async fn ids(store: &SqlStore, filter: Filter<'_>) -> Vec<String> {

@@ -211,7 +211,11 @@ async fn asked_about(app: &App, asker: &Asker, named: Option<&str>) -> Result<Ap
         .ok_or_else(|| absent(name))
 }
 
-async fn facts_for(
+/// The facts for an application that acts for a tenant and a unit.
+///
+/// # Errors
+/// [`Unexplained`].
+pub(crate) async fn facts_for(
     app: &App,
     application: &Application,
     tenant: Option<&str>,

@@ -1,5 +1,6 @@
 //! The server: carries things between types, rules and store, and does nothing else.
 
+pub mod admin_api;
 pub mod clock;
 pub mod config;
 pub mod entropy;
@@ -12,6 +13,7 @@ pub mod logs;
 pub mod metrics;
 pub mod middleware;
 pub mod oauth;
+pub mod openapi;
 pub mod problem;
 pub mod registry;
 pub mod revocations;

@@ -1,35 +1,433 @@
-//! Every URL, its guard and its handler.
+//! Every URL, its guard and its handler: one table.
+//!
+//! What the server announces about its own endpoints is computed from it: the router, the OpenAPI document, the scope → endpoint
+//! map of the catalogue document, and the access table under test.
+
+use ambit_core::client::Facts;
+use ambit_core::registry::Access;
+use ambit_core::registry::builtin::{ADMIN_READ, ADMIN_WRITE};
+use ambit_protocol::scope::ScopeToken;
+use axum::Router;
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use http::Method;
+use schemars::SchemaGenerator;
+
+use crate::admin_api::describe::{DescribedHandler, Operation};
+use crate::admin_api::gate::gate;
+use crate::admin_api::{self, ROOT};
 use crate::oauth;
 use crate::state::App;
 use crate::web;
-use axum::Router;
-use axum::routing::{get, post};
 
-pub fn required_scopes(_endpoint: &str) -> Option<Vec<String>> {
-    None
+/// One URL with one method.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with `{…}` for what varies.
+    pub path: String,
+    /// Who may call it.
+    pub guard: Guard,
+    /// What it does, in few words.
+    pub summary: &'static str,
+    handler: MethodRouter<App>,
+    describe: fn(&mut Operation, &mut SchemaGenerator),
 }
 
-pub fn opened_by(_scope: &str) -> Vec<(String, String)> {
-    vec![]
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// Anybody.
+    Public,
+    /// A client with its own credentials. The handler authenticates it, since how depends on the body.
+    Client,
+    /// Whoever presents a token for the admin API that opens it.
+    Admin(Needs),
 }
 
+/// What a token must hold to open a route of the admin API (scopes.md §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    access: Access,
+    narrow: Option<&'static str>,
+}
+
+/// Every route, in the order people read about them.
+#[must_use]
+pub fn table() -> Vec<Route> {
+    use admin_api::{
+        administrator, api, application, audit, explain, feature, key, partner, scope, secret, tenant, unit,
+    };
+    const PARTNERS: Needs = read("partners:read");
+    const TENANTS: Needs = read("tenants:read");
+    const UNITS: Needs = read("units:read");
+    const FEATURES: Needs = read("features:read");
+    const APIS: Needs = read("apis:read");
+    const SCOPES: Needs = read("scopes:read");
+    const APPLICATIONS: Needs = read("applications:read");
+    const ADMINISTRATORS: Needs = read("administrators:read");
+    const KEYS: Needs = read("keys:read");
+    const AUDIT: Needs = read("audit:read");
+    const ASK: Needs = Needs { access: Access::Read, narrow: None };
+    const WRITE: Needs = Needs { access: Access::Write, narrow: None };
+    let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
+
+    let mut table = vec![];
+    let mut admin = Admin(&mut table);
+    admin.add(&get, "/partners", PARTNERS, "List partners", partner::list);
+    admin.add(&post, "/partners", WRITE, "Make a partner", partner::create);
+    admin.add(&get, "/partners/{id}", PARTNERS, "Show a partner", partner::show);
+    admin.add(&patch, "/partners/{id}", WRITE, "Change a partner", partner::patch);
+    admin.add(&delete, "/partners/{id}", WRITE, "Delete an empty partner", partner::delete);
+
+    admin.add(&get, "/tenants", TENANTS, "List tenants", tenant::list);
+    admin.add(&post, "/tenants", WRITE, "Make a tenant", tenant::create);
+    admin.add(&get, "/tenants/{id}", TENANTS, "Show a tenant", tenant::show);
+    admin.add(&patch, "/tenants/{id}", WRITE, "Change a tenant", tenant::patch);
+    admin.add(&delete, "/tenants/{id}", WRITE, "Delete an empty tenant", tenant::delete);
+    admin.add(&post, "/tenants/{id}/status", WRITE, "Move a tenant to another status", tenant::set_status);
+
+    admin.add(&get, "/tenants/{id}/units", UNITS, "List a tenant's units", unit::list);
+    admin.add(&post, "/tenants/{id}/units", WRITE, "Make a unit of a tenant", unit::create);
+    admin.add(&get, "/units/{id}", UNITS, "Show a unit", unit::show);
+    admin.add(&patch, "/units/{id}", WRITE, "Change a unit", unit::patch);
+    admin.add(&delete, "/units/{id}", WRITE, "Delete a unit without parts", unit::delete);
+
+    admin.add(&get, "/features", FEATURES, "List features", feature::list);
+    admin.add(&post, "/features", WRITE, "Make a feature", feature::create);
+    admin.add(&get, "/features/{key}", FEATURES, "Show a feature", feature::show);
+    admin.add(&patch, "/features/{key}", WRITE, "Change a feature", feature::patch);
+    admin.add(&delete, "/features/{key}", WRITE, "Delete a feature that nothing uses", feature::delete);
+    admin.add(
+        &get,
+        "/tenants/{id}/features",
+        FEATURES,
+        "List features as they stand for a tenant",
+        feature::list_for_tenant,
+    );
+    admin.add(
+        &put,
+        "/tenants/{id}/features/{key}",
+        WRITE,
+        "Set a feature for a tenant (level 1)",
+        feature::set_for_tenant,
+    );
+    admin.add(&get, "/units/{id}/features", FEATURES, "List features as they stand for a unit", feature::list_for_unit);
+    admin.add(&put, "/units/{id}/features/{key}", WRITE, "Set a feature for a unit (level 2)", feature::set_for_unit);
+
+    admin.add(&get, "/apis", APIS, "List APIs", api::list);
+    admin.add(&post, "/apis", WRITE, "Register an API", api::create);
+    admin.add(&get, "/apis/{id}", APIS, "Show an API", api::show);
+    admin.add(&patch, "/apis/{id}", WRITE, "Change an API", api::patch);
+    admin.add(&delete, "/apis/{id}", WRITE, "Delete an API without scopes", api::delete);
+
+    admin.add(&get, "/scopes", SCOPES, "List scopes", scope::list);
+    admin.add(&post, "/scopes", WRITE, "Register a scope", scope::create);
+    admin.add(
+        &get,
+        "/scopes/recommended-sets",
+        SCOPES,
+        "List the sets of scopes that fit an integration",
+        scope::recommended_sets,
+    );
+    admin.add(&get, "/scopes/{name}", SCOPES, "Show a scope", scope::show);
+    admin.add(&patch, "/scopes/{name}", WRITE, "Change a scope", scope::patch);
+    admin.add(&delete, "/scopes/{name}", WRITE, "Delete a scope that nobody uses", scope::delete);
+
+    admin.add(&get, "/applications", APPLICATIONS, "List applications", application::list);
+    admin.add(&post, "/applications", WRITE, "Register an application", application::create);
+    admin.add(&get, "/applications/{id}", APPLICATIONS, "Show an application", application::show);
+    admin.add(&patch, "/applications/{id}", WRITE, "Change an application", application::patch);
+    admin.add(&delete, "/applications/{id}", WRITE, "Delete an application", application::delete);
+    admin.add(
+        &get,
+        "/applications/{id}/allowed_scopes",
+        APPLICATIONS,
+        "List what an application is allowed",
+        application::list_allowed_scopes,
+    );
+    admin.add(
+        &post,
+        "/applications/{id}/allowed_scopes",
+        WRITE,
+        "Allow an application one scope more",
+        application::allow_scope,
+    );
+    admin.add(
+        &delete,
+        "/applications/{id}/allowed_scopes/{name}",
+        WRITE,
+        "Allow an application one scope less",
+        application::disallow_scope,
+    );
+    admin.add(
+        &get,
+        "/applications/{id}/grantable-scopes",
+        APPLICATIONS,
+        "List what an application could be granted",
+        application::list_grantable_scopes,
+    );
+    admin.add(
+        &get,
+        "/applications/{id}/secrets",
+        APPLICATIONS,
+        "List an application's secrets, without the secrets",
+        secret::list,
+    );
+    admin.add(&post, "/applications/{id}/secrets", WRITE, "Make a secret, shown once", secret::create);
+    admin.add(&delete, "/applications/{id}/secrets/{secret_id}", WRITE, "Withdraw a secret at once", secret::delete);
+
+    admin.add(&post, "/explain", ASK, "Explain a request, a token or a denial", explain::ask);
+
+    admin.add(&get, "/administrators", ADMINISTRATORS, "List administrators", administrator::list);
+    admin.add(&post, "/administrators", WRITE, "Assign a role", administrator::create);
+    admin.add(&get, "/administrators/{id}", ADMINISTRATORS, "Show the assignment of a role", administrator::show);
+    admin.add(&delete, "/administrators/{id}", WRITE, "Take a role away", administrator::delete);
+
+    admin.add(&get, "/keys", KEYS, "List signing keys, without private halves", key::list);
+    admin.add(&post, "/keys/rotate", WRITE, "Rotate signing keys", key::rotate);
+    admin.add(&get, "/keys/{id}", KEYS, "Show a signing key", key::show);
+    admin.add(&post, "/keys/{id}/revoke", WRITE, "Revoke a signing key in an emergency", key::revoke);
+
+    admin.add(&get, "/audit", AUDIT, "List changes, newest first", audit::list);
+
+    // Each issuer has these: the platform's, and every tenant's (identity.md §3). The aliases are permanent.
+    for issuer in [&PLATFORM, &TENANT] {
+        let mut issuer = AtIssuer { table: &mut table, issuer };
+        let (public, client) = (Guard::Public, Guard::Client);
+        issuer.add(&post, "/connect/token", Some("token"), client, "Get a token", oauth::token::token);
+        issuer.add(
+            &post,
+            "/connect/introspect",
+            Some("introspect"),
+            client,
+            "Ask what a token still is",
+            oauth::introspect::introspect,
+        );
+        issuer.add(&post, "/connect/revoke", Some("revoke"), client, "Revoke a token", oauth::revoke::revoke);
+        issuer.add(&get, "/connect/scopes", None, client, "List what a client may ask for", oauth::scopes::scopes);
+        issuer.add(
+            &post,
+            "/connect/explain",
+            None,
+            client,
+            "Explain a client's own request, token or denial",
+            oauth::explain::ask,
+        );
+        issuer.add(&get, "/connect/jwks", None, public, "The keys that verify tokens", oauth::jwks::jwks);
+        issuer.well_known("jwks.json", "The keys that verify tokens", oauth::jwks::jwks);
+        issuer.well_known(
+            "openid-configuration",
+            "What this issuer can do (OpenID Connect Discovery)",
+            oauth::metadata::metadata,
+        );
+        issuer.well_known("scope-catalogue", "Scopes, bundles, gates and what they open", oauth::catalogue::catalogue);
+    }
+
+    let mut public =
+        |path: &str, summary, handler| table.push(plain(Method::GET, path.to_owned(), Guard::Public, summary, handler));
+    public("/errors/", "All errors", on(MethodFilter::GET, web::errors::index));
+    public("/errors/{domain}/{name}", "What an error means and what to do", on(MethodFilter::GET, web::errors::show));
+    public("/api/v1/openapi.json", "This API, for programs", on(MethodFilter::GET, web::api_docs::document));
+    public("/api/v1/docs", "This API, for people", on(MethodFilter::GET, web::api_docs::page));
+    table
+}
+
+/// The router of the table.
 pub fn router(app: App) -> Router {
     let mut router = Router::new();
-    for prefix in ["", "/tenants/{slug}"] {
-        router = router
-            .route(&format!("{prefix}/connect/token"), post(oauth::token::token))
-            .route(&format!("{prefix}/connect/introspect"), post(oauth::introspect::introspect))
-            .route(&format!("{prefix}/connect/revoke"), post(oauth::revoke::revoke))
-            .route(&format!("{prefix}/connect/scopes"), get(oauth::scopes::scopes))
-            .route(&format!("{prefix}/connect/explain"), post(oauth::explain::ask))
-            .route(&format!("{prefix}/.well-known/openid-configuration"), get(oauth::metadata::metadata))
-            .route(&format!("{prefix}/.well-known/scope-catalogue"), get(oauth::catalogue::catalogue))
-            .route(&format!("{prefix}/.well-known/jwks.json"), get(oauth::jwks::jwks))
-            .route(&format!("{prefix}/connect/jwks"), get(oauth::jwks::jwks));
+    for route in table() {
+        let handler = match route.guard {
+            Guard::Public | Guard::Client => route.handler,
+            Guard::Admin(needs) => {
+                let app = app.clone();
+                route
+                    .handler
+                    .route_layer(from_fn(move |request: Request, next: Next| gate(app.clone(), needs, request, next)))
+            }
+        };
+        router = router.route(&route.path, handler);
     }
     router
-        .route("/errors/", get(web::errors::index))
-        .route("/errors/{domain}/{name}", get(web::errors::show))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), crate::middleware::context))
+        .fallback(web::not_found)
+        .method_not_allowed_fallback(web::method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), crate::middleware::context))
         .with_state(app)
+}
+
+/// Which scopes open an endpoint of the admin API, written as `METHOD /path`; any of them does.
+#[must_use]
+pub fn required_scopes(endpoint: &str) -> Option<Vec<String>> {
+    let (method, path) = endpoint.trim().split_once(' ')?;
+    let path = path.trim().split(['?', '#']).next()?;
+    // A GET route answers HEAD as well.
+    let method = if method == "HEAD" { "GET" } else { method };
+    table().into_iter().find_map(|route| match route.guard {
+        Guard::Admin(needs) if route.method == *method && matches_path(&route.path, path) => {
+            Some(needs.scopes().map(str::to_owned).collect())
+        }
+        Guard::Admin(_) | Guard::Public | Guard::Client => None,
+    })
+}
+
+/// The endpoints of the admin API that a scope opens: method and path.
+#[must_use]
+pub fn opened_by(scope: &str) -> Vec<(String, String)> {
+    table()
+        .into_iter()
+        .filter(|route| matches!(route.guard, Guard::Admin(needs) if needs.scopes().any(|name| name == scope)))
+        .map(|route| (route.method.to_string(), route.path))
+        .collect()
+}
+
+impl Route {
+    /// What the handler takes and answers.
+    pub fn describe(&self, generator: &mut SchemaGenerator) -> Operation {
+        let mut operation = Operation::default();
+        (self.describe)(&mut operation, generator);
+        operation
+    }
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {:?}", self.method, self.path, self.guard)
+    }
+}
+
+impl Needs {
+    /// The scopes any of which opens the route. Writing opens reading.
+    pub fn scopes(self) -> impl Iterator<Item = &'static str> {
+        let read = (self.access == Access::Read).then_some(ADMIN_READ);
+        read.into_iter().chain([ADMIN_WRITE]).chain(self.narrow)
+    }
+
+    /// Whether it takes the right to change things.
+    #[must_use]
+    pub fn is_write(self) -> bool {
+        self.access == Access::Write
+    }
+
+    /// What a client is told to ask for (RFC 6750 §3, `scope`): the least that opens it.
+    #[must_use]
+    pub fn asked_for(self) -> &'static str {
+        match self.access {
+            Access::Write => ADMIN_WRITE,
+            Access::Read => ADMIN_READ,
+        }
+    }
+
+    /// Whether a token that holds these scopes opens the route.
+    #[must_use]
+    pub fn is_met_by(self, held: &[ScopeToken], facts: &Facts) -> bool {
+        self.scopes().any(|scope| facts.catalogue.holds(held, scope))
+    }
+}
+
+/// A reading route: its own narrow scope opens it, beside the two wide ones.
+const fn read(narrow: &'static str) -> Needs {
+    Needs { access: Access::Read, narrow: Some(narrow) }
+}
+
+/// Adds routes of the admin API.
+struct Admin<'t>(&'t mut Vec<Route>);
+
+impl Admin<'_> {
+    fn add<H, X, T>(&mut self, method: &Method, path: &str, needs: Needs, summary: &'static str, handler: H)
+    where
+        H: Handler<X, App> + DescribedHandler<T>,
+        X: 'static,
+    {
+        self.0.push(Route {
+            handler: on(filter(method), handler),
+            method: method.clone(),
+            path: format!("{ROOT}{path}"),
+            guard: Guard::Admin(needs),
+            summary,
+            describe: H::describe,
+        });
+    }
+}
+
+/// Where an issuer's endpoints are (identity.md §3).
+struct IssuerPaths {
+    canonical: &'static str,
+    oauth_alias: &'static str,
+    well_known_aliases: &'static [&'static str],
+}
+
+const PLATFORM: IssuerPaths = IssuerPaths {
+    canonical: "",
+    oauth_alias: "/api/v1/platform/oauth",
+    well_known_aliases: &["/api/v1/platform/.well-known", "/api/v1/platform/oauth/.well-known"],
+};
+
+const TENANT: IssuerPaths = IssuerPaths {
+    canonical: "/tenants/{slug}",
+    oauth_alias: "/api/v1/auth/tenants/{slug}/oauth",
+    well_known_aliases: &["/api/v1/auth/tenants/{slug}/.well-known", "/api/v1/auth/tenants/{slug}/oauth/.well-known"],
+};
+
+/// Adds routes of an issuer, each with its aliases.
+struct AtIssuer<'t> {
+    table: &'t mut Vec<Route>,
+    issuer: &'static IssuerPaths,
+}
+
+impl AtIssuer<'_> {
+    fn add<H, X>(
+        &mut self,
+        method: &Method,
+        path: &str,
+        alias: Option<&str>,
+        guard: Guard,
+        summary: &'static str,
+        handler: H,
+    ) where
+        H: Handler<X, App> + Clone,
+        X: 'static,
+    {
+        let alias = alias.map(|alias| format!("{}/{alias}", self.issuer.oauth_alias));
+        let paths = [format!("{}{path}", self.issuer.canonical)].into_iter().chain(alias);
+        self.table
+            .extend(paths.map(|path| plain(method.clone(), path, guard, summary, on(filter(method), handler.clone()))));
+    }
+
+    fn well_known<H, X>(&mut self, name: &str, summary: &'static str, handler: H)
+    where
+        H: Handler<X, App> + Clone,
+        X: 'static,
+    {
+        let canonical = format!("{}/.well-known/{name}", self.issuer.canonical);
+        let aliases = self.issuer.well_known_aliases.iter().map(|alias| format!("{alias}/{name}"));
+        self.table.extend(
+            [canonical]
+                .into_iter()
+                .chain(aliases)
+                .map(|path| plain(Method::GET, path, Guard::Public, summary, on(MethodFilter::GET, handler.clone()))),
+        );
+    }
+}
+
+fn plain(method: Method, path: String, guard: Guard, summary: &'static str, handler: MethodRouter<App>) -> Route {
+    Route { method, path, guard, summary, handler, describe: |_, _| {} }
+}
+
+fn filter(method: &Method) -> MethodFilter {
+    // Every method of the table is one of the standard ones.
+    MethodFilter::try_from(method.clone()).expect("the table has standard methods only")
+}
+
+/// Whether a path is one of a template's.
+fn matches_path(template: &str, path: &str) -> bool {
+    let (mut wanted, mut given) = (template.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(given)) if wanted == given || (wanted.starts_with('{') && !given.is_empty()) => {}
+            _ => return false,
+        }
+    }
 }

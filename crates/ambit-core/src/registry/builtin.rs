@@ -120,6 +120,11 @@ pub fn recommended_sets(knows: impl Fn(&str) -> bool) -> Vec<RecommendedSet> {
         .collect()
 }
 
+/// The scopes that any recommended set names.
+pub fn recommended_scopes() -> impl Iterator<Item = &'static str> {
+    RECOMMENDED.iter().flat_map(|(_, _, scopes, or)| scopes.iter().chain(*or)).copied()
+}
+
 async fn install_scopes(
     edit: &Edit<'_>,
     api: Option<&Api>,

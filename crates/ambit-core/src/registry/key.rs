@@ -13,6 +13,9 @@ use crate::reach::Reach;
 use crate::store::noun::{self, Noun as _};
 use crate::store::{Filter, Row, StoreError};
 
+/// How long a retiring key stays published: the longest that a token may live, and the difference of clocks.
+pub const VERIFY_SECS: u32 = super::MAX_TOKEN_LIFETIME_SECS + 60;
+
 /// A key made ahead of the transaction that registers it: an RSA key takes a while, and nobody should wait for it.
 #[derive(Debug)]
 pub struct NewKey {

@@ -203,7 +203,7 @@ impl Faults {
 /// How long tokens may live, in seconds.
 fn check_lifetime(faults: &mut Faults, lifetime_secs: Option<u32>) {
     faults.add_unless(
-        lifetime_secs.is_none_or(|secs| (60..=86_400).contains(&secs)),
+        lifetime_secs.is_none_or(|secs| (60..=MAX_TOKEN_LIFETIME_SECS).contains(&secs)),
         "/token_lifetime_secs",
         "must be 60 to 86400 seconds",
     );
@@ -214,3 +214,6 @@ fn first_repeated<T: std::hash::Hash + Eq>(list: &[T]) -> Option<usize> {
     let mut seen = hashbrown::HashSet::with_capacity(list.len());
     list.iter().position(|item| !seen.insert(item))
 }
+
+/// The longest that a token may live, in seconds: a day.
+pub const MAX_TOKEN_LIFETIME_SECS: u32 = 86_400;

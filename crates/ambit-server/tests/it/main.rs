@@ -2,5 +2,6 @@
 
 mod operations;
 
+mod admin_api;
 mod oauth;
 mod support;

@@ -1,0 +1,3 @@
+//! The admin API, filed by URL.
+
+mod applications;

@@ -124,6 +124,26 @@ impl Server {
         &self.app
     }
 
+    /// Answers what comes in at a listener.
+    ///
+    /// # Errors
+    /// Those of the listener.
+    pub async fn serve(self, listener: tokio::net::TcpListener) -> std::io::Result<()> {
+        let app = self.app.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+                if let Err(error) = app.registry.catch_up().await {
+                    tracing::error!(%error, "the registry could not be refreshed");
+                }
+                if let Err(error) = app.revocations.catch_up(&*app.store).await {
+                    tracing::error!(%error, "the revocations could not be refreshed");
+                }
+            }
+        });
+        axum::serve(listener, self.router()).await
+    }
+
     /// Everything the server answers, to be called in process.
     #[must_use]
     pub fn router(&self) -> Router {

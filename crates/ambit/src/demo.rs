@@ -64,7 +64,7 @@ pub async fn install(
     unit::create(&edit, &chain_id, body(json!({ "name": "Acme North", "slug": "north", "kind": "retailer" }))?).await?;
     unit::create(&edit, &chain_id, body(json!({ "name": "Acme South", "slug": "south", "kind": "retailer" }))?).await?;
     unit::create(&edit, &second.id.to_string(), body(json!({ "name": "Corner One", "slug": "one", "kind": "retailer" }))?).await?;
-    feature::set_for_tenant(&edit, &chain_id, builtin::DIGITAL_RECEIPTS, body(json!({ "enabled": true }))?).await?;
+    feature::set_for_tenant(&edit, &chain_id, builtin::DIGITAL_RECEIPTS, Some(true)).await?;
 
     let mut applications = vec![];
     for application in [

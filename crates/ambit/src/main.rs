@@ -1,1 +1,102 @@
-fn main() {}
+//! `ambit`: the authorization server and its command line. The only place where store and server meet.
+//!
+//! `serve`, `migrate`, `backup` and `restore` work on a store; every other command talks to a running server's admin API.
+
+mod client;
+mod commands;
+mod demo;
+mod output;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use output::Failure;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// An OAuth 2.1 / OpenID Connect authorization server whose scopes explain themselves.
+#[derive(Debug, Parser)]
+#[command(name = "ambit", version, max_term_width = 100)]
+struct Cli {
+    /// Print JSON for programs instead of text for people.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(serve::Serve),
+    /// Bring the store's schema up to date.
+    Migrate(commands::store::Migrate),
+    /// Write a consistent copy of the store, also while a server runs on it.
+    Backup(commands::store::Backup),
+    /// Fill an empty store from a backup.
+    Restore(commands::store::Restore),
+    /// Check the configuration, the store and a running server.
+    Doctor(commands::doctor::Doctor),
+    /// Say why: what a request would get, why a token carries what it carries, why a 403.
+    Explain(commands::explain::Explain),
+    /// Applications.
+    #[command(subcommand)]
+    App(commands::app::App),
+    /// Scopes of the catalogue.
+    #[command(subcommand)]
+    Scope(commands::scope::Scope),
+    /// Features, per tenant and per unit.
+    #[command(subcommand)]
+    Feature(commands::feature::Feature),
+    /// Signing keys.
+    #[command(subcommand)]
+    Keys(commands::keys::Keys),
+    /// Print the OpenAPI document of the admin API.
+    Openapi,
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = output::Output { json: cli.json };
+    let outcome = match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "ambit", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Openapi => output.document(&serde_json::Value::Null),
+        Command::Migrate(command) => wait(command.run(output)),
+        Command::Backup(command) => wait(command.run(output)),
+        Command::Restore(command) => wait(command.run(output)),
+        Command::Doctor(command) => wait(command.run(output)),
+        Command::Explain(command) => wait(command.run(output)),
+        Command::App(command) => wait(command.run(output)),
+        Command::Scope(command) => wait(command.run(output)),
+        Command::Feature(command) => wait(command.run(output)),
+        Command::Keys(command) => wait(command.run(output)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+/// Commands do one thing after another: one thread is enough.
+fn wait(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::internal(format!("the runtime could not be started: {error}")))?
+        .block_on(work)
+}

@@ -67,6 +67,12 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 impl Output {
     /// A JSON document, whichever way was asked for.
     pub fn document(self, document: &impl Serialize) -> Result<(), Failure> {

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use ambit_server::config::Sources;
+use ambit_core::time::Clock as _;
+use ambit_server::clock::SystemClock;
 use clap::Args;
+use serde_json::json;
 
 use crate::output::{Failure, Output};
-use crate::serve::{Place, open_store};
+use crate::serve::{Place, chain, open_store};
 
 /// Bring the schema up to date.
 #[derive(Debug, Args)]
@@ -19,18 +21,65 @@ pub struct Migrate {
 #[derive(Debug, Args)]
 pub struct Backup {
     /// The file to write. It must not exist yet; only its owner may read it.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
     place: Place,
 }
 
-/// Fill an empty store from a backup.
+/// Fill an empty store from a backup. The master key is not in it: keep that file as well, and apart.
 #[derive(Debug, Args)]
 pub struct Restore {
     /// The file that `ambit backup` wrote.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     from: PathBuf,
     #[command(flatten)]
     place: Place,
+}
+
+impl Migrate {
+    pub async fn run(self, output: Output) -> Result<(), Failure> {
+        let store = open_store(&self.place.load()?).await?;
+        let report = store.migrate().await.map_err(|error| Failure::unreachable(chain(&error)))?;
+        let text = if report.steps.is_empty() {
+            format!("the schema is up to date (version {})", report.to)
+        } else {
+            format!("applied {}; the schema is at version {}", report.steps.join(", "), report.to)
+        };
+        output.say(&text, &json!({ "from": report.from, "to": report.to, "steps": report.steps }))
+    }
+}
+
+impl Backup {
+    pub async fn run(self, output: Output) -> Result<(), Failure> {
+        let store = open_store(&self.place.load()?).await?;
+        let report = store
+            .backup_file(&self.out, SystemClock.now())
+            .await
+            .map_err(|error| Failure::unreachable(chain(&error)))?;
+        let text = format!(
+            "wrote {} rows at revision {} to {}\nThe master key is not in it: keep that file too, and apart from this one.",
+            report.rows,
+            report.revision,
+            self.out.display()
+        );
+        output.say(&text, &json!({ "rows": report.rows, "revision": report.revision, "file": self.out }))
+    }
+}
+
+impl Restore {
+    pub async fn run(self, output: Output) -> Result<(), Failure> {
+        let store = open_store(&self.place.load()?).await?;
+        store.migrate().await.map_err(|error| Failure::unreachable(chain(&error)))?;
+        let report = store
+            .restore_file(&self.from, SystemClock.now())
+            .await
+            .map_err(|error| Failure::refused(chain(&error), None))?;
+        let text = format!(
+            "restored {} rows of {}; the revision is {}\nTokens issued after the backup was made count as inactive: \
+             what was revoked since is not known.",
+            report.rows, report.backup_at, report.revision
+        );
+        output.say(&text, &json!({ "rows": report.rows, "backup_at": report.backup_at, "revision": report.revision }))
+    }
 }

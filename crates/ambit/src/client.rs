@@ -58,7 +58,9 @@ impl Connection {
             (None, Some((client_id, secret))) => {
                 let answer = token(&http, &base, client_id, secret, &[]).await?;
                 let token = answer.get("access_token").and_then(Value::as_str);
-                SecretString::from(token.ok_or_else(|| Failure::internal("the token endpoint answered without a token"))?)
+                SecretString::from(
+                    token.ok_or_else(|| Failure::internal("the token endpoint answered without a token"))?,
+                )
             }
             (None, None) => {
                 return Err(Failure::usage(
@@ -124,10 +126,6 @@ impl AdminApi {
         self.call(Method::PUT, path, Some(body)).await
     }
 
-    pub async fn patch(&self, path: &str, body: &impl Serialize) -> Result<Value, Failure> {
-        self.call(Method::PATCH, path, Some(body)).await
-    }
-
     pub async fn delete(&self, path: &str) -> Result<Value, Failure> {
         self.call(Method::DELETE, path, None::<&Value>).await
     }
@@ -179,8 +177,9 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
     if status == StatusCode::NO_CONTENT || text.is_empty() {
         return Ok(Value::Null);
     }
-    let body: Value = serde_json::from_str(&text)
-        .map_err(|_| Failure::unreachable(format!("HTTP {status}, and the answer is not JSON: is this an Ambit server?")))?;
+    let body: Value = serde_json::from_str(&text).map_err(|_| {
+        Failure::unreachable(format!("HTTP {status}, and the answer is not JSON: is this an Ambit server?"))
+    })?;
     if status.is_success() { Ok(body) } else { Err(refused(status, body)) }
 }
 

@@ -4,11 +4,11 @@
 
 use ambit_core::entropy::Entropy;
 use ambit_core::limits::Limits;
+use ambit_core::reach::Reach;
 use ambit_core::registry::{
     Edit, Power, RegistryError, Settings, application, builtin, feature, partner, tenant, unit,
 };
 use ambit_core::store::{By, ChangeContext, Store, StoreError, noun};
-use ambit_core::reach::Reach;
 use ambit_protocol::admin::application::CreatedApplication;
 use ambit_protocol::admin::tenant::{Tenant, TenantStatus};
 use ambit_protocol::time::Timestamp;
@@ -55,15 +55,24 @@ pub async fn install(
     let partner = partner::create(&edit, body(json!({
         "name": "Northern Tills", "slug": "northern-tills", "contact_email": "hello@tills.example", "max_tenants": 10,
     }))?).await?;
-    let chain = tenant::create(&edit, body(json!({
-        "name": "Acme Stores", "slug": TENANT, "partner_id": partner.id, "plan_tier": "gold",
-    }))?).await?;
+    let chain = tenant::create(
+        &edit,
+        body(json!({
+            "name": "Acme Stores", "slug": TENANT, "partner_id": partner.id, "plan_tier": "gold",
+        }))?,
+    )
+    .await?;
     let chain_id = chain.id.to_string();
     let chain = tenant::set_status(&edit, &chain_id, TenantStatus::Active).await?;
     let second = tenant::create(&edit, body(json!({ "name": "Corner Shops", "slug": "corner" }))?).await?;
     unit::create(&edit, &chain_id, body(json!({ "name": "Acme North", "slug": "north", "kind": "retailer" }))?).await?;
     unit::create(&edit, &chain_id, body(json!({ "name": "Acme South", "slug": "south", "kind": "retailer" }))?).await?;
-    unit::create(&edit, &second.id.to_string(), body(json!({ "name": "Corner One", "slug": "one", "kind": "retailer" }))?).await?;
+    unit::create(
+        &edit,
+        &second.id.to_string(),
+        body(json!({ "name": "Corner One", "slug": "one", "kind": "retailer" }))?,
+    )
+    .await?;
     feature::set_for_tenant(&edit, &chain_id, builtin::DIGITAL_RECEIPTS, Some(true)).await?;
 
     let mut applications = vec![];

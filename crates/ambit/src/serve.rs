@@ -58,11 +58,8 @@ impl Place {
     pub fn sources(&self, more: &[(&str, Option<String>)]) -> Result<Sources, Failure> {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let own = [("data_dir", path(&self.data_dir)), ("database_url", self.database_url.clone())];
-        let flags = own
-            .iter()
-            .chain(more)
-            .filter_map(|(key, value)| Some(((*key).to_owned(), value.clone()?)))
-            .collect();
+        let flags =
+            own.iter().chain(more).filter_map(|(key, value)| Some(((*key).to_owned(), value.clone()?))).collect();
         let file = match &self.config {
             Some(path) => Some(read(path)?),
             None if Path::new(DEFAULT_FILE).exists() => Some(read(Path::new(DEFAULT_FILE))?),
@@ -71,7 +68,8 @@ impl Place {
         let sources = Sources { flags, file, ..Sources::default() };
         // The commands' own variables say which server to talk to; they are nothing to a server.
         #[expect(clippy::disallowed_methods, reason = "the binary is the one place that reads the environment")]
-        let variables = std::env::vars_os().filter(|(name, _)| !name.to_str().is_some_and(|name| COMMANDS_OWN.contains(&name)));
+        let variables =
+            std::env::vars_os().filter(|(name, _)| !name.to_str().is_some_and(|name| COMMANDS_OWN.contains(&name)));
         sources.with_environment(variables).map_err(|errors| Failure::usage(errors.to_string()))
     }
 

@@ -94,7 +94,11 @@ impl App {
                 let items = connection.admin().await?.list("/applications").await?;
                 let rows: Vec<Vec<String>> = items
                     .iter()
-                    .map(|item| ["client_id", "name", "type", "level", "status", "allowed_scopes"].map(|name| text(item, name)).into())
+                    .map(|item| {
+                        ["client_id", "name", "type", "level", "status", "allowed_scopes"]
+                            .map(|name| text(item, name))
+                            .into()
+                    })
                     .collect();
                 output.say(&table(&["CLIENT_ID", "NAME", "TYPE", "LEVEL", "STATUS", "ALLOWED SCOPES"], &rows), &items)
             }
@@ -156,14 +160,28 @@ impl Create {
         let made = admin.post("/applications", &body).await?;
         let mut said = shown(&made);
         if made.get("client_secret").is_some() {
-            said.push_str(&format!("\nclient_secret   {}\nThe secret is shown this once.", text(&made, "client_secret")));
+            said.push_str(&format!(
+                "\nclient_secret   {}\nThe secret is shown this once.",
+                text(&made, "client_secret")
+            ));
         }
         output.say(&said, &made)
     }
 }
 
 fn shown(item: &Value) -> String {
-    let fields = ["client_id", "id", "name", "type", "level", "tenant_id", "partner_id", "status", "allowed_scopes", "scopes_changed_at"];
+    let fields = [
+        "client_id",
+        "id",
+        "name",
+        "type",
+        "level",
+        "tenant_id",
+        "partner_id",
+        "status",
+        "allowed_scopes",
+        "scopes_changed_at",
+    ];
     let lines: Vec<String> = fields
         .iter()
         .map(|name| (name, text(item, name)))

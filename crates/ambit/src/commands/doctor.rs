@@ -88,7 +88,9 @@ impl Doctor {
             what: "discovery",
             outcome: metadata.and_then(|metadata| match metadata.get("issuer").and_then(Value::as_str) {
                 Some(issuer) if issuer == base => Ok(format!("issuer {issuer}")),
-                Some(issuer) => Err(format!("the issuer is {issuer} and was called as {base}: set --url or public_url")),
+                Some(issuer) => {
+                    Err(format!("the issuer is {issuer} and was called as {base}: set --url or public_url"))
+                }
                 None => Err("no issuer in the document".to_owned()),
             }),
         });

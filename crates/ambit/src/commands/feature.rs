@@ -63,7 +63,9 @@ impl Feature {
                     State::Off => Value::Bool(false),
                     State::Unset => Value::Null,
                 };
-                let status = admin.put(&format!("{path}/features/{}", segment(&set.key)), &json!({ "enabled": enabled })).await?;
+                let status = admin
+                    .put(&format!("{path}/features/{}", segment(&set.key)), &json!({ "enabled": enabled }))
+                    .await?;
                 output.say(&rows(std::slice::from_ref(&status)), &status)
             }
             Self::List { place, connection } => {
@@ -98,7 +100,9 @@ fn find(items: Vec<Value>, name: &str, noun: &str) -> Result<Value, Failure> {
 }
 
 fn rows(items: &[Value]) -> String {
-    let rows: Vec<Vec<String>> =
-        items.iter().map(|item| ["key", "tenant_enabled", "unit_enabled", "open"].map(|name| text(item, name)).into()).collect();
+    let rows: Vec<Vec<String>> = items
+        .iter()
+        .map(|item| ["key", "tenant_enabled", "unit_enabled", "open"].map(|name| text(item, name)).into())
+        .collect();
     table(&["FEATURE", "TENANT", "UNIT", "OPEN"], &rows)
 }

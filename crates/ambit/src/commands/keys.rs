@@ -51,7 +51,9 @@ impl Keys {
                 admin.list("/keys").await?
             }
         };
-        let row = |item: &Value| ["id", "algorithm", "state", "activated_at", "remove_at"].map(|name| text(item, name)).into();
+        let row = |item: &Value| {
+            ["id", "algorithm", "state", "activated_at", "remove_at"].map(|name| text(item, name)).into()
+        };
         let rows: Vec<Vec<String>> = items.iter().map(row).collect();
         output.say(&table(&["KEY", "ALGORITHM", "STATE", "SIGNS SINCE", "REMOVED AT"], &rows), &items)
     }

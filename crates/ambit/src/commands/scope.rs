@@ -36,7 +36,8 @@ impl Scope {
                 let items = connection.admin().await?.list("/scopes").await?;
                 let row = |item: &Value| -> Vec<String> {
                     let english = item.get("title").map_or_else(String::new, |title| text(title, "en"));
-                    let mut cells: Vec<String> = ["name", "kind", "state", "feature"].map(|name| text(item, name)).into();
+                    let mut cells: Vec<String> =
+                        ["name", "kind", "state", "feature"].map(|name| text(item, name)).into();
                     cells.push(english);
                     cells
                 };
@@ -45,7 +46,19 @@ impl Scope {
             }
             Self::Show { name, connection } => {
                 let item = connection.admin().await?.get(&format!("/scopes/{}", segment(&name))).await?;
-                let fields = ["name", "api", "kind", "state", "includes", "feature", "grants", "roles", "sensitivity", "successor", "sunset"];
+                let fields = [
+                    "name",
+                    "api",
+                    "kind",
+                    "state",
+                    "includes",
+                    "feature",
+                    "grants",
+                    "roles",
+                    "sensitivity",
+                    "successor",
+                    "sunset",
+                ];
                 let mut lines: Vec<String> = fields
                     .iter()
                     .map(|field| (field, text(&item, field)))
@@ -62,8 +75,10 @@ impl Scope {
             Self::Integrations { connection } => {
                 let sets = connection.admin().await?.get("/scopes/recommended-sets").await?;
                 let items = sets.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-                let rows: Vec<Vec<String>> =
-                    items.iter().map(|set| ["integration", "title", "scopes", "or"].map(|name| text(set, name)).into()).collect();
+                let rows: Vec<Vec<String>> = items
+                    .iter()
+                    .map(|set| ["integration", "title", "scopes", "or"].map(|name| text(set, name)).into())
+                    .collect();
                 output.say(&table(&["INTEGRATION", "TITLE", "SCOPES", "OR"], &rows), &items)
             }
         }

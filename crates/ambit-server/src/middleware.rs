@@ -1,33 +1,171 @@
-//! (temporary)
-use ambit_protocol::trace::TraceId;
-use std::net::IpAddr;
+//! What surrounds every request: its trace, its time, its place among the others, and its line in the log.
+//!
+//! 1. The trace is the caller's (W3C Trace Context) or a new one that tells its moment.
+//! 2. The address is the peer's; behind a configured proxy, the last one of `X-Forwarded-For` that is no such proxy.
+//! 3. A request takes one of a bounded number of places, or is answered 503 at once. `/healthz`, `/readyz` and `/metrics` need
+//!    none: whoever watches must see an overloaded server, not be turned away by it.
+//! 4. The answer has a time to be made in. A fault of ours in between is one answer, 500, and nothing of it is shown.
+//! 5. The answer gets the headers that all answers have, and the log its line.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::AssertUnwindSafe;
+
+use ambit_core::page;
+use ambit_protocol::trace::{TraceId, TraceParent};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
+use crate::config::Network;
+use crate::logs::AccessLine;
+use crate::problem::Answer;
+use crate::state::App;
+
+/// What is known of a request before it is looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestContext {
+    /// Its trace: in the answer, in the log, in the journal.
     pub trace_id: TraceId,
+    /// Who sent it.
     pub client_address: IpAddr,
+    /// When it came in.
     pub arrived: Instant,
 }
 
+/// What a handler knows of how a request ended, for its line in the log.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
+    /// Who acted, as far as that was proven.
     pub actor: Option<String>,
+    /// The tenant acted for.
     pub tenant: Option<String>,
+    /// How it ended.
     pub outcome: &'static str,
+    /// Why.
     pub reason: Option<&'static str>,
 }
 
-pub async fn context(
-    axum::extract::State(app): axum::extract::State<crate::state::App>,
-    mut request: axum::extract::Request,
-    next: axum::middleware::Next,
-) -> axum::response::Response {
-    let trace_id = crate::trace::generate(app.clock.now(), &*app.entropy);
-    request.extensions_mut().insert(RequestContext {
+/// Surrounds a request.
+pub async fn context(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let arrived = Instant::now();
+    let parent = TraceParent::from_headers(request.headers().get_all("traceparent").iter().map(HeaderValue::as_bytes));
+    let trace_id = parent
+        .map_or_else(|| crate::trace::generate(app.clock.now(), &*app.entropy), |parent| parent.trace_id);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    // In process, as in tests, there is no peer.
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip().to_canonical());
+    let client_address = client_address(peer, request.headers(), &app.config.place.trusted_proxies);
+    request.extensions_mut().insert(RequestContext { trace_id, client_address, arrived });
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("-", MatchedPath::as_str);
+    let method = request.method().clone();
+    let answer = Answer::new(&app, trace_id, request.uri().path());
+
+    let is_watching = matches!(route, "/healthz" | "/readyz" | "/metrics");
+    let place = if is_watching { None } else { app.places.try_acquire().ok() };
+    let mut response = if place.is_some() || is_watching {
+        let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+        match tokio::time::timeout(app.config.limits.request_timeout, work).await {
+            Ok(Ok(response)) => response,
+            // The panic has its own line in the log, by the hook.
+            Ok(Err(_)) => answer
+                .problem(&page::SERVER_ERROR, "the server failed; the trace id names the log line")
+                .into_response(),
+            Err(_) => answer.problem(&page::UNAVAILABLE, "the answer took too long; try again").into_response(),
+        }
+    } else {
+        answer.problem(&page::UNAVAILABLE, "too many requests at once; try again").into_response()
+    };
+    drop(place);
+
+    let outcome = response.extensions_mut().remove::<Outcome>();
+    let took = arrived.elapsed();
+    let status = response.status().as_u16();
+    app.metrics.answered(route, status, took);
+    app.log.access(&AccessLine {
+        at: app.clock.now(),
         trace_id,
-        client_address: IpAddr::from([127, 0, 0, 1]),
-        arrived: Instant::now(),
+        method: method.as_str(),
+        route,
+        status,
+        took,
+        address: client_address,
+        tenant: outcome.as_ref().and_then(|outcome| outcome.tenant.as_deref()),
+        unit: None,
+        actor: outcome.as_ref().and_then(|outcome| outcome.actor.as_deref()),
+        outcome: match &outcome {
+            Some(outcome) => outcome.outcome,
+            None if status < 400 => "ok",
+            None if status < 500 => "refused",
+            None => "failed",
+        },
+        reason: outcome.as_ref().and_then(|outcome| outcome.reason),
     });
-    next.run(request).await
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if let Ok(value) = HeaderValue::try_from(trace_id.to_string()) {
+        headers.insert(TRACE_ID, value);
+    }
+    response
+}
+
+/// The largest body of an OAuth endpoint. The admin API has a limit of its own, at its gate.
+pub(crate) fn body_limit(app: &App) -> DefaultBodyLimit {
+    DefaultBodyLimit::max(app.config.limits.body_bytes.get())
+}
+
+/// RFC 9700 §4.13: what a proxy says counts only from a proxy that we know. A value that is no address ends the search; it never
+/// makes an address trusted.
+fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
+    let is_proxy = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
+    let mut address = peer;
+    let hops = headers.get_all(X_FORWARDED_FOR).iter().rev().filter_map(|value| value.to_str().ok());
+    for hop in hops.flat_map(|value| value.rsplit(',')).take(MOST_HOPS) {
+        if !is_proxy(address) {
+            break;
+        }
+        match hop.trim().parse::<IpAddr>() {
+            Ok(before) => address = before.to_canonical(),
+            Err(_) => break,
+        }
+    }
+    address
+}
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
+const MOST_HOPS: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(peer: &str, forwarded: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append(X_FORWARDED_FOR, value.parse().unwrap());
+        }
+        let proxies = [Network::parse("10.0.0.0/8").unwrap()];
+        client_address(peer.parse().unwrap(), &headers, &proxies).to_string()
+    }
+
+    #[test]
+    fn only_a_known_proxy_is_believed() {
+        assert_eq!(seen("192.0.2.1", &["203.0.113.9"]), "192.0.2.1");
+        assert_eq!(seen("10.0.0.1", &["203.0.113.9"]), "203.0.113.9");
+        assert_eq!(seen("10.0.0.1", &["1.1.1.1, 203.0.113.9"]), "203.0.113.9");
+        assert_eq!(seen("10.0.0.1", &["203.0.113.9, 10.0.0.2"]), "203.0.113.9");
+        assert_eq!(seen("10.0.0.1", &["203.0.113.9", "10.0.0.2"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn what_is_no_address_is_never_skipped() {
+        assert_eq!(seen("10.0.0.1", &["203.0.113.9, a"]), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", &[&"1".repeat(5000)]), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", &[""]), "10.0.0.1");
+    }
 }

@@ -18,6 +18,8 @@ use schemars::SchemaGenerator;
 use crate::admin_api::describe::{DescribedHandler, Operation};
 use crate::admin_api::gate::gate;
 use crate::admin_api::{self, ROOT};
+use crate::health;
+use crate::metrics;
 use crate::oauth;
 use crate::state::App;
 use crate::web;
@@ -230,6 +232,19 @@ pub fn table() -> Vec<Route> {
         |path: &str, summary, handler| table.push(plain(Method::GET, path.to_owned(), Guard::Public, summary, handler));
     public("/errors/", "All errors", on(MethodFilter::GET, web::errors::index));
     public("/errors/{domain}/{name}", "What an error means and what to do", on(MethodFilter::GET, web::errors::show));
+    public("/healthz", "The process is up", on(MethodFilter::GET, health::alive));
+    public("/readyz", "The server can do its work", on(MethodFilter::GET, health::ready));
+    public("/metrics", "What is counted, for Prometheus", on(MethodFilter::GET, metrics::show));
+    public(
+        "/.well-known/oauth-authorization-server",
+        "What the platform's issuer can do (RFC 8414)",
+        on(MethodFilter::GET, oauth::metadata::metadata),
+    );
+    public(
+        "/.well-known/oauth-authorization-server/tenants/{slug}",
+        "What a tenant's issuer can do (RFC 8414 section 3.1)",
+        on(MethodFilter::GET, oauth::metadata::metadata),
+    );
     public("/api/v1/openapi.json", "This API, for programs", on(MethodFilter::GET, web::api_docs::document));
     public("/api/v1/docs", "This API, for people", on(MethodFilter::GET, web::api_docs::page));
     table
@@ -253,6 +268,7 @@ pub fn router(app: App) -> Router {
     router
         .fallback(web::not_found)
         .method_not_allowed_fallback(web::method_not_allowed)
+        .layer(crate::middleware::body_limit(&app))
         .layer(from_fn_with_state(app.clone(), crate::middleware::context))
         .with_state(app)
 }

@@ -1,5 +1,6 @@
 //! The server as a whole: built from its parts, reachable in process as a router, running with its jobs.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ambit_core::entropy::Entropy;
@@ -8,12 +9,16 @@ use ambit_core::limits::Limits;
 use ambit_core::store::Store;
 use ambit_core::time::Clock;
 use axum::Router;
+use axum::serve::ListenerExt as _;
 use secrecy::ExposeSecret as _;
+use tokio::net::TcpListener;
 
 use crate::config::Config;
 use crate::first_start::{Start, StartError, prepare};
+use crate::jobs;
 use crate::journal::{self, Journal};
 use crate::limits::Failures;
+use crate::logs::Log;
 use crate::metrics::Metrics;
 use crate::registry::{Capacity, LoadError, Registry};
 use crate::revocations::Revocations;
@@ -36,6 +41,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Gives randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// One line for each request.
+    pub log: Log,
 }
 
 /// A server that can answer.
@@ -67,7 +74,7 @@ impl Server {
     /// # Errors
     /// [`BuildError`].
     pub async fn build(parts: Parts) -> Result<Self, BuildError> {
-        let Parts { config, base_url, store, master_key, clock, entropy } = parts;
+        let Parts { config, base_url, store, master_key, clock, entropy, log } = parts;
         let vault = Arc::new(Vault::new(&master_key)?);
         let limits = Limits {
             scopes_per_request: config.limits.scopes_per_request,
@@ -105,7 +112,9 @@ impl Server {
             default_algorithm: config.keys.default_algorithm,
             journal: Journal::start(store.clone(), settings),
             failures: Failures::new(&config.rate_limits),
-            metrics: Metrics::default(),
+            metrics: Metrics::new(config.metrics.clients, config.metrics.scopes),
+            places: tokio::sync::Semaphore::new(config.limits.concurrency),
+            log,
             verified_tokens: VerifiedTokens::new(VERIFIED_TOKENS),
             config,
             clock,
@@ -124,24 +133,45 @@ impl Server {
         &self.app
     }
 
-    /// Answers what comes in at a listener.
+    /// Answers what comes in at a listener until `stop` comes; then finishes what is at work, and writes what was noted.
     ///
     /// # Errors
     /// Those of the listener.
-    pub async fn serve(self, listener: tokio::net::TcpListener) -> std::io::Result<()> {
-        let app = self.app.clone();
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(std::time::Duration::from_millis(250)).await;
-                if let Err(error) = app.registry.catch_up().await {
-                    tracing::error!(%error, "the registry could not be refreshed");
-                }
-                if let Err(error) = app.revocations.catch_up(&*app.store).await {
-                    tracing::error!(%error, "the revocations could not be refreshed");
-                }
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+        let jobs = tokio::spawn(jobs::run(self.app.clone()));
+        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        let listener = listener.tap_io(|stream| {
+            // An answer is one small write: waiting for more would only make it late.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY could not be set");
             }
         });
-        axum::serve(listener, self.router()).await
+        let (stopping, stopped) = tokio::sync::oneshot::channel();
+        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+            stop.await;
+            // The other end waits for this or for the serving to end by itself.
+            let _ = stopping.send(());
+        });
+        let drain = self.app.config.limits.drain_timeout;
+        let outcome = tokio::select! {
+            outcome = async { serving.await } => outcome,
+            () = async {
+                // Where nobody stops the server, this waits with it.
+                if stopped.await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+                tokio::time::sleep(drain).await;
+            } => {
+                tracing::warn!("requests were still at work when the time to finish them was over");
+                Ok(())
+            }
+        };
+        jobs.abort();
+        if let Err(error) = self.app.journal.flush().await {
+            tracing::error!(%error, "the last tokens could not be written into the journal");
+        }
+        self.app.log.flush();
+        outcome
     }
 
     /// Everything the server answers, to be called in process.

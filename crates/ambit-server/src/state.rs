@@ -13,6 +13,7 @@ use ambit_protocol::jose::Algorithm;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::limits::Failures;
+use crate::logs::Log;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::revocations::Revocations;
@@ -51,6 +52,10 @@ pub struct Inner {
     pub failures: Failures,
     /// What is counted.
     pub metrics: Metrics,
+    /// Places for requests at work.
+    pub places: tokio::sync::Semaphore,
+    /// One line for each request.
+    pub log: Log,
     /// Tokens whose signature was verified lately.
     pub verified_tokens: VerifiedTokens,
 }

@@ -12,6 +12,7 @@ use ambit_core::time::Clock as _;
 use ambit_server::clock::SystemClock;
 use ambit_server::config::{Config, File, Sources};
 use ambit_server::entropy::SystemEntropy;
+use ambit_server::logs::Log;
 use ambit_server::server::{Parts, Server};
 use ambit_store::{SqlStore, StoreConfig};
 use clap::Args;
@@ -116,6 +117,11 @@ impl Serve {
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {
+    if config.tls.cert.is_some() {
+        return Err(Failure::usage(
+            "tls.cert: this release does not speak TLS itself yet; put a proxy in front and name it in trusted_proxies",
+        ));
+    }
     let clock = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let listener = tokio::net::TcpListener::bind(config.place.listen)
@@ -129,8 +135,12 @@ async fn serve(config: Config) -> Result<(), Failure> {
     store.migrate().await.map_err(|error| Failure::unreachable(chain(&error)))?;
     let store: Arc<dyn Store> = Arc::new(store);
     let is_demo = config.place.demo;
+    let log = Log::start(config.log.level.0, config.log.format, clock.clone(), std::io::stdout())
+        .map_err(|error| Failure::internal(format!("the log could not be started: {error}")))?;
+    log.install().map_err(|error| Failure::internal(error.to_string()))?;
     let parts = Parts {
         config,
+        log,
         base_url: base_url.clone(),
         store: store.clone(),
         master_key,
@@ -149,7 +159,23 @@ async fn serve(config: Config) -> Result<(), Failure> {
         }
     }
     eprintln!("ambit {} listens on {bound}; issuer {base_url}", env!("CARGO_PKG_VERSION"));
-    server.serve(listener).await.map_err(|error| Failure::internal(chain(&error)))
+    server.serve(listener, stop()).await.map_err(|error| Failure::internal(chain(&error)))
+}
+
+/// Comes when the server is to stop: SIGTERM, or Ctrl-C.
+async fn stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            tracing::error!(%error, "SIGTERM cannot be heard; Ctrl-C can");
+            return tokio::signal::ctrl_c().await.unwrap_or(());
+        }
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
 }
 
 /// Opens the store of a configuration.

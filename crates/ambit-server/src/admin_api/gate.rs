@@ -1,8 +1,9 @@
 //! The gate before every route of the admin API (scopes.md §4): who calls, how far they reach, and whether the token opens this
 //! route. Only behind it is a body read.
 //!
-//! 1. The token is verified, and must be for this API.
-//! 2. It must hold a scope that opens the route. Held is what it carries *and* would be granted now: a change never widens a
+//! 1. The token is verified: ours, and neither expired nor revoked.
+//! 2. It must hold a scope that opens the route, and be for this API. A token that holds none is for other APIs as well, and
+//!    what its client has to mend is the scope: so the scope is looked at first, and the answer is the 403 of scopes.md §4. Held is what it carries *and* would be granted now: a change never widens a
 //!    token, and one that narrows shows here at once.
 //! 3. Behind the scope stands the level of the application, narrowed by its roles and by the tenant the token names.
 
@@ -141,6 +142,9 @@ async fn enter(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Entered, 
     if !needs.is_met_by(&held, &facts) {
         return Err(lacking(app, needs, &claims, &held, &facts).await.by(&claims));
     }
+    if !claims.aud.contains(&app.admin_api_identifier()) {
+        return Err(bad_token(app, "the token is for another audience (its 'aud' claim)".to_owned()).by(&claims));
+    }
     let power = power(app, &claims, held, &facts).await.map_err(|turned_away| turned_away.by(&claims))?;
     let warning = facts.tenant.as_ref().and_then(|tenant| {
         let is_in_grace = tenant.tenant.status == TenantStatus::GracePeriod;
@@ -151,7 +155,7 @@ async fn enter(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Entered, 
     Ok(Entered { power, tenant: claims.tenant_slug.clone(), warning })
 }
 
-/// Step 1: a token of ours, for this API.
+/// Step 1: a token of ours.
 fn verified(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Arc<AccessTokenClaims>, TurnedAway> {
     let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let token = match Authorization::parse(authorization) {
@@ -171,9 +175,6 @@ fn verified(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Arc<AccessTo
         .verified_tokens
         .try_verify(app, token.expose_token(), app.clock.now())
         .map_err(|error| bad_token(app, error.to_string()))?;
-    if !claims.aud.contains(&app.admin_api_identifier()) {
-        return Err(bad_token(app, "the token is for another audience (its 'aud' claim)".to_owned()).by(&claims));
-    }
     let epoch = app.registry.snapshot().epoch;
     if app.revocations.is_revoked(&claims.jti) {
         return Err(bad_token(app, "the token was revoked; get a new one".to_owned()).by(&claims));

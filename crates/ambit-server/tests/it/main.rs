@@ -4,4 +4,5 @@ mod operations;
 
 mod admin_api;
 mod oauth;
+mod seeds;
 mod support;

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use ambit_core::entropy::Entropy;
 use ambit_core::keys::MasterKey;
-use ambit_core::store::Store;
+use ambit_core::registry::{Edit, Power, Settings, builtin};
+use ambit_core::store::{ChangeContext, Store};
 use ambit_core::time::Clock;
 use ambit_protocol::time::Timestamp;
 use ambit_server::config::{Config, File, Sources};
+use ambit_server::logs::Log;
 use ambit_server::server::{Parts, Server};
 use ambit_store::{SqlStore, StoreConfig};
 use axum::Router;
@@ -102,10 +104,28 @@ impl Fixture {
             master_key: MasterKey::generate(&*entropy),
             clock: clock.clone(),
             entropy,
+            log: Log::off(),
         };
         let server = Server::build(parts).await.expect("a server");
         let router = server.router();
         Self { server, clock, store, router, _dir: dir }
+    }
+
+    /// Adds the retail catalogue, as the demonstration does.
+    pub(crate) async fn retail(&self) {
+        let power = Power::system("test");
+        let settings = Settings { base_url: BASE.to_owned(), ..Settings::default() };
+        let context = ChangeContext { actor: "system".to_owned(), at: self.clock.now(), trace_id: None };
+        let transaction = self.store.begin(context).await.expect("a transaction");
+        let edit = Edit {
+            tx: &*transaction,
+            power: &power,
+            settings: &settings,
+            entropy: &*self.server.app().entropy,
+        };
+        builtin::install_retail(&edit).await.expect("the retail catalogue");
+        transaction.commit().await.expect("a commit");
+        self.server.app().registry.catch_up().await.expect("the new facts");
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

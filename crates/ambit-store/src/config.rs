@@ -139,4 +139,13 @@ mod tests {
         let url = sqlite_url(Path::new("/tmp/a b%20?#ä.db")).unwrap();
         assert_eq!(url, "sqlite://%2Ftmp%2Fa%20b%2520%3F%23%C3%A4%2Edb?mode=rw");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,60}|sqlite:.{0,60}|postgres://.{0,60}") {
+            if let Ok(Target::Sqlite(path)) = target_of(&text) {
+                let _ = sqlite_url(&path);
+            }
+        }
+    }
 }

@@ -227,3 +227,57 @@ pub const REVISION_GAP: u64 = 1 << 20;
 
 const BUFFER: usize = 64 * 1024;
 const LONGEST_LINE: u64 = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn good() -> Header {
+        Header {
+            ambit_backup: FORMAT,
+            schema: known_version(),
+            revision: 7,
+            revocations: 3,
+            at: Timestamp::from_secs(9),
+        }
+    }
+
+    #[test]
+    fn the_revision_after_a_restore_stays_within_63_bits() {
+        let with = |revision| header(&serde_json::to_vec(&Header { revision, ..good() }).unwrap());
+        let last = i64::MAX as u64 - REVISION_GAP;
+        assert!(with(last).is_ok());
+        assert!(with(last + 1).is_err());
+        assert!(with(u64::MAX).is_err());
+    }
+
+    #[test]
+    fn a_member_nobody_knows_is_no_header() {
+        let text = serde_json::to_string(&good()).unwrap();
+        assert!(header(text.as_bytes()).is_ok());
+        assert!(header(text.replacen('{', r#"{"encrypted":true,"#, 1).as_bytes()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_make_it_panic(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = header(&octets);
+            prop_assert!(row(&octets).is_none());
+        }
+
+        #[test]
+        fn no_values_make_it_panic(name in "[a-z_]{0,12}|partners|changes|journal_blocks", values in "[\\[\\]{}\",0-9a-z.:-]{0,80}") {
+            let _ = row(format!("[\"{name}\",{values}]").as_bytes());
+        }
+
+        #[test]
+        fn a_row_reads_back_as_it_was_written(id in ".{0,20}", at in any::<i64>()) {
+            let line = serde_json::to_vec(&json!(["secret_uses", id, at])).unwrap();
+            let (table, values) = row(&line).unwrap();
+            prop_assert_eq!(table.name, "secret_uses");
+            prop_assert_eq!(values, [crate::sql::Value::from(id), crate::sql::Value::from(at)]);
+        }
+    }
+}

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use ambit_core::reach::Reach;
 use ambit_core::registry::key::{self, NewKey, NewKeyError};
 use ambit_core::registry::{Edit, Power, RegistryError, Settings};
-use ambit_core::reach::Reach;
 use ambit_core::store::{ChangeContext, Filter, StoreError, noun};
 use ambit_protocol::admin::key::{Key, KeyState};
 use ambit_protocol::time::Timestamp;
@@ -76,8 +76,7 @@ pub enum RotateError {
 pub async fn rotate_keys(app: &App, now: Timestamp) -> Result<(), RotateError> {
     let due = |keys: &[Key]| -> Vec<Key> {
         let is_old = |key: &&Key| {
-            key.state == KeyState::Active
-                && key.activated_at.is_some_and(|since| since + app.config.keys.rotate <= now)
+            key.state == KeyState::Active && key.activated_at.is_some_and(|since| since + app.config.keys.rotate <= now)
         };
         keys.iter().filter(is_old).cloned().collect()
     };

@@ -115,14 +115,13 @@ impl Metrics {
             }
         };
         let issued = read(&self.issued);
-        let issued = issued.iter().map(|(client, count)| {
-            (format!("{{client=\"{}\"}}", escaped(client)), count.load(Ordering::Relaxed))
-        });
+        let issued = issued
+            .iter()
+            .map(|(client, count)| (format!("{{client=\"{}\"}}", escaped(client)), count.load(Ordering::Relaxed)));
         family("ambit_tokens_issued_total", "counter", "Tokens issued.", issued.collect());
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = refused.counts.iter().map(|((client, scope, reason), count)| {
-            let labels =
-                format!("{{client=\"{}\",scope=\"{}\",reason=\"{reason}\"}}", escaped(client), escaped(scope));
+            let labels = format!("{{client=\"{}\",scope=\"{}\",reason=\"{reason}\"}}", escaped(client), escaped(scope));
             (labels, *count)
         });
         family("ambit_requests_refused_total", "counter", "Requests of clients refused, by scope.", refused.collect());

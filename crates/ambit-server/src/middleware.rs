@@ -52,8 +52,8 @@ pub struct Outcome {
 pub async fn context(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let arrived = Instant::now();
     let parent = TraceParent::from_headers(request.headers().get_all("traceparent").iter().map(HeaderValue::as_bytes));
-    let trace_id = parent
-        .map_or_else(|| crate::trace::generate(app.clock.now(), &*app.entropy), |parent| parent.trace_id);
+    let trace_id =
+        parent.map_or_else(|| crate::trace::generate(app.clock.now(), &*app.entropy), |parent| parent.trace_id);
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     // In process, as in tests, there is no peer.
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip().to_canonical());

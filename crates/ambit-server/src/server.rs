@@ -137,7 +137,11 @@ impl Server {
     ///
     /// # Errors
     /// Those of the listener.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
         let jobs = tokio::spawn(jobs::run(self.app.clone()));
         let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
         let listener = listener.tap_io(|stream| {

@@ -117,12 +117,7 @@ impl Fixture {
         let settings = Settings { base_url: BASE.to_owned(), ..Settings::default() };
         let context = ChangeContext { actor: "system".to_owned(), at: self.clock.now(), trace_id: None };
         let transaction = self.store.begin(context).await.expect("a transaction");
-        let edit = Edit {
-            tx: &*transaction,
-            power: &power,
-            settings: &settings,
-            entropy: &*self.server.app().entropy,
-        };
+        let edit = Edit { tx: &*transaction, power: &power, settings: &settings, entropy: &*self.server.app().entropy };
         builtin::install_retail(&edit).await.expect("the retail catalogue");
         transaction.commit().await.expect("a commit");
         self.server.app().registry.catch_up().await.expect("the new facts");

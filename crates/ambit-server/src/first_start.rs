@@ -49,7 +49,7 @@ pub enum StartError {
     /// The public URL is no identifier of an API.
     #[error("the public URL cannot be the admin API's identifier: it {0}")]
     PublicUrl(TextError),
-    /// The client_id that was handed in cannot be one.
+    /// The `client_id` that was handed in cannot be one.
     #[error("AMBIT_BOOTSTRAP_CLIENT_ID {0}")]
     BootstrapClientId(TextError),
     /// The secret that was handed in is too short.

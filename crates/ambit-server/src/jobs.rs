@@ -1,5 +1,10 @@
 //! What the server does by the clock. Each job is a function that does its work once, so that a test can do it with a moved clock.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "spans of time are measured by the clock that never jumps; moments come from `Clock`"
+)]
+
 use std::time::Duration;
 
 use ambit_core::reach::Reach;
@@ -110,5 +115,5 @@ pub async fn rotate_keys(app: &App, now: Timestamp) -> Result<(), RotateError> {
 
 /// A change on one node decides tokens on the others within a quarter of a second.
 const REFRESH_EVERY: Duration = Duration::from_millis(250);
-const CHORES_EVERY: Duration = Duration::from_secs(60);
+const CHORES_EVERY: Duration = Duration::from_mins(1);
 const ROWS_AT_ONCE: u32 = 5_000;

@@ -6,6 +6,11 @@
 //!    octets. A block is written each [`Config::interval`](Settings), or when it is full.
 //! 3. A write that fails is tried again with the same block. What is lost in a crash is at most the last, unwritten block.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "spans of time are measured by the clock that never jumps; moments come from `Clock`"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -300,14 +305,13 @@ impl Batch {
     }
 
     fn take_token(&mut self, token: IssuedToken) {
-        let place = match self.issuances.get(&token.issuance) {
-            Some(place) => *place,
-            None => {
-                let place = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
-                self.order.push(token.issuance.clone());
-                self.issuances.insert(token.issuance, place);
-                place
-            }
+        let place = if let Some(place) = self.issuances.get(&token.issuance) {
+            *place
+        } else {
+            let place = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
+            self.order.push(token.issuance.clone());
+            self.issuances.insert(token.issuance, place);
+            place
         };
         self.entries.extend_from_slice(token.jti.as_bytes());
         self.entries.extend_from_slice(&token.trace_id.octets());
@@ -348,5 +352,5 @@ const BLOCK: u32 = 4_096;
 const BLOCKS_AT_ONCE: u32 = 50;
 const PAGES_SEARCHED: usize = 40;
 const PATIENCE: Duration = Duration::from_secs(2);
-const SLOWEST_REQUEST: Duration = Duration::from_secs(60);
-const SECRET_USES_EVERY: Duration = Duration::from_secs(60);
+const SLOWEST_REQUEST: Duration = Duration::from_mins(1);
+const SECRET_USES_EVERY: Duration = Duration::from_mins(1);

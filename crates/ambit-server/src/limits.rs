@@ -262,7 +262,7 @@ mod tests {
             client_failures: client,
             address_failures: address,
             client_total_failures: total,
-            window: Duration::from_secs(60),
+            window: Duration::from_mins(1),
             entries: 100,
         }
     }
@@ -412,7 +412,7 @@ mod tests {
                 }
             }
             for (index, first) in told.iter().enumerate() {
-                let within = told[index..].iter().take_while(|at| **at < *first + Duration::from_secs(60)).count();
+                let within = told[index..].iter().take_while(|at| **at < *first + Duration::from_mins(1)).count();
                 prop_assert!(within <= 14);
             }
         }

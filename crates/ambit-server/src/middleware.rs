@@ -7,6 +7,11 @@
 //! 4. The answer has a time to be made in. A fault of ours in between is one answer, 500, and nothing of it is shown.
 //! 5. The answer gets the headers that all answers have, and the log its line.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "spans of time are measured by the clock that never jumps; moments come from `Clock`"
+)]
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 

@@ -39,7 +39,9 @@ impl Revocations {
             let after = self.sequence.load(Ordering::Acquire);
             let more = store.revocations_after(after, AT_ONCE).await?;
             let Some((last, _)) = more.last() else { return Ok(()) };
-            more.iter().for_each(|(_, revocation)| self.insert(revocation));
+            for (_, revocation) in &more {
+                self.insert(revocation);
+            }
             self.sequence.fetch_max(*last, Ordering::AcqRel);
         }
     }

@@ -179,7 +179,6 @@ impl Server {
     }
 
     /// Everything the server answers, to be called in process.
-    #[must_use]
     pub fn router(&self) -> Router {
         routes::router(self.app.clone())
     }

@@ -75,6 +75,7 @@ impl std::fmt::Display for Failure {
 
 impl Output {
     /// A JSON document, whichever way was asked for.
+    #[expect(clippy::unused_self, reason = "said like everything else that is said")]
     pub fn document(self, document: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(document).map_err(|error| Failure::internal(error.to_string()))?;
         write(&text)
@@ -114,7 +115,7 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     lines.join("\n")
 }
 
-fn write(text: &str) -> Result<(), Failure> {
+pub fn write(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}") {
         Ok(()) => Ok(()),

@@ -45,8 +45,8 @@ pub struct Place {
     /// The folder for the embedded database and the master key.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The database, if it is not the embedded one: sqlite://PATH or postgres://USER@HOST/DATABASE. A password belongs into
-    /// AMBIT_DATABASE_URL.
+    /// The database, if it is not the embedded one: <sqlite://PATH> or <postgres://USER@HOST/DATABASE>. A password belongs into
+    /// `AMBIT_DATABASE_URL`.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
     /// The configuration file; `ambit.toml` in the current folder where there is one.
@@ -91,8 +91,7 @@ impl Serve {
         let (mut config, effective) =
             Config::load_with_origins(&sources).map_err(|errors| Failure::usage(errors.to_string()))?;
         if self.print_config {
-            print!("{}", ambit_server::config::print(&effective));
-            return Ok(());
+            return crate::output::write(ambit_server::config::print(&effective).trim_end());
         }
         // A demonstration leaves nothing behind, unless it was told where.
         let temporary = if config.place.demo && self.place.data_dir.is_none() && config.place.database_url.is_none() {
@@ -100,7 +99,7 @@ impl Serve {
                 .prefix("ambit-demo-")
                 .tempdir()
                 .map_err(|error| Failure::internal(format!("no temporary folder for the demonstration: {error}")))?;
-            config.place.data_dir = dir.path().to_owned();
+            dir.path().clone_into(&mut config.place.data_dir);
             Some(dir)
         } else {
             None
@@ -180,12 +179,11 @@ async fn stop() {
 
 /// Opens the store of a configuration.
 pub async fn open_store(config: &Config) -> Result<SqlStore, Failure> {
-    let place = match &config.place.database_url {
-        Some(url) => StoreConfig::url(url.expose_secret()),
-        None => {
-            make_folder(&config.place.data_dir)?;
-            StoreConfig::data_dir(&config.place.data_dir)
-        }
+    let place = if let Some(url) = &config.place.database_url {
+        StoreConfig::url(url.expose_secret())
+    } else {
+        make_folder(&config.place.data_dir)?;
+        StoreConfig::data_dir(&config.place.data_dir)
     };
     SqlStore::open(&place).await.map_err(|error| Failure::unreachable(chain(&error)))
 }

@@ -217,7 +217,7 @@ fn chain(name: &str, denial: &Denial<'_>, facts: &Facts, rule_facts: &rules::Fac
             },
         ),
         (None, false) => {
-            add(Link::AskedFor, true, "what the token request asked for is not recorded any more".to_owned())
+            add(Link::AskedFor, true, "what the token request asked for is not recorded any more".to_owned());
         }
     }
 

@@ -54,16 +54,13 @@ pub struct Installed {
 pub async fn install(edit: &Edit<'_>, admin_api_identifier: &ApiIdentifier) -> Result<Installed, RegistryError> {
     let mut installed = Installed::default();
     install_scopes(edit, None, IDENTITY, &mut installed).await?;
-    let admin = match admin_api_id(edit.tx).await? {
-        Some(id) => {
-            let before: Api = edit.see(&id.to_string()).await?;
-            let after = Api { identifier: admin_api_identifier.clone(), ..before.clone() };
-            edit.replace(&before, after).await?
-        }
-        None => {
-            let body = new_api(admin_api_identifier.clone(), "Ambit admin API");
-            api::insert(edit, body, Owner::Platform).await?
-        }
+    let admin = if let Some(id) = admin_api_id(edit.tx).await? {
+        let before: Api = edit.see(&id.to_string()).await?;
+        let after = Api { identifier: admin_api_identifier.clone(), ..before.clone() };
+        edit.replace(&before, after).await?
+    } else {
+        let body = new_api(admin_api_identifier.clone(), "Ambit admin API");
+        api::insert(edit, body, Owner::Platform).await?
     };
     install_scopes(edit, Some(&admin), ADMIN, &mut installed).await?;
     Ok(installed)

@@ -11,8 +11,11 @@ use serde_json::json;
 
 use crate::support::{NOW, Receipts, application, catalogue, gates, tokens};
 
+/// Name, members, needs a user, gated, live, stands for.
+type Row = (&'static str, &'static [&'static str], bool, bool, bool, &'static str);
+
 /// The catalogue of the tests once more, as the model knows it: name, members, needs a user, feature, live, stands for.
-const MODEL: &[(&str, &[&str], bool, bool, bool, &str)] = &[
+const MODEL: &[Row] = &[
     ("openid", &[], true, false, true, "openid"),
     ("pos.read", &["pos:members:read", "pos:baskets:read", "pos:receipts:read"], false, false, true, "pos.read"),
     ("pos.write", &["pos:baskets:create"], false, false, true, "pos.write"),

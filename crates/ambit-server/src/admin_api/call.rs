@@ -76,7 +76,6 @@ impl Admin {
     ///
     /// # Errors
     /// None that a thing of ours has.
-    #[expect(clippy::unused_self, reason = "the same silhouette as the other answers")]
     pub fn whole_list<T: Serialize>(&self, items: Vec<T>) -> Result<Done<Plain<Page<T>>>, Stop> {
         let total = Some(items.len() as u64);
         Done::new(Plain(Page { items, cursor: None, total }))

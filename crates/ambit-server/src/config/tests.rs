@@ -26,7 +26,7 @@ fn nobody_said_anything_and_every_default_is_good() {
     let config = Config::load(&Sources::default()).expect("the defaults");
     assert_eq!(config.place.listen.to_string(), "127.0.0.1:5000");
     assert_eq!(config.limits.body_bytes.get(), 65_536);
-    assert_eq!(config.journal.retention, Duration::from_secs(30 * 86_400));
+    assert_eq!(config.journal.retention, Duration::from_hours(720));
     assert_eq!(config.public_url(config.place.listen).as_str(), "http://127.0.0.1:5000");
     assert!(config.metrics_on_main_address());
 }

@@ -206,5 +206,5 @@ const BUFFER_KEPT: usize = 64 << 10;
 const GATHER: Duration = Duration::from_millis(100);
 const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(200);
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 const WRITER_STACK: usize = 128 << 10;

@@ -19,7 +19,6 @@ use crate::issuer::Issuer;
 use crate::middleware::{Outcome, RequestContext};
 use crate::registry::Acting;
 use crate::state::App;
-use ambit_core::refusal::Refusal;
 
 /// Tells what a token still is.
 pub async fn introspect(
@@ -81,6 +80,6 @@ async fn facts_of(call: &Call, claims: &AccessTokenClaims) -> Result<Option<ambi
     let acting = Acting::of_token(claims);
     match call.app.registry.facts(&claims.client_id, &acting).await {
         Ok(facts) => Ok(facts.ok()),
-        Err(error) => Err(Refusal::from(unavailable(error)).into()),
+        Err(error) => Err(unavailable(error).into()),
     }
 }

@@ -62,13 +62,14 @@ impl Call {
     /// Who asks. Failures are counted, and answered no faster than [`FAILURE_TIME`] whatever they were.
     async fn authenticate(&self, params: &Params<'_>) -> Result<AuthenticatedClient, Refused> {
         let authorization = self.headers.get_all(header::AUTHORIZATION);
-        let presented = PresentedCredentials::from_request(authorization.iter().map(|value| value.as_bytes()), params)
-            .map_err(|error| match error.code() {
-                ErrorCode::InvalidClient => {
-                    Refusal::Unauthenticated(AuthenticationFailure::Assertion(error.to_string()))
-                }
-                _ => Refusal::InvalidRequest(error.to_string()),
-            })?;
+        let presented = PresentedCredentials::from_request(
+            authorization.iter().map(http::HeaderValue::as_bytes),
+            params,
+        )
+        .map_err(|error| match error.code() {
+            ErrorCode::InvalidClient => Refusal::Unauthenticated(AuthenticationFailure::Assertion(error.to_string())),
+            _ => Refusal::InvalidRequest(error.to_string()),
+        })?;
         let client_id = claimed_client_id(&presented).map_err(Refusal::Unauthenticated)?;
         let failures = &self.app.failures;
         let caller = Caller { client_id: Some(&client_id), address: self.context.client_address };

@@ -77,4 +77,4 @@ impl<V: Send + Sync + 'static> Cache<V> {
 const STRIPES: usize = 64;
 
 /// What is registered on another node shows there within a quarter of a second; this is for names nobody registers.
-const MISSING_FOR: Duration = Duration::from_secs(60);
+const MISSING_FOR: Duration = Duration::from_mins(1);

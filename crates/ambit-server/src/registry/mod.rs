@@ -253,7 +253,7 @@ impl Registry {
             match head.resource {
                 Resource::Application => stale.clients.extend(head.natural_key.clone()),
                 Resource::Secret => {
-                    stale.clients.extend(load::client_id_of(&*self.store, head.parent.as_deref()).await?)
+                    stale.clients.extend(load::client_id_of(&*self.store, head.parent.as_deref()).await?);
                 }
                 Resource::Tenant => {
                     stale.tenants.push(head.resource_id.clone());

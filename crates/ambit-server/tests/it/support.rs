@@ -43,7 +43,7 @@ impl Clock for TestClock {
     }
 }
 
-/// Randomness that is the same in every run (SplitMix64).
+/// Randomness that is the same in every run (`SplitMix64`).
 #[derive(Debug, Default)]
 pub(crate) struct TestEntropy(AtomicU64);
 

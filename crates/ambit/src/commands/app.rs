@@ -19,14 +19,14 @@ pub enum App {
     },
     /// Show one application.
     Show {
-        /// Its client_id or identifier.
+        /// Its `client_id` or identifier.
         application: String,
         #[command(flatten)]
         connection: Connection,
     },
     /// Allow scopes for an application.
     Allow {
-        /// Its client_id or identifier.
+        /// Its `client_id` or identifier.
         application: String,
         /// The scopes to add.
         #[arg(required = true)]
@@ -36,7 +36,7 @@ pub enum App {
     },
     /// Take allowed scopes away from an application.
     Disallow {
-        /// Its client_id or identifier.
+        /// Its `client_id` or identifier.
         application: String,
         /// The scopes to take away.
         #[arg(required = true)]
@@ -46,7 +46,7 @@ pub enum App {
     },
     /// Make a new secret for an application; up to two live at a time. Printed once.
     Secret {
-        /// Its client_id or identifier.
+        /// Its `client_id` or identifier.
         application: String,
         /// How many seconds the older secrets keep working.
         #[arg(long)]

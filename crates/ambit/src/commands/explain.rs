@@ -32,7 +32,7 @@ pub struct Explain {
 enum Question {
     /// What would this request get? Nothing is minted.
     Request {
-        /// The application, by client_id or identifier.
+        /// The application, by `client_id` or identifier.
         application: Option<String>,
         /// The scope parameter; leave out to ask about an omitted one.
         #[arg(long)]
@@ -49,7 +49,7 @@ enum Question {
     },
     /// Why does this token carry what it carries?
     Token {
-        /// The token, its jti, or the trace_id of its request; `-` reads it from standard input.
+        /// The token, its jti, or the `trace_id` of its request; `-` reads it from standard input.
         token: String,
     },
     /// Why this 403?

@@ -17,7 +17,7 @@ pub enum Keys {
     },
     /// Rotate: the next key signs from now on, the old one verifies until its last token has expired.
     Rotate {
-        /// Only this algorithm: ES256, RS256, PS256 or EdDSA.
+        /// Only this algorithm: ES256, RS256, PS256 or `EdDSA`.
         #[arg(long)]
         algorithm: Option<String>,
         #[command(flatten)]

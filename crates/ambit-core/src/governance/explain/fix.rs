@@ -40,10 +40,10 @@ impl Addresses<'_> {
         if let Some(scope) = scope {
             command.push_str(&format!(" --data-urlencode {}", quoted(&format!("scope={scope}"))));
         }
-        if facts.client.is_at_platform_issuer() {
-            if let Some(tenant) = &facts.tenant {
-                command.push_str(&format!(" -d tenant={}", tenant.tenant.slug));
-            }
+        if facts.client.is_at_platform_issuer()
+            && let Some(tenant) = &facts.tenant
+        {
+            command.push_str(&format!(" -d tenant={}", tenant.tenant.slug));
         }
         if let Some(unit) = &facts.unit {
             command.push_str(&format!(" -d unit={}", unit.slug));

@@ -1,6 +1,6 @@
 //! Measures Ambit against the smallest server that does the same work, in the same minutes, on the same two cores.
 //!
-//! 1. The product and the *limit reference* ([`reference`]) are started on one core.
+//! 1. The product and the *limit reference* ([`mod@reference`]) are started on one core.
 //! 2. A client that never sleeps ([`load`]) asks them from another core, in turns of about two seconds ([`rounds`]).
 //! 3. Each round gives a ratio; what is reported is the median of the rounds. A round with one wrong answer counts for
 //!    nothing and ends the run.

@@ -1,9 +1,9 @@
 //! The journal of issued tokens and refused requests (product.md, principle 5): noted behind the answer, in batches.
 //!
-//! 1. A request puts its token into a bounded queue. Where the queue is full it waits, up to [`PATIENCE`]; then it fails, and no
+//! 1. A request puts its token into a bounded queue. Where the queue is full it waits, up to `PATIENCE`; then it fails, and no
 //!    token leaves that the journal does not know of.
 //! 2. One task packs what is queued into blocks: what repeats from token to token is written once per block, a token is 36
-//!    octets. A block is written each [`Config::interval`](Settings), or when it is full.
+//!    octets. A block is written each `Settings::interval`, or when it is full.
 //! 3. A write that fails is tried again with the same block. What is lost in a crash is at most the last, unwritten block.
 
 #![expect(

@@ -5,7 +5,7 @@
 //! 3. Each key of the table becomes a value of its type, or a fault that names the key, the place and the rule.
 //! 4. Keys that contradict each other are faults (`check`).
 //!
-//! The sample file and the reference page are made from the same table ([`sample`], [`reference`]).
+//! The sample file and the reference page are made from the same table ([`sample`], [`reference()`]).
 
 mod check;
 mod error;

@@ -1,4 +1,6 @@
 //! Protects an HTTP API with the access tokens of an authorization server: a tower layer and an axum extractor.
+#![warn(missing_docs)]
+
 mod bundles;
 mod cache;
 mod denial;

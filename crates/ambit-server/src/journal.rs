@@ -1,32 +1,34 @@
 //! The journal of issued tokens and refused requests (product.md, principle 5): noted behind the answer, in batches.
 //!
-//! 1. A request puts its token into a bounded queue. Where the queue is full it waits, up to `PATIENCE`; then it fails, and no
-//!    token leaves that the journal does not know of.
-//! 2. One task packs what is queued into blocks: what repeats from token to token is written once per block, a token is 36
-//!    octets. A block is written each `Settings::interval`, or when it is full.
-//! 3. A write that fails is tried again with the same block. What is lost in a crash is at most the last, unwritten block.
+//! 1. A request notes its token in the batch that is being collected, under a lock that is held for less than a microsecond.
+//!    Where the batch is full it waits, up to `PATIENCE`; then it fails, and no token leaves that the journal does not know of.
+//! 2. One task takes the batch away each `Settings::interval`, or at once when it is full or somebody waits for it. What repeats
+//!    from token to token is written once per block, a token is 36 octets.
+//! 3. A write that fails is tried again with the same blocks. What is lost in a crash is at most the last, unwritten batch.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "spans of time are measured by the clock that never jumps; moments come from `Clock`"
 )]
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ambit_core::store::journal::{Issuance, JournalBlock, RefusalRecord, SecretUse};
 use ambit_core::store::{Store, StoreError};
-use ambit_protocol::id::SecretId;
+use ambit_protocol::id::{ApplicationId, SecretId};
+use ambit_protocol::resource::ResourceIndicator;
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::trace::TraceId;
-use hashbrown::HashMap;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use hashbrown::{Equivalent, HashMap};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 /// A token that was just made.
-#[derive(Debug)]
-pub struct IssuedToken {
+#[derive(Debug, Clone, Copy)]
+pub struct IssuedToken<'a> {
     /// Its identifier.
     pub jti: Uuid,
     /// The trace of its request.
@@ -34,9 +36,60 @@ pub struct IssuedToken {
     /// When.
     pub at: Timestamp,
     /// What it has in common with others.
-    pub issuance: Issuance,
+    pub issued: Issued<'a>,
     /// The secret that authenticated the client.
     pub secret: Option<SecretId>,
+}
+
+/// An [`Issuance`] by reference: most tokens of a batch are like one before them, and nothing is copied for those.
+///
+/// The fields, and so the hash, are those of [`Issuance`], in its order.
+#[derive(Debug, Clone, Copy, Hash)]
+pub struct Issued<'a> {
+    /// The client.
+    pub client_id: &'a str,
+    /// The application.
+    pub application_id: ApplicationId,
+    /// The `scope` parameter; none where it was omitted.
+    pub requested: Option<&'a str>,
+    /// The resources asked for.
+    pub resources: &'a [ResourceIndicator],
+    /// The slug of the tenant acted for.
+    pub tenant: Option<&'a str>,
+    /// The slug of the unit acted for.
+    pub unit: Option<&'a str>,
+    /// What was granted, as the token carries it; empty where the request was refused.
+    pub granted: &'a str,
+    /// The registry revision it was decided under.
+    pub revision: u64,
+}
+
+impl Equivalent<Issuance> for Issued<'_> {
+    fn equivalent(&self, other: &Issuance) -> bool {
+        self.revision == other.revision
+            && self.application_id == other.application_id
+            && self.client_id == other.client_id
+            && self.requested == other.requested.as_deref()
+            && self.resources.iter().map(ResourceIndicator::as_str).eq(other.resources.iter().map(String::as_str))
+            && self.tenant == other.tenant.as_deref()
+            && self.unit == other.unit.as_deref()
+            && self.granted == other.granted
+    }
+}
+
+impl From<&Issued<'_>> for Issuance {
+    fn from(issued: &Issued<'_>) -> Self {
+        Self {
+            client_id: issued.client_id.to_owned(),
+            application_id: issued.application_id,
+            requested: issued.requested.map(str::to_owned),
+            resources: issued.resources.iter().map(ToString::to_string).collect(),
+            tenant: issued.tenant.map(str::to_owned),
+            unit: issued.unit.map(str::to_owned),
+            granted: issued.granted.to_owned(),
+            revision: issued.revision,
+        }
+    }
 }
 
 /// A token as the journal has it.
@@ -93,32 +146,44 @@ impl Default for Settings {
 #[derive(Debug, Clone)]
 pub struct Journal {
     store: Arc<dyn Store>,
-    queue: mpsc::Sender<Message>,
+    desk: Arc<Desk>,
 }
 
+/// Where requests leave their notes and the writer fetches them.
 #[derive(Debug)]
-enum Message {
-    Token(Box<IssuedToken>),
-    Refusal(Box<RefusalRecord>),
-    Flush(oneshot::Sender<()>),
+struct Desk {
+    batch: Mutex<Batch>,
+    most: usize,
+    /// Something lies there.
+    filled: Notify,
+    /// It is wanted now: the batch is full, somebody waits, or the journal is closed.
+    urgent: Notify,
+    /// The batch was taken away.
+    emptied: Notify,
 }
 
 impl Journal {
     /// Opens the journal and starts its writer. Must be called within a runtime.
     #[must_use]
     pub fn start(store: Arc<dyn Store>, settings: Settings) -> Self {
-        let (queue, receiver) = mpsc::channel(settings.queue);
-        let writer = Writer { store: store.clone(), receiver, interval: settings.interval };
+        let desk = Arc::new(Desk {
+            batch: Mutex::default(),
+            most: settings.queue,
+            filled: Notify::new(),
+            urgent: Notify::new(),
+            emptied: Notify::new(),
+        });
+        let writer = Writer { store: store.clone(), desk: desk.clone(), interval: settings.interval };
         tokio::spawn(writer.run());
-        Self { store, queue }
+        Self { store, desk }
     }
 
     /// Notes a token.
     ///
     /// # Errors
     /// [`JournalError`]: then the token must not leave.
-    pub async fn record(&self, token: IssuedToken) -> Result<(), JournalError> {
-        self.send(Message::Token(Box::new(token))).await
+    pub async fn record(&self, token: &IssuedToken<'_>) -> Result<(), JournalError> {
+        self.note(|batch| batch.take_token(token)).await
     }
 
     /// Notes a refusal.
@@ -126,13 +191,13 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn record_refusal(&self, refusal: RefusalRecord) -> Result<(), JournalError> {
-        self.send(Message::Refusal(Box::new(refusal))).await
+        self.note(|batch| batch.refusals.push(refusal)).await
     }
 
     /// How many wait to be written.
     #[must_use]
     pub fn depth(&self) -> usize {
-        self.queue.max_capacity() - self.queue.capacity()
+        self.desk.lock().depth()
     }
 
     /// Waits until everything noted so far is durable.
@@ -141,7 +206,32 @@ impl Journal {
     /// [`JournalError::Closed`].
     pub async fn flush(&self) -> Result<(), JournalError> {
         let (done, written) = oneshot::channel();
-        self.send(Message::Flush(done)).await?;
+        {
+            let mut batch = self.desk.lock();
+            if batch.closed {
+                return Err(JournalError::Closed);
+            }
+            batch.waiting.push(done);
+        }
+        self.desk.wake_now();
+        written.await.map_err(|_| JournalError::Closed)
+    }
+
+    /// Writes what was noted, and ends the journal: the server stops.
+    ///
+    /// # Errors
+    /// [`JournalError::Closed`] where it is closed already.
+    pub async fn close(&self) -> Result<(), JournalError> {
+        let (done, written) = oneshot::channel();
+        {
+            let mut batch = self.desk.lock();
+            if batch.closed {
+                return Err(JournalError::Closed);
+            }
+            batch.closed = true;
+            batch.waiting.push(done);
+        }
+        self.desk.wake_now();
         written.await.map_err(|_| JournalError::Closed)
     }
 
@@ -189,19 +279,55 @@ impl Journal {
         let _ = self.flush().await;
     }
 
-    async fn send(&self, message: Message) -> Result<(), JournalError> {
-        match self.queue.try_send(message) {
-            Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(JournalError::Closed),
-            Err(mpsc::error::TrySendError::Full(message)) => {
-                metrics::counter!("ambit_journal_waits_total").increment(1);
-                match timeout(PATIENCE, self.queue.send(message)).await {
-                    Ok(Ok(())) => Ok(()),
-                    Ok(Err(_)) => Err(JournalError::Closed),
-                    Err(_) => Err(JournalError::Full),
-                }
+    /// Puts a note into the batch; where that is full, once it was taken away.
+    async fn note(&self, put: impl FnOnce(&mut Batch)) -> Result<(), JournalError> {
+        let Err(put) = self.desk.try_put(put)? else { return Ok(()) };
+        metrics::counter!("ambit_journal_waits_total").increment(1);
+        let deadline = Instant::now() + PATIENCE;
+        let mut put = put;
+        loop {
+            let mut emptied = pin!(self.desk.emptied.notified());
+            // From here on no notice is missed, so the batch is looked at once more before waiting.
+            emptied.as_mut().enable();
+            match self.desk.try_put(put)? {
+                Ok(()) => return Ok(()),
+                Err(unput) => put = unput,
             }
+            timeout_at(deadline, emptied).await.map_err(|_| JournalError::Full)?;
         }
+    }
+}
+
+impl Desk {
+    /// Puts a note into the batch, or gives it back where that is full.
+    fn try_put<P: FnOnce(&mut Batch)>(&self, put: P) -> Result<Result<(), P>, JournalError> {
+        let mut batch = self.lock();
+        if batch.closed {
+            return Err(JournalError::Closed);
+        }
+        let before = batch.depth();
+        if before >= self.most {
+            return Ok(Err(put));
+        }
+        put(&mut batch);
+        drop(batch);
+        if before == 0 {
+            self.filled.notify_one();
+        }
+        if before + 1 == self.most {
+            self.urgent.notify_one();
+        }
+        Ok(Ok(()))
+    }
+
+    fn wake_now(&self) {
+        self.filled.notify_one();
+        self.urgent.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Batch> {
+        // A note is put in whole, or the process has no memory left.
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -226,53 +352,72 @@ fn entries(block: &JournalBlock) -> impl Iterator<Item = Entry> + use<> {
 
 struct Writer {
     store: Arc<dyn Store>,
-    receiver: mpsc::Receiver<Message>,
+    desk: Arc<Desk>,
     interval: Duration,
 }
 
-#[derive(Default)]
+/// What was noted since the writer was last here.
+#[derive(Debug, Default)]
 struct Batch {
-    issuances: HashMap<Issuance, u32>,
-    order: Vec<Issuance>,
-    entries: Vec<u8>,
-    first_at: Option<Timestamp>,
-    last_at: Timestamp,
-    count: u32,
+    /// All but the last are full.
+    blocks: Vec<Block>,
+    tokens: usize,
     refusals: Vec<RefusalRecord>,
     uses: HashMap<SecretId, Timestamp>,
     waiting: Vec<oneshot::Sender<()>>,
+    closed: bool,
+}
+
+/// A [`JournalBlock`] being collected.
+#[derive(Debug, Default)]
+struct Block {
+    /// With the place of each in the block.
+    issuances: HashMap<Issuance, u32>,
+    entries: Vec<u8>,
+    first_at: Timestamp,
+    last_at: Timestamp,
+    count: u32,
 }
 
 impl Writer {
-    async fn run(mut self) {
+    async fn run(self) {
         let mut uses_due = Instant::now() + SECRET_USES_EVERY;
-        let mut uses = HashMap::new();
-        while let Some(first) = self.receiver.recv().await {
-            let mut batch = Batch { uses: std::mem::take(&mut uses), ..Batch::default() };
-            batch.take(first);
-            let deadline = Instant::now() + self.interval;
-            while batch.waiting.is_empty() && batch.count < BLOCK {
-                match tokio::time::timeout_at(deadline, self.receiver.recv()).await {
-                    Ok(Some(message)) => batch.take(message),
-                    Ok(None) | Err(_) => break,
-                }
+        let mut uses: HashMap<SecretId, Timestamp> = HashMap::new();
+        loop {
+            self.desk.filled.notified().await;
+            tokio::select! {
+                () = sleep(self.interval) => {}
+                () = self.desk.urgent.notified() => {}
             }
-            let closing = self.receiver.is_closed();
-            if !closing && Instant::now() < uses_due {
-                uses = std::mem::take(&mut batch.uses);
-            } else {
+            let mut batch = self.take();
+            for (secret, at) in batch.uses.drain() {
+                uses.entry(secret).and_modify(|last| *last = at.max(*last)).or_insert(at);
+            }
+            if batch.closed || Instant::now() >= uses_due {
+                batch.uses = std::mem::take(&mut uses);
                 uses_due = Instant::now() + SECRET_USES_EVERY;
             }
+            let closed = batch.closed;
             self.write(batch).await;
-        }
-        if !uses.is_empty() {
-            self.write(Batch { uses, ..Batch::default() }).await;
+            if closed {
+                return;
+            }
         }
     }
 
-    /// Writes until it is written: a queue that fills meanwhile slows the requests, which is the point.
+    fn take(&self) -> Batch {
+        let mut batch = self.desk.lock();
+        let closed = batch.closed;
+        let taken = std::mem::take(&mut *batch);
+        batch.closed = closed;
+        drop(batch);
+        self.desk.emptied.notify_waiters();
+        taken
+    }
+
+    /// Writes until it is written: a batch that fills meanwhile slows the requests, which is the point.
     async fn write(&self, mut batch: Batch) {
-        let blocks: Vec<JournalBlock> = batch.block().into_iter().collect();
+        let blocks: Vec<JournalBlock> = batch.blocks.drain(..).map(Block::finish).collect();
         let uses: Vec<SecretUse> =
             batch.uses.iter().map(|(id, at)| SecretUse { secret_id: id.to_string(), at: *at }).collect();
         let mut pause = Duration::from_millis(10);
@@ -281,63 +426,82 @@ impl Writer {
                 Ok(()) => break,
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::error!(%error, cause, tokens = batch.count, "the journal could not be written; trying again");
+                    tracing::error!(%error, cause, tokens = batch.tokens, "the journal could not be written; trying again");
                     metrics::counter!("ambit_journal_failures_total").increment(1);
-                    tokio::time::sleep(pause).await;
+                    sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(2));
                 }
             }
         }
-        for waiting in batch.waiting.drain(..) {
+        for waiting in batch.waiting {
             // Whoever stopped waiting does not want to know.
             let _ = waiting.send(());
         }
     }
 }
 
+/// However the writer ends, nobody waits for it in vain and nothing more is noted.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let mut batch = self.desk.lock();
+        batch.closed = true;
+        batch.waiting.clear();
+        drop(batch);
+        self.desk.emptied.notify_waiters();
+    }
+}
+
 impl Batch {
-    fn take(&mut self, message: Message) {
-        match message {
-            Message::Token(token) => self.take_token(*token),
-            Message::Refusal(refusal) => self.refusals.push(*refusal),
-            Message::Flush(done) => self.waiting.push(done),
-        }
+    /// How many tokens and refusals are in it.
+    const fn depth(&self) -> usize {
+        self.tokens + self.refusals.len()
     }
 
-    fn take_token(&mut self, token: IssuedToken) {
-        let place = if let Some(place) = self.issuances.get(&token.issuance) {
-            *place
-        } else {
-            let place = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
-            self.order.push(token.issuance.clone());
-            self.issuances.insert(token.issuance, place);
-            place
-        };
-        self.entries.extend_from_slice(token.jti.as_bytes());
-        self.entries.extend_from_slice(&token.trace_id.octets());
-        self.entries.extend_from_slice(&place.to_be_bytes());
-        self.first_at = Some(self.first_at.map_or(token.at, |first| first.min(token.at)));
-        self.last_at = self.last_at.max(token.at);
-        self.count += 1;
+    fn take_token(&mut self, token: &IssuedToken<'_>) {
+        match self.blocks.last_mut() {
+            Some(block) if block.count < BLOCK => block.take(token),
+            _ => {
+                let mut block = Block { first_at: token.at, last_at: token.at, ..Block::default() };
+                block.take(token);
+                self.blocks.push(block);
+            }
+        }
+        self.tokens += 1;
         if let Some(secret) = token.secret {
             self.uses.entry(secret).and_modify(|at| *at = token.at.max(*at)).or_insert(token.at);
         }
     }
+}
 
-    fn block(&mut self) -> Option<JournalBlock> {
-        let first_at = self.first_at?;
-        let issuances = serde_json::to_string(&self.order).unwrap_or_else(|error| {
+impl Block {
+    fn take(&mut self, token: &IssuedToken<'_>) {
+        // A block has fewer tokens than a u32 counts.
+        let next = u32::try_from(self.issuances.len()).unwrap_or(u32::MAX);
+        let place = *self.issuances.entry_ref(&token.issued).or_insert(next);
+        self.entries.extend_from_slice(token.jti.as_bytes());
+        self.entries.extend_from_slice(&token.trace_id.octets());
+        self.entries.extend_from_slice(&place.to_be_bytes());
+        self.first_at = self.first_at.min(token.at);
+        self.last_at = self.last_at.max(token.at);
+        self.count += 1;
+    }
+
+    fn finish(self) -> JournalBlock {
+        let mut issuances: Vec<(Issuance, u32)> = self.issuances.into_iter().collect();
+        issuances.sort_unstable_by_key(|(_, place)| *place);
+        let issuances: Vec<&Issuance> = issuances.iter().map(|(issuance, _)| issuance).collect();
+        let issuances = serde_json::to_string(&issuances).unwrap_or_else(|error| {
             // Strings and numbers always serialize.
             tracing::error!(%error, "a block of the journal could not be serialized");
             String::from("[]")
         });
-        Some(JournalBlock {
-            first_at,
+        JournalBlock {
+            first_at: self.first_at,
             last_at: self.last_at,
             count: self.count,
             issuances,
-            entries: std::mem::take(&mut self.entries),
-        })
+            entries: self.entries,
+        }
     }
 }
 
@@ -354,3 +518,45 @@ const PAGES_SEARCHED: usize = 40;
 const PATIENCE: Duration = Duration::from_secs(2);
 const SLOWEST_REQUEST: Duration = Duration::from_mins(1);
 const SECRET_USES_EVERY: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use std::hash::BuildHasher as _;
+
+    use ambit_protocol::id::Id as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_noted_by_reference_is_found_as_what_is_kept() {
+        let resources = ["https://a.example".parse().unwrap(), "https://b.example".parse().unwrap()];
+        let issued = Issued {
+            client_id: "till",
+            application_id: ApplicationId::from_uuid(Uuid::from_u128(7)),
+            requested: Some("a b"),
+            resources: &resources,
+            tenant: Some("acme"),
+            unit: None,
+            granted: "a",
+            revision: 4,
+        };
+        let kept = Issuance::from(&issued);
+        let others = [
+            Issued { client_id: "til", requested: Some("la b"), ..issued },
+            Issued { application_id: ApplicationId::from_uuid(Uuid::from_u128(8)), ..issued },
+            Issued { requested: None, ..issued },
+            Issued { resources: &resources[..1], ..issued },
+            Issued { tenant: None, unit: Some("acme"), ..issued },
+            Issued { granted: "b", ..issued },
+            Issued { revision: 5, ..issued },
+        ];
+        let mut places: HashMap<Issuance, u32> = HashMap::new();
+        places.insert(kept.clone(), 0);
+        assert_eq!(places.hasher().hash_one(issued), places.hasher().hash_one(&kept));
+        assert!(issued.equivalent(&kept));
+        for other in others {
+            assert!(!other.equivalent(&kept), "{other:?}");
+        }
+        assert_eq!(*places.entry_ref(&issued).or_insert(1), 0);
+    }
+}

@@ -18,6 +18,7 @@ use std::panic::AssertUnwindSafe;
 use ambit_core::page;
 use ambit_protocol::trace::{TraceId, TraceParent};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -38,6 +39,19 @@ pub struct RequestContext {
     pub client_address: IpAddr,
     /// When it came in.
     pub arrived: Instant,
+}
+
+impl RequestContext {
+    /// That of a request which is being taken apart. Every route stands behind [`context`], which sets it; should one not, a
+    /// trace of its own is better than a panic.
+    #[must_use]
+    pub fn of(parts: &Parts, app: &App) -> Self {
+        parts.extensions.get::<Self>().copied().unwrap_or_else(|| Self {
+            trace_id: crate::trace::generate(app.clock.now(), &*app.entropy),
+            client_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            arrived: Instant::now(),
+        })
+    }
 }
 
 /// What a handler knows of how a request ended, for its line in the log.
@@ -67,7 +81,8 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("-", MatchedPath::as_str);
     let method = request.method().clone();
-    let answer = Answer::new(&app, trace_id, request.uri().path());
+    let uri = request.uri().clone();
+    let failed = |page, detail| Answer::new(&app, trace_id, uri.path()).problem(page, detail).into_response();
 
     let is_watching = matches!(route, "/healthz" | "/readyz" | "/metrics");
     let place = if is_watching { None } else { app.places.try_acquire().ok() };
@@ -76,13 +91,11 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
         match tokio::time::timeout(app.config.limits.request_timeout, work).await {
             Ok(Ok(response)) => response,
             // The panic has its own line in the log, by the hook.
-            Ok(Err(_)) => answer
-                .problem(&page::SERVER_ERROR, "the server failed; the trace id names the log line")
-                .into_response(),
-            Err(_) => answer.problem(&page::UNAVAILABLE, "the answer took too long; try again").into_response(),
+            Ok(Err(_)) => failed(&page::SERVER_ERROR, "the server failed; the trace id names the log line"),
+            Err(_) => failed(&page::UNAVAILABLE, "the answer took too long; try again"),
         }
     } else {
-        answer.problem(&page::UNAVAILABLE, "too many requests at once; try again").into_response()
+        failed(&page::UNAVAILABLE, "too many requests at once; try again")
     };
     drop(place);
 

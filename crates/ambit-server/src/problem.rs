@@ -29,12 +29,7 @@ impl Answer {
     /// For a request that is being taken apart.
     #[must_use]
     pub fn of(parts: &Parts, app: &App) -> Self {
-        let trace_id = parts
-            .extensions
-            .get::<RequestContext>()
-            // Every route stands behind the middleware that sets it; a trace of its own is better than a panic.
-            .map_or_else(|| crate::trace::generate(app.clock.now(), &*app.entropy), |context| context.trace_id);
-        Self::new(app, trace_id, parts.uri.path())
+        Self::new(app, RequestContext::of(parts, app).trace_id, parts.uri.path())
     }
 
     /// A problem of a page.

@@ -171,7 +171,7 @@ impl Server {
             }
         };
         jobs.abort();
-        if let Err(error) = self.app.journal.flush().await {
+        if let Err(error) = self.app.journal.close().await {
             tracing::error!(%error, "the last tokens could not be written into the journal");
         }
         self.app.log.flush();

@@ -33,7 +33,8 @@ pub async fn facts_of(issuance: &Issuance, store: &dyn Store) -> Result<Option<F
     let at = issuance.revision;
     let apis: Vec<Api> = all_at(store, at).await?;
     let scopes: Vec<Scope> = all_at(store, at).await?;
-    let Some(application) = one_at::<Application>(store, By::Id(&issuance.application_id), at).await? else {
+    let application_id = issuance.application_id.to_string();
+    let Some(application) = one_at::<Application>(store, By::Id(&application_id), at).await? else {
         return Ok(None);
     };
     let tenant = match &issuance.tenant {

@@ -1,6 +1,7 @@
 //! The issuance journal: which tokens were issued and which requests refused, for explain and for the re-check of the
 //! invariant. Written in batches behind the answer, never on the hot path.
 
+use ambit_protocol::id::ApplicationId;
 use ambit_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,7 @@ pub struct Issuance {
     /// The client.
     pub client_id: String,
     /// The application's identifier: a `client_id` can be registered anew.
-    pub application_id: String,
+    pub application_id: ApplicationId,
     /// The `scope` parameter; none where it was omitted.
     pub requested: Option<String>,
     /// The resources asked for.

@@ -7,34 +7,22 @@ use ambit_core::page;
 use ambit_protocol::client::CLIENT_PARAMS;
 use ambit_protocol::explain::Question;
 use ambit_protocol::params::{ParamRules, Params};
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, Uri, header};
+use axum::Json;
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use axum::{Extension, Json};
 
-use super::{Call, Refused, call};
+use super::{Call, Refused};
 use crate::explain::{Asker, Unexplained, explain};
-use crate::issuer::Issuer;
-use crate::middleware::RequestContext;
 use crate::problem::Answer;
-use crate::state::App;
 use ambit_core::refusal::Refusal;
 
 /// Answers a client's question about itself.
-pub async fn ask(
-    State(app): State<App>,
-    issuer: Issuer,
-    Extension(context): Extension<RequestContext>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let answer = Answer::new(&app, context.trace_id, uri.path());
-    let call = call(app.clone(), issuer, context, uri, headers, body);
+pub async fn ask(call: Call) -> Response {
+    let app = &call.app;
+    let answer = Answer::new(app, call.context.trace_id, call.uri.path());
     match asked(&call).await {
         Err(refused) => refused.answer(&call).await,
-        Ok((client_id, question)) => match explain(&app, &Asker::Client(client_id), &question).await {
+        Ok((client_id, question)) => match explain(app, &Asker::Client(client_id), &question).await {
             Ok(explanation) => ([(header::CACHE_CONTROL, "no-store")], Json(explanation)).into_response(),
             Err(Unexplained::NotFound(detail)) => answer.problem(&page::NOT_FOUND, &detail).into_response(),
             Err(Unexplained::Invalid { pointer, message }) => answer

@@ -8,28 +8,16 @@ use ambit_core::tokens::introspect::{check_standing, is_lost_in_restore, may_int
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::introspection::{IntrospectionRequest, IntrospectionResponse};
 use ambit_protocol::scope;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::Json;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Extension, Json};
 
-use super::{Call, Refused, call, unavailable};
-use crate::issuer::Issuer;
-use crate::middleware::{Outcome, RequestContext};
+use super::{Call, Refused, unavailable};
+use crate::middleware::Outcome;
 use crate::registry::Acting;
-use crate::state::App;
 
 /// Tells what a token still is.
-pub async fn introspect(
-    State(app): State<App>,
-    issuer: Issuer,
-    Extension(context): Extension<RequestContext>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let call = call(app, issuer, context, uri, headers, body);
+pub async fn introspect(call: Call) -> Response {
     match looked_at(&call).await {
         Ok(response) => response,
         Err(refused) => refused.answer(&call).await,

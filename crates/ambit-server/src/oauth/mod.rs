@@ -20,7 +20,9 @@ use ambit_protocol::params::{ParamRules, Params, ParamsError};
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::token::TokenRequestError;
 use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use axum::http::{HeaderMap, Uri, header};
+use axum::response::{IntoResponse, Response};
 
 use crate::issuer::Issuer;
 use crate::limits::{Caller, Outcome, TooManyFailures};
@@ -109,17 +111,21 @@ impl Call {
     }
 }
 
-/// Takes a request apart as far as all endpoints do.
-pub(crate) fn call(
-    app: App,
-    issuer: Issuer,
-    context: RequestContext,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Call {
-    let now = app.clock.now();
-    Call { app, issuer, context, uri, headers, body, now }
+/// Takes a request apart as far as all endpoints do. It is taken whole: nothing of it is copied.
+impl FromRequest<App> for Call {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let issuer = Issuer::from_request_parts(&mut parts, app).await?;
+        let context = RequestContext::of(&parts, app);
+        // The extractor of the body looks for its limit among the extensions.
+        let mut bare = Request::new(body);
+        *bare.extensions_mut() = parts.extensions;
+        let body = Bytes::from_request(bare, app).await.map_err(IntoResponse::into_response)?;
+        let (uri, headers, now) = (parts.uri, parts.headers, app.clock.now());
+        Ok(Self { app: app.clone(), issuer, context, uri, headers, body, now })
+    }
 }
 
 fn too_many(wait: TooManyFailures) -> Refused {

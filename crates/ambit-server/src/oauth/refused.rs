@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::Call;
+use crate::journal::Issued;
 use crate::middleware::Outcome;
 
 /// A refusal, and whose request it was as far as that is known.
@@ -40,8 +41,8 @@ impl Refused {
 
     /// Keeps what was asked, for explain.
     #[must_use]
-    pub fn of(mut self, request: Issuance) -> Self {
-        self.request = Some(request);
+    pub fn of(mut self, request: &Issued<'_>) -> Self {
+        self.request = Some(request.into());
         self
     }
 

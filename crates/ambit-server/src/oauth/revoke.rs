@@ -6,27 +6,14 @@
 use ambit_core::store::Revocation;
 use ambit_protocol::revocation::RevocationRequest;
 use ambit_protocol::time::Timestamp;
-use axum::Extension;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Call, Refused, call, unavailable};
-use crate::issuer::Issuer;
-use crate::middleware::{Outcome, RequestContext};
-use crate::state::App;
+use super::{Call, Refused, unavailable};
+use crate::middleware::Outcome;
 
 /// Revokes a token.
-pub async fn revoke(
-    State(app): State<App>,
-    issuer: Issuer,
-    Extension(context): Extension<RequestContext>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let call = call(app, issuer, context, uri, headers, body);
+pub async fn revoke(call: Call) -> Response {
     match revoked(&call).await {
         Ok(response) => response,
         Err(refused) => refused.answer(&call).await,

@@ -9,18 +9,13 @@ use ambit_protocol::admin::scope::{GrantKind, ScopeState};
 use ambit_protocol::client::CLIENT_PARAMS;
 use ambit_protocol::params::{ParamRules, Params};
 use ambit_protocol::time::Timestamp;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, Uri, header};
+use axum::Json;
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use axum::{Extension, Json};
 use serde::Serialize;
 
 use super::token::facts;
-use super::{Call, Refused, call, malformed};
-use crate::issuer::Issuer;
-use crate::middleware::RequestContext;
-use crate::state::App;
+use super::{Call, Refused, malformed};
 
 /// The answer.
 #[derive(Debug, Serialize)]
@@ -32,14 +27,7 @@ pub struct Grantable {
 }
 
 /// Lists the scopes that the client could be granted.
-pub async fn scopes(
-    State(app): State<App>,
-    issuer: Issuer,
-    Extension(context): Extension<RequestContext>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let call = call(app, issuer, context, uri, headers, Bytes::new());
+pub async fn scopes(call: Call) -> Response {
     match listed(&call).await {
         Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
         Err(refused) => refused.answer(&call).await,

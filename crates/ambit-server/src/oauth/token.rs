@@ -11,33 +11,20 @@ use ambit_core::entropy::new_uuid;
 use ambit_core::grants::Grant;
 use ambit_core::grants::client_credentials::{self, Request};
 use ambit_core::refusal::Refusal;
-use ambit_core::store::journal::Issuance;
 use ambit_core::tokens::issue::{self, IssuedToken};
 use ambit_protocol::admin::tenant::TenantStatus;
 use ambit_protocol::token::{TokenRequest, TokenResponse};
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::Json;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Extension, Json};
 
-use super::{Call, Refused, call, misread, unavailable};
-use crate::issuer::Issuer;
-use crate::journal::JournalError;
-use crate::middleware::{Outcome, RequestContext};
+use super::{Call, Refused, misread, unavailable};
+use crate::journal::{self, Issued, JournalError};
+use crate::middleware::Outcome;
 use crate::registry::Acting;
-use crate::state::App;
 
 /// Issues a token, or says why not.
-pub async fn token(
-    State(app): State<App>,
-    issuer: Issuer,
-    Extension(context): Extension<RequestContext>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let call = call(app, issuer, context, uri, headers, body);
+pub async fn token(call: Call) -> Response {
     match issue(&call).await {
         Ok(response) => response,
         Err(refused) => refused.answer(&call).await,
@@ -54,7 +41,7 @@ async fn issue(call: &Call) -> Result<Response, Refused> {
             let facts = facts(call, &client, tenant.as_deref(), unit.as_deref()).await.map_err(by)?;
             let asked = Request { scope: scope.as_deref(), resources: resource };
             let grant = client_credentials::grant(&client, &asked, &facts, &call.app.limits, call.now)
-                .map_err(|refusal| by(Refused::new(refusal).of(issuance(&asked, &facts, String::new()))))?;
+                .map_err(|refusal| by(Refused::new(refusal).of(&issued(&asked, &facts, ""))))?;
             let token = mint(call, &client, &asked, &grant, &facts).await.map_err(by)?;
             Ok(answer(call, &client, &grant, &facts, &token))
         }
@@ -95,29 +82,29 @@ async fn mint(
     let token = issue::service_token(grant, facts, &issuer, signer, jti, call.now).inspect_err(|_| {
         app.metrics.invariant_violated();
     })?;
-    let issued = crate::journal::IssuedToken {
+    let noted = journal::IssuedToken {
         jti,
         trace_id: call.context.trace_id,
         at: call.now,
-        issuance: issuance(asked, facts, token.scope.clone()),
+        issued: issued(asked, facts, &token.scope),
         secret: client.secret(),
     };
     // Nobody gets a token that the journal does not know of.
     app.journal
-        .record(issued)
+        .record(&noted)
         .await
         .map_err(|error: JournalError| Refusal::Unavailable { reason: error.to_string() })?;
     Ok(token)
 }
 
-fn issuance(asked: &Request<'_>, facts: &Facts, granted: String) -> Issuance {
-    Issuance {
-        client_id: facts.client.application.client_id.to_string(),
-        application_id: facts.client.application.id.to_string(),
-        requested: asked.scope.map(str::to_owned),
-        resources: asked.resources.iter().map(ToString::to_string).collect(),
-        tenant: facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.to_string()),
-        unit: facts.unit.as_ref().map(|unit| unit.slug.to_string()),
+fn issued<'a>(asked: &Request<'a>, facts: &'a Facts, granted: &'a str) -> Issued<'a> {
+    Issued {
+        client_id: facts.client.application.client_id.as_str(),
+        application_id: facts.client.application.id,
+        requested: asked.scope,
+        resources: asked.resources,
+        tenant: facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.as_str()),
+        unit: facts.unit.as_ref().map(|unit| unit.slug.as_str()),
         granted,
         revision: facts.revision,
     }

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::Failure;
 use crate::decide::Cost;
+use crate::http::Request;
 use crate::load::Turn;
 use crate::reference::Shape;
 use crate::signature::Algorithm;
@@ -106,12 +107,13 @@ pub(crate) fn load(
     to: SocketAddr,
     connections: u16,
     seconds: f64,
-    request: &[u8],
+    requests: &[Request],
 ) -> Result<Turn, Failure> {
     let mut command = pinned(core, &std::env::current_exe()?);
     command.args(["load", "--to", &to.to_string()]);
     command.args(["--connections", &connections.to_string(), "--seconds", &seconds.to_string()]);
-    Ok(serde_json::from_str(&answer_of(&mut command, request)?)?)
+    let texts = requests.iter().map(Request::to_text).collect::<Vec<_>>();
+    Ok(serde_json::from_str(&answer_of(&mut command, &serde_json::to_vec(&texts)?)?)?)
 }
 
 /// Signatures a second, on the server's core.
@@ -130,7 +132,7 @@ pub(crate) fn costs(core: usize, of: &str, seconds: f64) -> Result<Vec<Cost>, Fa
 
 fn answer_of(command: &mut Command, input: &[u8]) -> Result<String, Failure> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    // All three were asked for above. The input is far smaller than a pipe holds.
+    // All three were asked for above. Nothing is printed before the input was read to its end.
     child.stdin.take().ok_or("no standard input")?.write_all(input)?;
     let mut output = String::new();
     child.stdout.take().ok_or("no standard output")?.read_to_string(&mut output)?;

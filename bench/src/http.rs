@@ -51,19 +51,19 @@ impl Request {
         Self { head: format!("{}Authorization: {scheme} {value}\r\n", self.head), ..self }
     }
 
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_text(&self) -> String {
         let length = match self.body.len() {
             0 => String::new(),
             length => format!("Content-Length: {length}\r\n"),
         };
-        format!("{}{length}\r\n{}", self.head, self.body).into_bytes()
+        format!("{}{length}\r\n{}", self.head, self.body)
     }
 
     /// Sends it once, and gives status and body.
     pub(crate) fn call(&self, to: SocketAddr) -> Result<(u16, String), Failure> {
         let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(&self.to_bytes())?;
+        stream.write_all(self.to_text().as_bytes())?;
         let mut received = Vec::new();
         let mut chunk = [0; 16 * 1024];
         loop {

@@ -3,6 +3,7 @@
 //! Between answers it asks the sockets again instead of waiting for them: on virtual machines the *sender* pays for waking a
 //! core that sleeps, so a client that sleeps makes the server look slow, the more the slower the server is.
 
+use std::cell::Cell;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ impl Turn {
     }
 }
 
-/// Reads the request from standard input, and prints the [`Turn`] as JSON.
+/// Reads the requests from standard input, a JSON list of texts, and prints the [`Turn`] as JSON.
 pub(crate) fn run(to: SocketAddr, connections: u16, seconds: f64) -> Result<(), Failure> {
     if !to.ip().is_loopback() {
         return Err("only loopback is measured: this client would be a flood to anybody else".into());
@@ -39,22 +40,39 @@ pub(crate) fn run(to: SocketAddr, connections: u16, seconds: f64) -> Result<(), 
     if !(0.0..=MAX_SECONDS).contains(&seconds) {
         return Err(format!("a turn takes at most {MAX_SECONDS} seconds").into());
     }
-    let mut request = Vec::new();
-    std::io::stdin().read_to_end(&mut request)?;
-    let turn = ask(to, connections, Duration::from_secs_f64(seconds), &request)?;
+    let requests = Requests { texts: serde_json::from_reader(std::io::stdin())?, next: Cell::new(0) };
+    let turn = ask(to, connections, Duration::from_secs_f64(seconds), &requests)?;
     println!("{}", serde_json::to_string(&turn)?);
     Ok(())
 }
 
-/// Sends the request over and over on all connections. Any answer but 200 ends it.
-fn ask(to: SocketAddr, connections: u16, duration: Duration, request: &[u8]) -> Result<Turn, Failure> {
+/// What is sent, in turn.
+struct Requests {
+    texts: Vec<String>,
+    next: Cell<usize>,
+}
+
+impl Requests {
+    /// The place of the next one.
+    fn take(&self) -> usize {
+        let place = self.next.get();
+        self.next.set((place + 1) % self.texts.len());
+        place
+    }
+}
+
+/// Sends the requests over and over on all connections. Any answer but 200 ends it.
+fn ask(to: SocketAddr, connections: u16, duration: Duration, requests: &Requests) -> Result<Turn, Failure> {
+    if requests.texts.is_empty() {
+        return Err("there is nothing to send".into());
+    }
     let mut connections =
-        (0..connections).map(|_| Connection::open(to, request)).collect::<Result<Vec<_>, Failure>>()?;
+        (0..connections).map(|_| Connection::open(to, requests)).collect::<Result<Vec<_>, Failure>>()?;
     // Code, caches and branch predictors of both sides are warm when the clock starts.
     let mut histogram = Histogram::new();
-    poll(&mut connections, request, WARM_UP, &mut histogram)?;
+    poll(&mut connections, requests, WARM_UP, &mut histogram)?;
     histogram = Histogram::new();
-    let seconds = poll(&mut connections, request, duration, &mut histogram)?;
+    let seconds = poll(&mut connections, requests, duration, &mut histogram)?;
     if histogram.count() == 0 {
         return Err("no answer in the whole turn".into());
     }
@@ -76,7 +94,7 @@ fn ask(to: SocketAddr, connections: u16, duration: Duration, request: &[u8]) -> 
 /// Polls for so long, and tells how long it was.
 fn poll(
     connections: &mut [Connection],
-    request: &[u8],
+    requests: &Requests,
     duration: Duration,
     histogram: &mut Histogram,
 ) -> Result<f64, Failure> {
@@ -85,7 +103,7 @@ fn poll(
     loop {
         let before = histogram.count();
         for connection in &mut *connections {
-            connection.poll(request, histogram)?;
+            connection.poll(requests, histogram)?;
         }
         let now = Instant::now();
         if histogram.count() > before {
@@ -102,7 +120,8 @@ fn poll(
 #[derive(Debug)]
 struct Connection {
     stream: TcpStream,
-    /// How much of the request under way is written.
+    /// The place of the request under way, and how much of it is written.
+    request: usize,
     written: usize,
     began: Instant,
     received: Box<[u8]>,
@@ -111,26 +130,27 @@ struct Connection {
 }
 
 impl Connection {
-    fn open(to: SocketAddr, request: &[u8]) -> Result<Self, Failure> {
+    fn open(to: SocketAddr, requests: &Requests) -> Result<Self, Failure> {
         let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         let mut connection = Self {
             stream,
+            request: requests.take(),
             written: 0,
             began: Instant::now(),
             received: vec![0; BUFFER].into_boxed_slice(),
             filled: 0,
             last_body: String::new(),
         };
-        connection.write(request)?;
+        connection.write(requests)?;
         Ok(connection)
     }
 
     /// Takes the answer if it is there, and sends the next request at once.
-    fn poll(&mut self, request: &[u8], histogram: &mut Histogram) -> Result<(), Failure> {
-        if self.written < request.len() {
-            return self.write(request);
+    fn poll(&mut self, requests: &Requests, histogram: &mut Histogram) -> Result<(), Failure> {
+        if self.written < requests.texts[self.request].len() {
+            return self.write(requests);
         }
         match self.stream.read(&mut self.received[self.filled..]) {
             Ok(0) if self.filled == BUFFER => return Err(format!("an answer of more than {BUFFER} octets").into()),
@@ -151,13 +171,14 @@ impl Connection {
             self.last_body = String::from_utf8_lossy(answer.body).into_owned();
         }
         self.filled = 0;
+        self.request = requests.take();
         self.written = 0;
         self.began = now;
-        self.write(request)
+        self.write(requests)
     }
 
-    fn write(&mut self, request: &[u8]) -> Result<(), Failure> {
-        match self.stream.write(&request[self.written..]) {
+    fn write(&mut self, requests: &Requests) -> Result<(), Failure> {
+        match self.stream.write(&requests.texts[self.request].as_bytes()[self.written..]) {
             Ok(count) => self.written += count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error.into()),

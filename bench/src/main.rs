@@ -16,6 +16,7 @@
 mod answer;
 mod child;
 mod decide;
+mod growth;
 mod histogram;
 mod http;
 mod load;
@@ -77,6 +78,9 @@ struct Settings {
     /// Measure the reference alone: what the machine can do.
     #[arg(long)]
     reference_only: bool,
+    /// Leave out what a large registry does, which takes most of the time and 3 GiB of disk.
+    #[arg(long)]
+    without_growth: bool,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -88,7 +92,7 @@ enum Part {
     /// The limit reference: reads what it should look like from standard input, prints its address, serves until killed.
     #[command(hide = true)]
     Reference,
-    /// The client: reads one request from standard input and sends it over and over, prints what it measured.
+    /// The client: reads requests from standard input and sends them in turn, over and over; prints what it measured.
     #[command(hide = true)]
     Load {
         /// Where to; loopback only.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::child::{self, Server};
+use crate::http::Request;
 use crate::load::Turn;
 use crate::signature::Algorithm;
 use crate::{Failure, Settings};
@@ -13,7 +14,8 @@ use crate::{Failure, Settings};
 /// Somebody who answers a request.
 pub(crate) struct Contender<'a> {
     pub(crate) server: &'a Server,
-    pub(crate) request: Vec<u8>,
+    /// Sent in turn, again and again.
+    pub(crate) requests: Vec<Request>,
     /// Looks into one body per round.
     pub(crate) check: &'a dyn Fn(&str) -> Result<(), Failure>,
 }
@@ -154,7 +156,7 @@ fn turn(contender: &Contender<'_>, connections: u16, settings: &Settings) -> Res
     std::thread::sleep(SETTLE);
     let before = contender.server.process.cpu_secs()?;
     let turn =
-        child::load(settings.load_core, contender.server.address, connections, settings.seconds, &contender.request)?;
+        child::load(settings.load_core, contender.server.address, connections, settings.seconds, &contender.requests)?;
     let cpu_secs = contender.server.process.cpu_secs()? - before;
     (contender.check)(&turn.body)?;
     // The warm-up costs as much per answer, and is in the time: it is taken out by its share.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::child::{self, Server};
+use crate::growth::{self, Population};
 use crate::http::Request;
 use crate::product::{self, Client};
 use crate::reference::{Claims, Shape};
@@ -24,6 +25,9 @@ pub(crate) fn run(settings: &Settings) -> Result<Report, Failure> {
     } else {
         run.parts()?;
         run.product()?;
+        if !settings.without_growth {
+            run.growth()?;
+        }
     }
     Ok(run.report)
 }
@@ -51,7 +55,7 @@ impl Run<'_> {
                     subject: token_contender(&server, &client),
                     baseline: Contender {
                         server: &server,
-                        request: Request::get("/fixed/0").to_bytes(),
+                        requests: vec![Request::get("/fixed/0")],
                         check: &is_json,
                     },
                     baseline_name: "reference: GET of a fixed text",
@@ -74,7 +78,7 @@ impl Run<'_> {
             }
         }
         let (api, token) = child::start_api(self.settings.server_core)?;
-        let contender = |request: Request| Contender { server: &api, request: request.to_bytes(), check: &is_json };
+        let contender = |request: Request| Contender { server: &api, requests: vec![request], check: &is_json };
         self.compare(&Comparison {
             name: "an API's route behind the middleware".to_owned(),
             connections: 32,
@@ -131,6 +135,49 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// A large registry beside a small one.
+    fn growth(&mut self) -> Result<(), Failure> {
+        if self.settings.only.as_ref().is_some_and(|text| !GROWTH.contains(text.as_str())) {
+            return Ok(());
+        }
+        let binary = product::binary(self.settings)?;
+        let folder = tempfile::tempdir()?;
+        let [small, larger @ ..] = growth::SIZES;
+        let fill = |size: u32| Population::fill(self.settings, &binary, folder.path().join(size.to_string()), size);
+        let small_population = fill(small)?;
+        let small_server = small_population.start(self.settings, &binary)?;
+        for size in larger {
+            let population = fill(size)?;
+            let server = population.start(self.settings, &binary)?;
+            let contender = |server, population: &Population| Contender {
+                server,
+                requests: population.requests(small),
+                check: &has_token,
+            };
+            self.compare(&Comparison {
+                name: format!("{GROWTH}, {size} applications of 10000 tenants, {small} of them asking"),
+                connections: 32,
+                subject: contender(&server, &population),
+                baseline: contender(&small_server, &small_population),
+                baseline_name: "the product with 1000 applications",
+                algorithm: None,
+                at_least: Some(0.9),
+                p99_below_us: None,
+            })?;
+            let asking = size.min(CLIENTS_OF_A_SWEEP);
+            let rate = population.sweep(self.settings, &server, asking)?;
+            self.fact(&format!("{GROWTH}, {size} applications, {asking} asking in turn"), rate, "/s", None, "");
+            self.fact(
+                &format!("{GROWTH}, {size} applications, the most resident memory"),
+                mib(server.process.peak_resident_kib()?),
+                "MiB",
+                Some(300.0),
+                "",
+            );
+        }
+        Ok(())
+    }
+
     /// Every endpoint against the reference that answers the like.
     fn endpoints(&mut self, server: &Server, client: &Client, algorithm: Algorithm) -> Result<(), Failure> {
         let token = client.token(server)?;
@@ -159,7 +206,7 @@ impl Run<'_> {
                 p99_below_us: Some(5000.0),
             })?;
         }
-        let contender = |server, request: &Request, check| Contender { server, request: request.to_bytes(), check };
+        let contender = |server, request: &Request, check| Contender { server, requests: vec![request.clone()], check };
         let of_reference = |place: usize| Request::get(&format!("/fixed/{place}"));
         let introspection_of_reference =
             Request::form("/fixed/1", &[("token", &token)]).basic(&client.client_id, &client.secret);
@@ -237,7 +284,7 @@ fn same_work(server: &Server, reference: &Server, client: &Client) -> Result<(),
 }
 
 fn token_contender<'a>(server: &'a Server, client: &Client) -> Contender<'a> {
-    Contender { server, request: client.token_request().to_bytes(), check: &has_token }
+    Contender { server, requests: vec![client.token_request()], check: &has_token }
 }
 
 fn has_token(body: &str) -> Result<(), Failure> {
@@ -291,5 +338,8 @@ fn mib(kib: u64) -> f64 {
 }
 
 const CONNECTIONS: [u16; 2] = [8, 32];
+const GROWTH: &str = "growth: tokens";
+/// More than the product keeps in memory.
+const CLIENTS_OF_A_SWEEP: u32 = 100_000;
 /// What a start leaves to do is done by then.
 const IDLE: Duration = Duration::from_secs(3);

@@ -123,7 +123,11 @@ pub fn read<N: Noun>(row: &Row) -> Result<N, StoreError> {
     })
 }
 
-fn row<N: Noun>(noun: &N, sealed: Option<Vec<u8>>) -> Result<Row, StoreError> {
+/// The row of a thing, as it stands.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where it cannot be written as a document.
+pub fn row<N: Noun>(noun: &N, sealed: Option<Vec<u8>>) -> Result<Row, StoreError> {
     let document = serde_json::to_string(noun).map_err(|error| StoreError::Corrupt {
         resource: N::RESOURCE,
         id: noun.id(),

@@ -137,6 +137,12 @@ pages! {
     PAYLOAD_TOO_LARGE = "api/payload-too-large", "The body is too large", "payload_too_large", 413,
         "The body is larger than the limit of the endpoint.",
         "Send less. The detail names the limit.";
+    REQUEST_TOO_SLOW = "api/request-too-slow", "The body did not come in time", "request_too_slow", 408,
+        "The body was not whole when its time (limits.body_timeout) was over: the network is slow, or fewer bytes were sent than Content-Length announced.",
+        "Send the request again, the body as announced.";
+    HEADERS_TOO_LARGE = "api/headers-too-large", "Too many headers", "headers_too_large", 431,
+        "The request has more headers than limits.headers allows.",
+        "Send fewer. Cookies and tracing headers of a proxy are the usual cause.";
     UNSUPPORTED_MEDIA_TYPE = "api/unsupported-media-type", "Not in this format", "unsupported_media_type", 415,
         "The Content-Type is not the one that the endpoint reads.",
         "Send application/json to the admin API and application/x-www-form-urlencoded to the OAuth endpoints.";

@@ -14,15 +14,21 @@ use ambit_core::store::{ChangeContext, Filter, StoreError, noun};
 use ambit_protocol::admin::key::{Key, KeyState};
 use ambit_protocol::time::Timestamp;
 
+use crate::listener::tls::Tls;
 use crate::state::App;
 
 /// Runs all jobs until it is stopped.
 pub async fn run(app: App) {
     let mut chores_due = tokio::time::Instant::now();
+    let mut certificate_due = chores_due;
     loop {
         tokio::time::sleep(REFRESH_EVERY).await;
         if let Err(error) = refresh(&app).await {
             tracing::error!(%error, "what changed elsewhere could not be read");
+        }
+        if tokio::time::Instant::now() >= certificate_due {
+            certificate_due += CERTIFICATE_EVERY;
+            reload_certificate(&app).await;
         }
         if tokio::time::Instant::now() < chores_due {
             continue;
@@ -45,6 +51,22 @@ pub async fn run(app: App) {
 pub async fn refresh(app: &App) -> Result<(), StoreError> {
     app.registry.catch_up().await?;
     app.revocations.catch_up(&*app.store).await
+}
+
+/// Presents the certificate that is in the files now. One that cannot be used is logged, and the one in use goes on.
+pub async fn reload_certificate(app: &App) {
+    let app = app.clone();
+    // Reading files may take its time.
+    let looked = tokio::task::spawn_blocking(move || app.tls.as_ref().map_or(Ok(false), Tls::refresh)).await;
+    match looked {
+        Ok(Ok(false)) => {}
+        Ok(Ok(true)) => tracing::info!("the certificate and its key changed, and are in use"),
+        Ok(Err(error)) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::error!(%error, cause, "the changed certificate cannot be used; the one before goes on");
+        }
+        Err(error) => tracing::error!(%error, "the certificate could not be looked after"),
+    }
 }
 
 /// Forgets what has expired, a bounded number of rows at a time, so that nobody waits for it.
@@ -116,4 +138,5 @@ pub async fn rotate_keys(app: &App, now: Timestamp) -> Result<(), RotateError> {
 /// A change on one node decides tokens on the others within a quarter of a second.
 const REFRESH_EVERY: Duration = Duration::from_millis(250);
 const CHORES_EVERY: Duration = Duration::from_mins(1);
+const CERTIFICATE_EVERY: Duration = Duration::from_secs(5);
 const ROWS_AT_ONCE: u32 = 5_000;

@@ -1,6 +1,7 @@
 //! The server: carries things between types, rules and store, and does nothing else.
 
 pub mod admin_api;
+pub mod body;
 pub mod clock;
 pub mod config;
 pub mod entropy;
@@ -11,6 +12,7 @@ pub mod issuer;
 pub mod jobs;
 pub mod journal;
 pub mod limits;
+pub mod listener;
 pub mod logs;
 pub mod metrics;
 pub mod middleware;

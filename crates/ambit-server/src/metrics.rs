@@ -10,9 +10,11 @@ use std::time::Duration;
 use ambit_core::governance::decision::Decision;
 use ambit_core::refusal::Refusal;
 use ambit_protocol::decision::NoticeCode;
+use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 
 use crate::state::App;
 
@@ -183,7 +185,17 @@ pub async fn show(State(app): State<App>) -> Response {
     if !app.config.metrics_on_main_address() {
         return StatusCode::NOT_FOUND.into_response();
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render(&app)).into_response()
+    text(&app)
+}
+
+/// What an address of its own for `/metrics` has: that, and nothing else.
+pub(crate) fn router(app: App) -> Router {
+    let render = async |State(app): State<App>| text(&app);
+    Router::new().route("/metrics", get(render)).with_state(app)
+}
+
+fn text(app: &App) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render(app)).into_response()
 }
 
 fn label(known: &mut Vec<String>, most: usize, name: &str) -> String {

@@ -268,7 +268,6 @@ pub fn router(app: App) -> Router {
     router
         .fallback(web::not_found)
         .method_not_allowed_fallback(web::method_not_allowed)
-        .layer(crate::middleware::body_limit(&app))
         .layer(from_fn_with_state(app.clone(), crate::middleware::context))
         .with_state(app)
 }

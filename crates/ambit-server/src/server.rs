@@ -1,6 +1,5 @@
 //! The server as a whole: built from its parts, reachable in process as a router, running with its jobs.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ambit_core::entropy::Entropy;
@@ -9,17 +8,18 @@ use ambit_core::limits::Limits;
 use ambit_core::store::Store;
 use ambit_core::time::Clock;
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
 use crate::first_start::{Start, StartError, prepare};
 use crate::jobs;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, JournalError};
 use crate::limits::Failures;
+use crate::listener::Listener;
+use crate::listener::tls::{Tls, TlsError};
 use crate::logs::Log;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::registry::{Capacity, LoadError, Registry};
 use crate::revocations::Revocations;
 use crate::routes;
@@ -51,6 +51,21 @@ pub struct Server {
     app: App,
 }
 
+/// Where a server listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For everything.
+    pub main: TcpListener,
+    /// For `/metrics` alone.
+    pub metrics: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(main: TcpListener) -> Self {
+        Self { main, metrics: None }
+    }
+}
+
 /// Why a server cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -66,6 +81,9 @@ pub enum BuildError {
     /// The crypto library failed.
     #[error("the vault could not be opened: {0}")]
     Vault(#[from] VaultError),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl Server {
@@ -75,6 +93,7 @@ impl Server {
     /// [`BuildError`].
     pub async fn build(parts: Parts) -> Result<Self, BuildError> {
         let Parts { config, base_url, store, master_key, clock, entropy, log } = parts;
+        let tls = Tls::load(&config.tls)?;
         let vault = Arc::new(Vault::new(&master_key)?);
         let limits = Limits {
             scopes_per_request: config.limits.scopes_per_request,
@@ -115,6 +134,7 @@ impl Server {
             metrics: Metrics::new(config.metrics.clients, config.metrics.scopes),
             places: tokio::sync::Semaphore::new(config.limits.concurrency),
             log,
+            tls,
             verified_tokens: VerifiedTokens::new(VERIFIED_TOKENS),
             config,
             clock,
@@ -133,49 +153,39 @@ impl Server {
         &self.app
     }
 
-    /// Answers what comes in at a listener until `stop` comes; then finishes what is at work, and writes what was noted.
+    /// Answers what comes in until `stop` comes; then finishes what is at work, and writes what was noted.
     ///
     /// # Errors
-    /// Those of the listener.
+    /// The last tokens could not be written into the journal.
     pub async fn serve(
         self,
-        listener: TcpListener,
+        listeners: impl Into<Listeners>,
         stop: impl Future<Output = ()> + Send + 'static,
-    ) -> std::io::Result<()> {
-        let jobs = tokio::spawn(jobs::run(self.app.clone()));
-        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
-        let listener = listener.tap_io(|stream| {
-            // An answer is one small write: waiting for more would only make it late.
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY could not be set");
-            }
-        });
-        let (stopping, stopped) = tokio::sync::oneshot::channel();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-            stop.await;
-            // The other end waits for this or for the serving to end by itself.
-            let _ = stopping.send(());
-        });
-        let drain = self.app.config.limits.drain_timeout;
-        let outcome = tokio::select! {
-            outcome = async { serving.await } => outcome,
-            () = async {
-                // Where nobody stops the server, this waits with it.
-                if stopped.await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-                tokio::time::sleep(drain).await;
-            } => {
-                tracing::warn!("requests were still at work when the time to finish them was over");
-                Ok(())
-            }
+    ) -> Result<(), JournalError> {
+        let Listeners { main, metrics } = listeners.into();
+        let app = &self.app;
+        let limits = &app.config.limits;
+        let jobs = tokio::spawn(jobs::run(app.clone()));
+        let main = Listener::new(main, self.router(), app.tls.as_ref().map(Tls::acceptor), limits);
+        let (finished, is_finished) = tokio::sync::oneshot::channel::<()>();
+        let watching = async {
+            let Some(metrics) = metrics else { return };
+            // Whoever watches sees the main listener to its end.
+            let stop = async { is_finished.await.unwrap_or(()) };
+            Listener::new(metrics, metrics::router(app.clone()), None, limits).serve(stop).await;
         };
+        let answering = async {
+            main.serve(stop).await;
+            drop(finished);
+        };
+        tokio::join!(answering, watching);
         jobs.abort();
-        if let Err(error) = self.app.journal.flush().await {
+        let written = app.journal.flush().await;
+        if let Err(error) = &written {
             tracing::error!(%error, "the last tokens could not be written into the journal");
         }
-        self.app.log.flush();
-        outcome
+        app.log.flush();
+        written
     }
 
     /// Everything the server answers, to be called in process.

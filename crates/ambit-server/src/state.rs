@@ -13,6 +13,7 @@ use ambit_protocol::jose::Algorithm;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::limits::Failures;
+use crate::listener::tls::Tls;
 use crate::logs::Log;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
@@ -56,6 +57,8 @@ pub struct Inner {
     pub places: tokio::sync::Semaphore,
     /// One line for each request.
     pub log: Log,
+    /// The certificate, where the server speaks TLS itself.
+    pub tls: Option<Tls>,
     /// Tokens whose signature was verified lately.
     pub verified_tokens: VerifiedTokens,
 }

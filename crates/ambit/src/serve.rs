@@ -13,9 +13,10 @@ use ambit_server::clock::SystemClock;
 use ambit_server::config::{Config, File, Sources};
 use ambit_server::entropy::SystemEntropy;
 use ambit_server::logs::Log;
-use ambit_server::server::{Parts, Server};
+use ambit_server::server::{BuildError, Listeners, Parts, Server};
 use ambit_store::{SqlStore, StoreConfig};
 use clap::Args;
+use tokio::net::TcpListener;
 
 use crate::demo;
 use crate::output::Failure;
@@ -116,17 +117,14 @@ impl Serve {
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {
-    if config.tls.cert.is_some() {
-        return Err(Failure::usage(
-            "tls.cert: this release does not speak TLS itself yet; put a proxy in front and name it in trusted_proxies",
-        ));
-    }
     let clock = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let listener = tokio::net::TcpListener::bind(config.place.listen)
-        .await
-        .map_err(|error| Failure::unreachable(format!("cannot listen on {}: {error}", config.place.listen)))?;
-    let bound: SocketAddr = listener.local_addr().map_err(|error| Failure::internal(error.to_string()))?;
+    let main = bind(config.place.listen).await?;
+    let bound: SocketAddr = main.local_addr().map_err(|error| Failure::internal(error.to_string()))?;
+    let metrics = match config.metrics.listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let base_url = config.public_url(bound).to_string();
 
     let master_key = master_key(&config.master_key_file(), &*entropy)?;
@@ -146,7 +144,10 @@ async fn serve(config: Config) -> Result<(), Failure> {
         clock: clock.clone(),
         entropy: entropy.clone(),
     };
-    let server = Server::build(parts).await.map_err(|error| Failure::unreachable(chain(&error)))?;
+    let server = Server::build(parts).await.map_err(|error| match error {
+        BuildError::Tls(error) => Failure::usage(chain(&error)),
+        error => Failure::unreachable(chain(&error)),
+    })?;
     if is_demo {
         let limits = server.app().limits;
         let demo = demo::install(&*store, &base_url, limits, clock.now(), &*entropy)
@@ -158,7 +159,17 @@ async fn serve(config: Config) -> Result<(), Failure> {
         }
     }
     eprintln!("ambit {} listens on {bound}; issuer {base_url}", env!("CARGO_PKG_VERSION"));
-    server.serve(listener, stop()).await.map_err(|error| Failure::internal(chain(&error)))
+    if let Some(address) = metrics.as_ref().and_then(|metrics| metrics.local_addr().ok()) {
+        eprintln!("/metrics on http://{address}");
+    }
+    let listeners = Listeners { main, metrics };
+    server.serve(listeners, stop()).await.map_err(|error| Failure::internal(chain(&error)))
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::unreachable(format!("cannot listen on {address}: {error}")))
 }
 
 /// Comes when the server is to stop: SIGTERM, or Ctrl-C.

@@ -31,11 +31,11 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, WARNING, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
 
 use super::answer::{Stop, Unfinished};
 use super::call::{Admin, Call};
+use crate::body::{self, BodyError};
 use crate::explain::{Asker, denied};
 use crate::middleware::{Outcome, RequestContext};
 use crate::registry::Acting;
@@ -61,7 +61,7 @@ pub async fn gate(app: App, needs: Needs, request: Request, next: Next) -> Respo
             return response;
         }
     };
-    let body = match read(body).await {
+    let body = match read(&app, body).await {
         Ok(body) => body,
         Err(stop) => return entered.mark(finish(stop)),
     };
@@ -301,16 +301,15 @@ async fn power(
 }
 
 /// The body, up to its limit.
-async fn read(body: Body) -> Result<Bytes, Stop> {
-    match Limited::new(body, MAX_BODY).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Stop::bad(&page::PAYLOAD_TOO_LARGE, format!("a body of the admin API has at most {MAX_BODY} bytes")))
-        }
-        // The caller is gone, or broke off: whatever is said, hardly anybody hears it.
-        Err(_) => Err(Stop::bad(&page::MALFORMED_JSON, "the body ended before it was whole")),
-    }
+async fn read(app: &App, body: Body) -> Result<Bytes, Stop> {
+    let limits = &app.config.limits;
+    body::read(body, limits.admin_body_bytes.get(), limits.body_timeout).await.map_err(|error| {
+        let page = match error {
+            BodyError::TooLarge { .. } => &page::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow { .. } => &page::REQUEST_TOO_SLOW,
+            // The caller is gone, or broke off: whatever is said, hardly anybody hears it.
+            BodyError::BrokenOff => &page::MALFORMED_JSON,
+        };
+        Stop::bad(page, error.to_string())
+    })
 }
-
-/// The longest body, in bytes: 2,000 scopes of 128 characters, twice, with room to spare.
-pub const MAX_BODY: usize = 1024 * 1024;

@@ -7,13 +7,12 @@ use ambit_core::page;
 use ambit_protocol::client::CLIENT_PARAMS;
 use ambit_protocol::explain::Question;
 use ambit_protocol::params::{ParamRules, Params};
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 
-use super::{Call, Refused, call};
+use super::{Call, Refused, Sent, call};
 use crate::explain::{Asker, Unexplained, explain};
 use crate::issuer::Issuer;
 use crate::middleware::RequestContext;
@@ -28,7 +27,7 @@ pub async fn ask(
     Extension(context): Extension<RequestContext>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Sent,
 ) -> Response {
     let answer = Answer::new(&app, context.trace_id, uri.path());
     let call = call(app.clone(), issuer, context, uri, headers, body);
@@ -53,7 +52,7 @@ async fn asked(call: &Call) -> Result<(String, Question), Refused> {
         |error: serde_json::Error| Refusal::InvalidRequest(format!("the question cannot be read: {error}"));
     let (client, question) = if is_json {
         let none = Params::parse(b"", ParamRules::new(CLIENT_PARAMS)).map_err(super::malformed)?;
-        (call.client(&none).await?, serde_json::from_slice(&call.body).map_err(unreadable)?)
+        (call.client(&none).await?, serde_json::from_slice(call.body()?).map_err(unreadable)?)
     } else {
         let params = call.form(RULES)?;
         let client = call.client(&params).await?;

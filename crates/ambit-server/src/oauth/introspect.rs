@@ -8,13 +8,12 @@ use ambit_core::tokens::introspect::{check_standing, is_lost_in_restore, may_int
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::introspection::{IntrospectionRequest, IntrospectionResponse};
 use ambit_protocol::scope;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 
-use super::{Call, Refused, call, unavailable};
+use super::{Call, Refused, Sent, call, unavailable};
 use crate::issuer::Issuer;
 use crate::middleware::{Outcome, RequestContext};
 use crate::registry::Acting;
@@ -27,7 +26,7 @@ pub async fn introspect(
     Extension(context): Extension<RequestContext>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Sent,
 ) -> Response {
     let call = call(app, issuer, context, uri, headers, body);
     match looked_at(&call).await {

@@ -10,6 +10,8 @@ pub mod revoke;
 pub mod scopes;
 pub mod token;
 
+use std::convert::Infallible;
+
 use ambit_core::client::Client;
 use ambit_core::client_auth::{AuthenticatedClient, AuthenticationError, authenticate, claimed_client_id};
 use ambit_core::refusal::{AuthenticationFailure, Refusal};
@@ -20,8 +22,10 @@ use ambit_protocol::params::{ParamRules, Params, ParamsError};
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::token::TokenRequestError;
 use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, Uri, header};
 
+use crate::body::{self, BodyError};
 use crate::issuer::Issuer;
 use crate::limits::{Caller, Outcome, TooManyFailures};
 use crate::middleware::RequestContext;
@@ -36,11 +40,39 @@ pub struct Call {
     context: RequestContext,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Sent,
     now: Timestamp,
 }
 
+/// The body of a request, or why it was not read. Which of the two, the client learns with everything else that is wrong.
+#[derive(Debug)]
+pub struct Sent(Result<Bytes, Refusal>);
+
+impl Sent {
+    /// Of a request that has none.
+    const NOTHING: Self = Self(Ok(Bytes::new()));
+}
+
+impl FromRequest<App> for Sent {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
+        let limits = &app.config.limits;
+        let read = body::read(request.into_body(), limits.body_bytes.get(), limits.body_timeout).await;
+        Ok(Self(read.map_err(|error| match error {
+            BodyError::TooLarge { .. } => Refusal::BodyTooLarge(error.to_string()),
+            BodyError::TooSlow { .. } => Refusal::BodyTooSlow(error.to_string()),
+            BodyError::BrokenOff => Refusal::InvalidRequest(error.to_string()),
+        })))
+    }
+}
+
 impl Call {
+    /// What was sent.
+    fn body(&self) -> Result<&Bytes, Refusal> {
+        self.body.0.as_ref().map_err(Clone::clone)
+    }
+
     /// The form in the body (RFC 6749 §3.2: parameters are sent "using the `application/x-www-form-urlencoded` format").
     fn form(&self, rules: ParamRules) -> Result<Params<'_>, Refusal> {
         let media_type =
@@ -56,7 +88,7 @@ impl Call {
         if let Some(query) = self.uri.query() {
             Params::refuse_in_query(query.as_bytes(), rules).map_err(malformed)?;
         }
-        Params::parse(&self.body, rules).map_err(malformed)
+        Params::parse(self.body()?, rules).map_err(malformed)
     }
 
     /// Who asks. Failures are counted, and answered no faster than [`FAILURE_TIME`] whatever they were.
@@ -116,7 +148,7 @@ pub(crate) fn call(
     context: RequestContext,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Sent,
 ) -> Call {
     let now = app.clock.now();
     Call { app, issuer, context, uri, headers, body, now }

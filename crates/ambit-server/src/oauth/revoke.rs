@@ -7,12 +7,11 @@ use ambit_core::store::Revocation;
 use ambit_protocol::revocation::RevocationRequest;
 use ambit_protocol::time::Timestamp;
 use axum::Extension;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Call, Refused, call, unavailable};
+use super::{Call, Refused, Sent, call, unavailable};
 use crate::issuer::Issuer;
 use crate::middleware::{Outcome, RequestContext};
 use crate::state::App;
@@ -24,7 +23,7 @@ pub async fn revoke(
     Extension(context): Extension<RequestContext>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Sent,
 ) -> Response {
     let call = call(app, issuer, context, uri, headers, body);
     match revoked(&call).await {

@@ -9,7 +9,6 @@ use ambit_protocol::admin::scope::{GrantKind, ScopeState};
 use ambit_protocol::client::CLIENT_PARAMS;
 use ambit_protocol::params::{ParamRules, Params};
 use ambit_protocol::time::Timestamp;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse as _, Response};
@@ -17,7 +16,7 @@ use axum::{Extension, Json};
 use serde::Serialize;
 
 use super::token::facts;
-use super::{Call, Refused, call, malformed};
+use super::{Call, Refused, Sent, call, malformed};
 use crate::issuer::Issuer;
 use crate::middleware::RequestContext;
 use crate::state::App;
@@ -39,7 +38,7 @@ pub async fn scopes(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let call = call(app, issuer, context, uri, headers, Bytes::new());
+    let call = call(app, issuer, context, uri, headers, Sent::NOTHING);
     match listed(&call).await {
         Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
         Err(refused) => refused.answer(&call).await,

@@ -15,13 +15,12 @@ use ambit_core::store::journal::Issuance;
 use ambit_core::tokens::issue::{self, IssuedToken};
 use ambit_protocol::admin::tenant::TenantStatus;
 use ambit_protocol::token::{TokenRequest, TokenResponse};
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 
-use super::{Call, Refused, call, misread, unavailable};
+use super::{Call, Refused, Sent, call, misread, unavailable};
 use crate::issuer::Issuer;
 use crate::journal::JournalError;
 use crate::middleware::{Outcome, RequestContext};
@@ -35,7 +34,7 @@ pub async fn token(
     Extension(context): Extension<RequestContext>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Sent,
 ) -> Response {
     let call = call(app, issuer, context, uri, headers, body);
     match issue(&call).await {

@@ -1,6 +1,7 @@
 //! `ambit doctor`: is the configuration good, does the store answer, does the server, and do they agree.
 
 use ambit_core::store::Store as _;
+use ambit_server::listener::tls::Tls;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -40,6 +41,7 @@ impl Doctor {
         if let Ok(config) = &config {
             checks.push(Check { what: "master key", outcome: master_key(config) });
             checks.push(Check { what: "store", outcome: store(config).await });
+            checks.extend(tls(config).map(|outcome| Check { what: "certificate", outcome }));
         }
         if !self.offline {
             checks.extend(self.server().await?);
@@ -124,6 +126,12 @@ fn master_key(config: &ambit_server::config::Config) -> Result<String, String> {
     } else {
         Err(format!("{} is not there: the first start makes it", path.display()))
     }
+}
+
+/// Whether the certificate and its key can be used, where the configuration names them.
+fn tls(config: &ambit_server::config::Config) -> Option<Result<String, String>> {
+    let cert = config.tls.cert.as_ref()?;
+    Some(Tls::load(&config.tls).map(|_| cert.display().to_string()).map_err(|error| chain(&error)))
 }
 
 async fn store(config: &ambit_server::config::Config) -> Result<String, String> {

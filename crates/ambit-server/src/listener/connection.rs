@@ -183,9 +183,8 @@ impl Connection {
 
     /// When it must end unless something happens, and why.
     fn due(&self, times: &Times) -> (u64, Over) {
-        let after = |moment: u64, time: Duration| {
-            moment.saturating_add(u64::try_from(time.as_millis()).unwrap_or(NEVER))
-        };
+        let after =
+            |moment: u64, time: Duration| moment.saturating_add(u64::try_from(time.as_millis()).unwrap_or(NEVER));
         let since = self.since.load(Ordering::Relaxed);
         let mut due = if self.is_at_work() {
             // Answers are made within their time, so what is still at work after twice that time waits for the caller.
@@ -194,11 +193,9 @@ impl Connection {
             let head_since = self.head_since.load(Ordering::Relaxed);
             let leaving_since = self.leaving_since.load(Ordering::Acquire);
             let idle = (after(since, times.idle), Over::Idle);
-            let head = match self.is_http2.load(Ordering::Relaxed) {
-                // A head shares an HTTP/2 connection with other frames: while it is not whole, the connection is idle.
-                true => idle,
-                false => (after(head_since, times.head), Over::Head),
-            };
+            // On HTTP/2 other frames come at any time: while a head is not whole, the connection is idle.
+            let is_http2 = self.is_http2.load(Ordering::Relaxed);
+            let head = if is_http2 { idle } else { (after(head_since, times.head), Over::Head) };
             let left = match leaving_since {
                 NEVER => (NEVER, Over::Left),
                 leaving_since => (after(leaving_since.max(since), FAREWELL), Over::Left),

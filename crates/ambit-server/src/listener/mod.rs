@@ -161,7 +161,10 @@ impl Inside {
 
 impl std::fmt::Debug for Inside {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inside").field("times", &self.times).field("connections", &self.connections).finish_non_exhaustive()
+        f.debug_struct("Inside")
+            .field("times", &self.times)
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
     }
 }
 

@@ -192,8 +192,11 @@ impl Files {
             }
             source => TlsError::Malformed { key: KEY, path: key.clone(), source },
         })?;
-        CertifiedKey::from_der(chain, private, &default_provider())
-            .map_err(|source| TlsError::Unusable { cert, key, source })
+        CertifiedKey::from_der(chain, private, &default_provider()).map_err(|source| TlsError::Unusable {
+            cert,
+            key,
+            source,
+        })
     }
 }
 

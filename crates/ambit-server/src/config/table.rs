@@ -153,11 +153,12 @@ sections! {
         header_bytes: ByteSize = Some("32 KiB"), from "8 KiB" to "1 MiB";
         /// The most headers of a request.
         headers: usize = Some("100"), from "16" to "1000";
-        /// From the first octet of a request to the end of its head.
+        /// From the first octet of a request to the end of its head. On HTTP/2, where other frames come at any time,
+        /// `idle_timeout` is the time of a head.
         header_timeout: Duration = Some("10 s"), from "1 s" to "5 min";
         /// From the end of the head to the end of the body.
         body_timeout: Duration = Some("10 s"), from "100 ms" to "5 min";
-        /// From the end of the head to the answer.
+        /// From the end of the head to the answer; and as long again for the caller to take it.
         request_timeout: Duration = Some("30 s"), from "100 ms" to "10 min";
         /// How long a connection may be without a request.
         idle_timeout: Duration = Some("75 s"), from "1 s" to "1 h";
@@ -166,7 +167,8 @@ sections! {
         /// How long requests may go on after the server was told to stop.
         drain_timeout: Duration = Some("30 s"), from "0 s" to "10 min";
         /// The most connections at once. The operating system's limit on open files, less a reserve, counts if it is lower.
-        /// When all are taken, those that have been idle longest make room.
+        /// When all are taken, those that have been idle longest make room; where none is idle, the one whose request came
+        /// first, behind its answer.
         connections: usize = Some("8192"), from "16" to "1000000";
         /// The most requests at work at once. More are answered 503 with `Retry-After`; `/healthz`, `/readyz` and `/metrics`
         /// never are.
@@ -229,7 +231,7 @@ sections! {
 
     /// Prometheus metrics.
     Metrics = "metrics" {
-        /// An address of its own for `/metrics`. Unset: `/metrics` is on the main address when that is reachable from this
+        /// An address of its own for `/metrics` and nothing else, without TLS. Unset: `/metrics` is on the main address when that is reachable from this
         /// machine only (`listen` and `public_url` on loopback, no trusted proxies), and nowhere otherwise.
         listen: Option<SocketAddr> = None;
         /// How many clients have a label of their own; the others share the label `other`.

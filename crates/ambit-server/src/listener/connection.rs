@@ -59,10 +59,12 @@ pub(super) struct Connection {
     blocked_since: AtomicU64,
     /// When it was asked to leave.
     leaving_since: AtomicU64,
+    /// Whether somebody waits for its place.
+    is_wanted: AtomicBool,
     /// Whether it was told to end at once.
     is_cut: AtomicBool,
     is_http2: AtomicBool,
-    /// Requests in a row that the caller took back before they were answered.
+    /// Requests in a row that the caller took back before their answers were handed over.
     taken_back: AtomicU32,
     task: AtomicWaker,
 }
@@ -90,6 +92,7 @@ impl Connection {
             head_since: AtomicU64::new(NEVER),
             blocked_since: AtomicU64::new(NEVER),
             leaving_since: AtomicU64::new(NEVER),
+            is_wanted: AtomicBool::new(false),
             is_cut: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
             taken_back: AtomicU32::new(0),
@@ -99,7 +102,13 @@ impl Connection {
         connection
     }
 
-    /// Asks it to end: at once if nothing is at work on it, and behind its requests otherwise.
+    /// Asks it to end as [`ask_to_leave`](Self::ask_to_leave) does, and without a long goodbye.
+    pub(super) fn make_room(&self) {
+        self.is_wanted.store(true, Ordering::Release);
+        self.ask_to_leave();
+    }
+
+    /// Asks it to end: behind its requests, or now if there are none.
     pub(super) fn ask_to_leave(&self) {
         if !self.is_leaving() {
             self.leaving_since.store(self.now(), Ordering::Release);
@@ -196,9 +205,10 @@ impl Connection {
             // On HTTP/2 other frames come at any time: while a head is not whole, the connection is idle.
             let is_http2 = self.is_http2.load(Ordering::Relaxed);
             let head = if is_http2 { idle } else { (after(head_since, times.head), Over::Head) };
+            let farewell = if is_http2 && !self.is_wanted.load(Ordering::Acquire) { FAREWELL } else { Duration::ZERO };
             let left = match leaving_since {
                 NEVER => (NEVER, Over::Left),
-                leaving_since => (after(leaving_since.max(since), FAREWELL), Over::Left),
+                leaving_since => (after(leaving_since.max(since), farewell), Over::Left),
             };
             [idle, head, left].into_iter().min_by_key(|(at, _)| *at).unwrap_or(idle)
         };
@@ -265,10 +275,8 @@ pub(super) struct Work {
 
 impl Work {
     /// The answer is made; what is left is to hand it over.
-    pub(super) fn answered(mut self, body: Body) -> Answer {
-        self.is_answered = true;
-        self.connection.taken_back.store(0, Ordering::Relaxed);
-        Answer { body, _work: self }
+    pub(super) fn answered(self, body: Body) -> Answer {
+        Answer { body, work: self }
     }
 }
 
@@ -278,7 +286,9 @@ impl Drop for Work {
         // The moment first: whoever sees that nothing is at work must not see since when something was.
         connection.since.fetch_max(connection.now(), Ordering::Relaxed);
         connection.at_work.fetch_sub(1, Ordering::AcqRel);
-        if !self.is_answered && connection.taken_back.fetch_add(1, Ordering::Relaxed) >= MOST_TAKEN_BACK {
+        if self.is_answered {
+            connection.taken_back.store(0, Ordering::Relaxed);
+        } else if connection.taken_back.fetch_add(1, Ordering::Relaxed) >= MOST_TAKEN_BACK {
             connection.cut();
         }
         if connection.is_http2.load(Ordering::Relaxed) {
@@ -292,7 +302,14 @@ impl Drop for Work {
 #[derive(Debug)]
 pub(super) struct Answer {
     body: Body,
-    _work: Work,
+    work: Work,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // Somebody who takes a request back does not take the answer, though it may have been made.
+        self.work.is_answered = self.body.is_end_stream();
+    }
 }
 
 impl HttpBody for Answer {
@@ -393,7 +410,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Octets<I> {
 }
 
 const NEVER: u64 = u64::MAX;
-/// How long a connection without a request has for its goodbye (HTTP/2: GOAWAY and what follows).
+/// How long an HTTP/2 connection without a request has for its goodbye: GOAWAY, and what was on its way before that was heard.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// CVE-2023-44487: a stream that is opened and reset at once costs us more than the caller, and counts to no limit on streams.
 const MOST_TAKEN_BACK: u32 = 100;

@@ -71,7 +71,7 @@ impl Connections {
         candidates.sort_unstable_by_key(|(claim, _)| *claim);
         tracing::debug!(open = open.len(), asked, "connections were asked to make room");
         for (_, connection) in candidates.into_iter().take(asked) {
-            connection.ask_to_leave();
+            connection.make_room();
         }
     }
 

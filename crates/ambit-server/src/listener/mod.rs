@@ -199,3 +199,57 @@ const HEADERS_ON_STACK: usize = 100;
 /// RFC 9113 §6.9.2: the size that every connection begins with.
 const STREAM_WINDOW: u32 = 65_535;
 const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::config::{Config, Sources};
+
+    /// A door that does not open each time: a fault of the operating system, or nothing wrong.
+    struct Jammed {
+        socket: TcpListener,
+        faults: Mutex<VecDeque<Option<i32>>>,
+    }
+
+    impl Door for Jammed {
+        async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+            let fault = self.faults.lock().expect("no panic").pop_front().flatten();
+            match fault {
+                Some(fault) => Err(io::Error::from_raw_os_error(fault)),
+                None => self.socket.accept().await,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_operating_system_that_has_no_files_left_is_outlived_and_idle_connections_make_room() {
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+        let address = socket.local_addr().expect("an address");
+        let faults = [None, Some(EMFILE), Some(ECONNABORTED), Some(ENFILE), Some(ENOMEM)];
+        let door = Jammed { socket, faults: Mutex::new(faults.into()) };
+        let router = Router::new().route("/", get(|| async { "up" }));
+        let config = Config::load(&Sources::default()).expect("a configuration");
+        tokio::spawn(Listener::new(door, router, None, &config.limits).serve(std::future::pending()));
+
+        let mut idle = TcpStream::connect(address).await.expect("a connection");
+        let mut octets = vec![];
+        idle.read_to_end(&mut octets).await.expect("an end");
+        assert!(octets.is_empty());
+
+        let mut next = TcpStream::connect(address).await.expect("a connection");
+        next.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.expect("a server");
+        next.read_to_end(&mut octets).await.expect("an end");
+        assert!(octets.starts_with(b"HTTP/1.1 200 OK\r\n") && octets.ends_with(b"up"));
+    }
+
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ECONNABORTED: i32 = 103;
+}

@@ -201,7 +201,7 @@ async fn a_flood_of_frames_ends_the_connection_or_is_answered_and_others_are_ser
             let _ = writing.shutdown().await;
         };
         let mut octets = vec![];
-        let (_, _) = soon(async { tokio::join!(flooding, reading.read_to_end(&mut octets)) }).await;
+        let ((), _) = soon(async { tokio::join!(flooding, reading.read_to_end(&mut octets)) }).await;
         assert!(octets.len() < 16 * 1024 * 1024, "{name}");
         server.serves_others().await;
     }

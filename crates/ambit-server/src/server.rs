@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use ambit_core::entropy::Entropy;
 use ambit_core::keys::{MasterKey, Vault, VaultError};
-use ambit_core::limits::Limits;
+use ambit_core::limits::Limits as ScopeLimits;
 use ambit_core::store::Store;
 use ambit_core::time::Clock;
 use axum::Router;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::first_start::{Start, StartError, prepare};
 use crate::jobs;
 use crate::journal::{self, Journal, JournalError};
@@ -95,13 +95,13 @@ impl Server {
         let Parts { config, base_url, store, master_key, clock, entropy, log } = parts;
         let tls = Tls::load(&config.tls)?;
         let vault = Arc::new(Vault::new(&master_key)?);
-        let limits = Limits {
+        let limits = ScopeLimits {
             scopes_per_request: config.limits.scopes_per_request,
             scope_parameter_bytes: config.limits.scope_bytes.get(),
             catalogue_scopes: config.limits.catalogue_scopes,
             bundle_members: config.limits.bundle_members,
             allowed_scopes: config.limits.allowed_scopes,
-            ..Limits::default()
+            ..ScopeLimits::default()
         };
         let bootstrap = config
             .bootstrap
@@ -170,6 +170,7 @@ impl Server {
         let (finished, is_finished) = tokio::sync::oneshot::channel::<()>();
         let watching = async {
             let Some(metrics) = metrics else { return };
+            let limits = &Limits { connections: CONNECTIONS_FOR_METRICS, ..limits.clone() };
             // Whoever watches sees the main listener to its end.
             let stop = async { is_finished.await.unwrap_or(()) };
             Listener::new(metrics, metrics::router(app.clone()), None, limits).serve(stop).await;
@@ -195,3 +196,5 @@ impl Server {
 }
 
 const VERIFIED_TOKENS: u64 = 20_000;
+/// Those who watch are few. Their connections are within what is kept free of open files.
+const CONNECTIONS_FOR_METRICS: usize = 16;

@@ -12,6 +12,7 @@ use ambit_core::time::Clock as _;
 use ambit_server::clock::SystemClock;
 use ambit_server::config::{Config, File, Sources};
 use ambit_server::entropy::SystemEntropy;
+use ambit_server::listener::allow_files;
 use ambit_server::logs::Log;
 use ambit_server::server::{BuildError, Listeners, Parts, Server};
 use ambit_store::{SqlStore, StoreConfig};
@@ -135,6 +136,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let log = Log::start(config.log.level.0, config.log.format, clock.clone(), std::io::stdout())
         .map_err(|error| Failure::internal(format!("the log could not be started: {error}")))?;
     log.install().map_err(|error| Failure::internal(error.to_string()))?;
+    allow_files(config.limits.connections);
     let parts = Parts {
         config,
         log,

@@ -258,6 +258,12 @@ where
             }
             if due <= Instant::now() {
                 tracing::debug!(peer = %connection.peer, ?over, "a connection was ended");
+                if over == Over::Idle {
+                    // RFC 9113 §6.8: endpoints "SHOULD always send a GOAWAY frame before closing a connection". Whether it is
+                    // heard changes nothing.
+                    http.as_mut().graceful_shutdown();
+                    let _ = http.as_mut().poll(context);
+                }
                 return Poll::Ready(());
             }
             timer.as_mut().reset(due);

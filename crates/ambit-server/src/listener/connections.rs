@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -110,6 +110,19 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.connections.open().remove(&self.number);
         self.connections.ended.notify_one();
+    }
+}
+
+/// Lets the process open as many files as so many connections take, as far as the operating system's hard limit goes. The soft
+/// one is small for the sake of programs that call `select`.
+pub fn allow_files(connections: usize) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = u64::try_from(connections.saturating_add(RESERVE)).unwrap_or(u64::MAX);
+    let wanted = maximum.map_or(wanted, |maximum| wanted.min(maximum));
+    if current.is_some_and(|current| current < wanted)
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
+    {
+        tracing::warn!(%error, wanted, "the limit on open files could not be raised");
     }
 }
 

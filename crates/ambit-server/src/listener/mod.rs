@@ -29,6 +29,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use crate::config::Limits;
+pub use connections::allow_files;
+
 use connection::{Connection, Octets, Times, speak};
 use connections::{Connections, Place};
 
@@ -237,14 +239,18 @@ mod tests {
         let config = Config::load(&Sources::default()).expect("a configuration");
         tokio::spawn(Listener::new(door, router, None, &config.limits).serve(std::future::pending()));
 
-        let mut idle = TcpStream::connect(address).await.expect("a connection");
-        let mut octets = vec![];
-        idle.read_to_end(&mut octets).await.expect("an end");
-        assert!(octets.is_empty());
-
-        let mut next = TcpStream::connect(address).await.expect("a connection");
-        next.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.expect("a server");
-        next.read_to_end(&mut octets).await.expect("an end");
+        let answer = async {
+            let mut idle = TcpStream::connect(address).await?;
+            let mut octets = vec![];
+            idle.read_to_end(&mut octets).await?;
+            assert!(octets.is_empty());
+            let mut next = TcpStream::connect(address).await?;
+            next.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await?;
+            next.read_to_end(&mut octets).await?;
+            io::Result::Ok(octets)
+        };
+        // Less than an idle connection has without that.
+        let octets = tokio::time::timeout(Duration::from_secs(20), answer).await.expect("in time").expect("an answer");
         assert!(octets.starts_with(b"HTTP/1.1 200 OK\r\n") && octets.ends_with(b"up"));
     }
 

@@ -107,13 +107,17 @@ async fn more_requests_at_once_than_allowed_are_refused_one_by_one() {
 }
 
 #[tokio::test]
-async fn an_http_2_connection_without_a_request_is_ended_with_a_goodbye_that_nobody_has_to_hear() {
+async fn an_http_2_connection_without_a_request_is_ended_with_a_goodbye() {
     let server = Running::limited("idle_timeout = \"1 s\"\nheader_timeout = \"5 min\"").await;
     let mut connection = Http2::with(&server).await;
     connection.send(&[frame(HEADERS, END_HEADERS | END_STREAM, 1, &get())]).await;
     assert!(connection.next_of(HEADERS).await.is_some());
+    assert!(connection.next_of(GOAWAY).await.is_some());
+    connection.0.is_ended().await;
+
     // A head that does not come to its end is no request.
-    connection.send(&[frame(HEADERS, END_STREAM, 3, &get()[..4])]).await;
+    let mut connection = Http2::with(&server).await;
+    connection.send(&[frame(HEADERS, END_STREAM, 1, &get()[..4])]).await;
     connection.0.is_ended().await;
 }
 
@@ -218,6 +222,7 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
+const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;

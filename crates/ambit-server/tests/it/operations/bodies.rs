@@ -175,6 +175,34 @@ async fn a_compressed_body_is_not_unpacked() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_small_and_hard_to_read_is_refused_at_once() {
+    let server = Running::with("").await;
+    let same = "scope=a&".repeat(8_000);
+    let many: String = (0..6_000).flat_map(|number| [number.to_string(), "=&".to_owned()]).collect();
+    let escaped = "%00".repeat(21_000);
+    for body in [same, many, escaped, "&".repeat(65_000), "=".repeat(65_000)] {
+        let mut wire = server.connect().await;
+        wire.send(token(&format!("Content-Length: {}", body.len())) + &body).await;
+        let answer = wire.answer().await;
+        assert_eq!((answer.status, answer.json["error"].as_str()), (400, Some("invalid_request")), "{answer:?}");
+    }
+    for body in ["[".repeat(500_000), "{\"name\":".repeat(100_000), format!("{{{}}}", "\"a\":1,".repeat(100_000))] {
+        let mut wire = server.connect().await;
+        wire.send(partner(&server, &format!("Content-Length: {}", body.len())).await + &body).await;
+        is_problem(&wire.answer().await, &page::MALFORMED_JSON);
+    }
+    let parts = "--a\r\n\r\n\r\n".repeat(5_000);
+    let mut wire = server.connect().await;
+    wire.send(format!(
+        "POST /connect/token HTTP/1.1\r\nHost: as.example\r\nContent-Type: multipart/form-data; boundary=a\r\n\
+         Content-Length: {}\r\n\r\n{parts}",
+        parts.len()
+    ))
+    .await;
+    is_oauth_error(&wire.answer().await, &page::INVALID_REQUEST);
+}
+
+#[tokio::test]
 async fn a_caller_who_goes_away_in_the_middle_leaves_all_or_nothing() {
     let server = Running::with("").await;
     for round in 0..40 {

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
@@ -43,8 +44,8 @@ impl Connections {
                 return place;
             }
             self.make_room();
-            // Whoever was asked ends within a bounded time, and so does everybody else.
-            self.ended.notified().await;
+            // Whoever was asked ends within a bounded time. Somebody else may be idle before that.
+            let _ = tokio::time::timeout(LOOK_AGAIN, self.ended.notified()).await;
         }
     }
 
@@ -62,14 +63,18 @@ impl Connections {
     /// thousands would like us to do. Where none is idle, the one whose request came first leaves behind it.
     pub(super) fn make_room(&self) {
         let open = self.open();
-        let mut candidates: Vec<_> = open.values().map(|connection| (connection.claim(), connection)).collect();
-        if candidates.iter().any(|(_, connection)| connection.is_leaving()) {
+        let (leaving, mut candidates): (Vec<_>, Vec<_>) =
+            open.values().map(|connection| (connection.claim(), connection)).partition(|(_, it)| it.is_leaving());
+        let is_idle = |((is_at_work, _), _): &&((bool, u64), &Arc<Connection>)| !is_at_work;
+        if leaving.iter().any(|it| is_idle(&it)) {
+            // That one is as good as gone.
             return;
         }
-        let idle = candidates.iter().filter(|((is_at_work, _), _)| !is_at_work).count();
-        let asked = idle.min(self.most / AT_ONCE_OF).max(1);
+        let asked = match candidates.iter().filter(is_idle).count() {
+            0 => usize::from(leaving.is_empty()),
+            idle => idle.min(self.most / AT_ONCE_OF).max(1),
+        };
         candidates.sort_unstable_by_key(|(claim, _)| *claim);
-        tracing::debug!(open = open.len(), asked, "connections were asked to make room");
         for (_, connection) in candidates.into_iter().take(asked) {
             connection.make_room();
         }
@@ -149,6 +154,8 @@ fn within(configured: usize, files: Option<u64>) -> usize {
 
 /// Open files for everything else: the database's connections, its files, the log, the listeners.
 const RESERVE: usize = 64;
+/// How soon somebody who waits for a place looks again for one who is idle now.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Of how many connections one makes room when all places are taken.
 const AT_ONCE_OF: usize = 128;
 

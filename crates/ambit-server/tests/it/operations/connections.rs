@@ -1,6 +1,7 @@
 //! Connections: how many there are, how long they may be idle, and who makes room.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::running::{HEALTHZ, REST, Running, Wire, soon};
 
@@ -117,6 +118,27 @@ async fn where_all_are_at_work_a_newcomer_waits_for_the_first_to_be_answered() {
         wire.send(REST).await;
         assert_eq!(wire.answer().await.status, 200);
     }
+}
+
+#[tokio::test]
+async fn a_newcomer_does_not_wait_for_one_at_work_when_another_is_idle() {
+    let server = Running::limited("connections = 16\nbody_timeout = \"30 s\"").await;
+    let mut working = vec![];
+    for _ in 0..16 {
+        working.push(server.at_work().await);
+    }
+    let mut newcomer = server.connect().await;
+    newcomer.send(HEALTHZ).await;
+    // Time enough for the server to see that there is no place, and to ask the first to leave.
+    let mut watching = Wire(soon(TcpStream::connect(server.metrics)).await.expect("a connection"));
+    watching.send("GET /metrics HTTP/1.1\r\nHost: as.example\r\n\r\n").await;
+    assert_eq!(watching.answer().await.status, 200);
+
+    working[5].send(REST).await;
+    assert_eq!(working[5].answer().await.status, 200);
+    assert_eq!(newcomer.answer().await.status, 200);
+    working[0].send(REST).await;
+    assert_eq!(working[0].answer().await.status, 200);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod bundles;
 mod cache;
+mod carried;
 mod denial;
 pub mod fetch;
 mod hooks;
@@ -18,7 +19,8 @@ mod require;
 mod server;
 mod verify;
 
-pub use denial::Denied;
+pub use carried::Carried;
+pub use denial::{Denied, Holder};
 pub use hooks::{
     BoxFuture, Bundles, EXPLAIN_TIME, Explain, Good, Implied, Keys, NotGood, Shortfall, Standing, StandingCheck,
     TokenStatus, Withdrawn,

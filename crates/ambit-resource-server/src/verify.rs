@@ -20,6 +20,8 @@ use ambit_protocol::verify::{self, Accepted, LEEWAY_SECS, TokenError, Validation
 use futures_util::future::join_all;
 
 use crate::cache::{Digest, TokenCache};
+use crate::carried::Carried;
+use crate::denial::Holder;
 use crate::fetch::{Fetch, Transport};
 use crate::hooks::{Clock, Implied, TokenStatus, Withdrawn};
 use crate::issuer::{Fetching, Issuer, Trusted};
@@ -81,8 +83,13 @@ pub enum VerifyError {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// It does not stand any more.
-    #[error(transparent)]
-    Withdrawn(#[from] Withdrawn),
+    #[error("{reason}")]
+    Withdrawn {
+        /// Why.
+        reason: Withdrawn,
+        /// Whose it is, for the log: who goes on using a revoked token is worth knowing.
+        holder: Holder,
+    },
     /// The keys of an issuer cannot be had now, so nobody can tell.
     #[error("the keys of the issuer cannot be fetched now; try again later")]
     KeysUnavailable,
@@ -182,7 +189,7 @@ impl TokenVerifier {
     /// (scopes.md §2). A bundle whose catalogue is not at hand implies nothing.
     #[must_use]
     pub fn holds(&self, token: &VerifiedToken, scope: &str) -> bool {
-        token.carries(scope) || self.implied(token, scope) == Implied::Yes
+        self.holds_of(Carried::new(token, None), scope)
     }
 
     /// Fetches keys and catalogues that are not there yet, so that the first request does not wait for them. What cannot be
@@ -214,9 +221,13 @@ impl TokenVerifier {
         self.0.trusted.iter().map(|issuer| issuer.name.as_str())
     }
 
-    /// Whether a bundle implies a scope that the token does not carry.
-    pub(crate) fn implied(&self, token: &VerifiedToken, scope: &str) -> Implied {
-        self.0.trusted[token.issuer].bundles.implies(token, scope, self.now())
+    pub(crate) fn holds_of(&self, carried: Carried<'_>, scope: &str) -> bool {
+        carried.contains(scope) || self.implied(carried, scope) == Implied::Yes
+    }
+
+    /// Whether a bundle implies a scope that is not carried itself.
+    pub(crate) fn implied(&self, carried: Carried<'_>, scope: &str) -> Implied {
+        self.0.trusted[carried.token().issuer].bundles.implies(carried, scope, self.now())
     }
 
     pub(crate) async fn refresh_bundles(&self, token: &VerifiedToken) {
@@ -318,7 +329,9 @@ impl Inner {
             return Err(TokenError::Expired { at: token.claims().expires_at() }.into());
         }
         match &self.status {
-            Some(status) => Ok(status.check(token.claims(), now)?),
+            Some(status) => status
+                .check(token.claims(), now)
+                .map_err(|reason| VerifyError::Withdrawn { reason, holder: Holder::of(token) }),
             None => Ok(()),
         }
     }

@@ -92,6 +92,9 @@ pages! {
     MISSING_TOKEN = "api/missing-token", "No token was sent", "missing_token", 401,
         "The request carries no access token.",
         "Send Authorization: Bearer TOKEN. The token endpoint stands in the discovery document of the issuer.";
+    INVALID_AUTHORIZATION = "api/invalid-authorization", "The Authorization header cannot be read", "invalid_request", 400,
+        "The request has two Authorization headers, a Bearer scheme without a token, or a token in the URL beside the one in the header.",
+        "Send one header, Authorization: Bearer TOKEN, and no token anywhere else. One that stood in a URL is in logs by now: have it revoked.";
     FORBIDDEN = "api/forbidden", "Not yours to do", "forbidden", 403,
         "The token carries the scope, and the level or the role behind it does not reach this far.",
         "Someone with the level or role that the detail names can do it.";

@@ -243,7 +243,7 @@ fn verified(app: &App, token: &str) -> Result<Verified<AccessTokenClaims>, Unexp
         leeway_secs: TEN_YEARS,
         ..Validation::new(Accepted::Where(&ours), Accepted::Where(&any), app.clock.now())
     };
-    verify::access_token(token, snapshot.keys.verifying(), &validation)
+    verify::access_token(token, &**snapshot.keys.verifying(), &validation)
         .map_err(|error| invalid("/token", error.to_string()))
 }
 

@@ -23,5 +23,5 @@ pub mod routes;
 pub mod server;
 pub mod state;
 pub mod trace;
-pub mod verified_tokens;
+pub mod verifier;
 pub mod web;

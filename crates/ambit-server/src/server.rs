@@ -8,11 +8,13 @@ use ambit_core::keys::{MasterKey, Vault, VaultError};
 use ambit_core::limits::Limits;
 use ambit_core::store::Store;
 use ambit_core::time::Clock;
+use ambit_resource_server::ResourceServer;
 use axum::Router;
 use axum::serve::ListenerExt as _;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
+use crate::admin_api::gate;
 use crate::config::Config;
 use crate::first_start::{Start, StartError, prepare};
 use crate::jobs;
@@ -24,7 +26,7 @@ use crate::registry::{Capacity, LoadError, Registry};
 use crate::revocations::Revocations;
 use crate::routes;
 use crate::state::{App, Inner};
-use crate::verified_tokens::VerifiedTokens;
+use crate::verifier::verifier;
 
 /// What a server is built from.
 #[derive(Debug)]
@@ -49,6 +51,7 @@ pub struct Parts {
 #[derive(Debug, Clone)]
 pub struct Server {
     app: App,
+    admin_api: ResourceServer,
 }
 
 /// Why a server cannot be built.
@@ -66,6 +69,9 @@ pub enum BuildError {
     /// The crypto library failed.
     #[error("the vault could not be opened: {0}")]
     Vault(#[from] VaultError),
+    /// The admin API cannot be protected: the public URL makes no issuer, or no identifier.
+    #[error("the admin API cannot be protected: {0}")]
+    Protection(#[from] ambit_resource_server::BuildError),
 }
 
 impl Server {
@@ -103,11 +109,11 @@ impl Server {
         )
         .await?;
         let registry = Registry::load(store.clone(), vault.clone(), clock.clone(), Capacity::default()).await?;
-        let revocations = Revocations::default();
+        let registry = Arc::new(registry);
+        let revocations = Arc::new(Revocations::default());
         revocations.catch_up(&*store).await?;
         let settings = journal::Settings { queue: config.journal.queue, interval: config.journal.flush };
         let app = App::new(Inner {
-            base_url,
             limits,
             default_algorithm: config.keys.default_algorithm,
             journal: Journal::start(store.clone(), settings),
@@ -115,7 +121,7 @@ impl Server {
             metrics: Metrics::new(config.metrics.clients, config.metrics.scopes),
             places: tokio::sync::Semaphore::new(config.limits.concurrency),
             log,
-            verified_tokens: VerifiedTokens::new(VERIFIED_TOKENS),
+            verifier: verifier(&base_url, registry.clone(), revocations.clone(), clock.clone())?,
             config,
             clock,
             entropy,
@@ -123,8 +129,9 @@ impl Server {
             vault,
             registry,
             revocations,
+            base_url,
         });
-        Ok(Self { app })
+        Ok(Self { admin_api: gate::resource_server(&app)?, app })
     }
 
     /// The state that the handlers share.
@@ -180,8 +187,6 @@ impl Server {
 
     /// Everything the server answers, to be called in process.
     pub fn router(&self) -> Router {
-        routes::router(self.app.clone())
+        routes::router(self.app.clone(), &self.admin_api)
     }
 }
-
-const VERIFIED_TOKENS: u64 = 20_000;

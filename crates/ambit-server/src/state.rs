@@ -9,6 +9,7 @@ use ambit_core::limits::Limits;
 use ambit_core::store::Store;
 use ambit_core::time::Clock;
 use ambit_protocol::jose::Algorithm;
+use ambit_resource_server::TokenVerifier;
 
 use crate::config::Config;
 use crate::journal::Journal;
@@ -17,7 +18,6 @@ use crate::logs::Log;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::revocations::Revocations;
-use crate::verified_tokens::VerifiedTokens;
 
 /// The server's state, shared by all handlers. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -43,9 +43,9 @@ pub struct Inner {
     /// Encrypts what is kept.
     pub vault: Arc<Vault>,
     /// The facts that decisions are made of, in memory.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// Revoked tokens, in memory.
-    pub revocations: Revocations,
+    pub revocations: Arc<Revocations>,
     /// Which tokens were issued.
     pub journal: Journal,
     /// Who failed too often.
@@ -56,8 +56,8 @@ pub struct Inner {
     pub places: tokio::sync::Semaphore,
     /// One line for each request.
     pub log: Log,
-    /// Tokens whose signature was verified lately.
-    pub verified_tokens: VerifiedTokens,
+    /// Verifies our own tokens, and remembers those that it verified lately.
+    pub verifier: TokenVerifier,
 }
 
 impl App {

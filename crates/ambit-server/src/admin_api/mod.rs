@@ -24,6 +24,7 @@ pub mod describe;
 pub mod explain;
 pub mod feature;
 pub mod gate;
+mod hooks;
 pub mod key;
 pub mod partner;
 pub mod query;

@@ -40,7 +40,8 @@ async fn revoked(call: &Call) -> Result<Response, Refused> {
     let by = |refused: Refused| refused.by(Some(client_id.to_owned()));
     let request = RevocationRequest::parse(&params).map_err(|error| by(super::malformed(error).into()))?;
     let app = &call.app;
-    let outcome = match app.verified_tokens.verify(app, request.token, call.now) {
+    let token = app.verifier.verify_now(request.token).and_then(Result::ok);
+    let outcome = match token.as_ref().map(|token| token.claims()) {
         // RFC 7009 §2.2: "invalid tokens do not cause an error response", there is nothing to take back.
         None => "nothing_to_revoke",
         // RFC 7009 §2.1: the server verifies "whether the token was issued to the client making the revocation request".

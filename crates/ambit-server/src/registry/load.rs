@@ -10,6 +10,7 @@ use ambit_core::reach::Reach;
 use ambit_core::secret::SecretHash;
 use ambit_core::store::noun;
 use ambit_core::store::{By, Filter, Store, StoreError};
+use ambit_protocol::admin::administrator::Administrator;
 use ambit_protocol::admin::application::Application;
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::feature::{TenantFeature, UnitFeature};
@@ -135,6 +136,12 @@ pub(super) async fn unit(store: &dyn Store, id: &str) -> Result<Option<CachedUni
         flags: Arc::new(flags.into_iter().map(|flag| (flag.key, flag.enabled)).collect()),
         loaded_at: store.revision().await?,
     }))
+}
+
+pub(super) async fn roles(store: &dyn Store, application: &str) -> Result<Option<Vec<Administrator>>, StoreError> {
+    let filter = Filter { parent: Some(application), ..Filter::default() };
+    // An application without any role is one that was found to have none.
+    noun::list(store, &filter, Reach::Platform).await.map(Some)
 }
 
 async fn partner_status(store: &dyn Store, id: Option<PartnerId>) -> Result<PartnerStatus, StoreError> {

@@ -3,6 +3,7 @@
 mod operations;
 
 mod admin_api;
+mod gate;
 mod oauth;
 mod seeds;
 mod support;

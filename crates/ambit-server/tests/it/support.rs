@@ -62,6 +62,8 @@ pub(crate) struct Fixture {
     pub(crate) server: Server,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) store: Arc<dyn Store>,
+    /// The same, to be closed.
+    pub(crate) sql: Arc<SqlStore>,
     router: Router,
     _dir: tempfile::TempDir,
 }
@@ -96,7 +98,8 @@ impl Fixture {
         let config = Config::load(&sources).expect("a configuration");
         let clock = Arc::new(TestClock(AtomicI64::new(START * 1000)));
         let entropy = Arc::new(TestEntropy::default());
-        let store: Arc<dyn Store> = Arc::new(store);
+        let sql = Arc::new(store);
+        let store: Arc<dyn Store> = sql.clone();
         let parts = Parts {
             config,
             base_url: BASE.to_owned(),
@@ -108,7 +111,7 @@ impl Fixture {
         };
         let server = Server::build(parts).await.expect("a server");
         let router = server.router();
-        Self { server, clock, store, router, _dir: dir }
+        Self { server, clock, store, sql, router, _dir: dir }
     }
 
     /// Adds the retail catalogue, as the demonstration does.

@@ -170,6 +170,10 @@ async fn an_api_whose_identifier_is_no_address_names_its_realm() {
     assert_eq!(answer.challenge(), format!(r#"Bearer scope="a", resource_metadata="{url}""#));
 }
 
+/// How some program marks its requests.
+#[derive(Clone)]
+struct Mark(TraceId);
+
 #[tokio::test]
 async fn every_refusal_has_a_trace_the_programs_or_the_callers_or_a_new_one() {
     let verifier = World::new().verifier().issuer(ISSUER).build().expect("a verifier");
@@ -191,8 +195,6 @@ async fn every_refusal_has_a_trace_the_programs_or_the_callers_or_a_new_one() {
     marked.extensions_mut().insert(own);
     assert_eq!(trace(&send(&router, marked).await), own.to_string());
 
-    #[derive(Clone)]
-    struct Mark(TraceId);
     let api = ResourceServer::over(verifier, API)
         .trace_ids(|extensions| extensions.get::<Mark>().map(|mark| mark.0))
         .build()

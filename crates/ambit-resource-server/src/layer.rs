@@ -219,11 +219,8 @@ impl Guard {
             let text = "the token is bound to a key (its 'cnf' claim) and cannot be used as a Bearer token here";
             return Err(Refusal::of(token, Denial::Token(text.into())));
         }
-        // Where the scopes come first, the audience is looked at behind them.
-        if self.requirement.is_some() && self.server.scopes_before_audience() {
-            return Ok(());
-        }
-        self.check_audience(token)
+        // Behind the scopes it is looked at for everybody.
+        if self.server.scopes_before_audience() { Ok(()) } else { self.check_audience(token) }
     }
 
     fn check_audience(&self, token: &VerifiedToken) -> Result<(), Refusal> {

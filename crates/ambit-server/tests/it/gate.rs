@@ -1,16 +1,23 @@
 //! The gate of the admin API: our own API behind our own middleware, with facts that are in memory.
 
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 
 use ambit_core::page;
+use ambit_core::time::Clock as _;
 use ambit_protocol::jose::Algorithm;
 use ambit_resource_server::pages;
+use ambit_server::config::LogFormat;
+use ambit_server::logs::Log;
 use ambit_server::routes;
+use ambit_store::{SqlStore, StoreConfig};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
+use tracing::level_filters::LevelFilter;
 
-use crate::support::{Answer, BASE, Fixture, ROOT, ROOT_SECRET, claims};
+use crate::support::{Answer, BASE, Fixture, ROOT, ROOT_SECRET, TestClock, claims};
 
 const METADATA: &str = "/.well-known/oauth-protected-resource/api/v1/admin";
 
@@ -276,6 +283,14 @@ async fn those_behind_a_token_come_in_as_they_stand_now() {
         (StatusCode::PAYMENT_REQUIRED, &json!("tenant 'acme' is suspended"))
     );
     assert_eq!(refused.header(header::WWW_AUTHENTICATE), "", "another token would do no better");
+    now("active").await;
+    assert_eq!(read().await.status, StatusCode::OK);
+
+    // A slug can name another tenant one day; the token is for the one whose identifier it has.
+    let other = forged(&fixture, &token, |claims| claims["tenant_id"] = json!("tnt_00000000000000000000000000"));
+    let refused = fixture.admin(&other, Method::GET, "/tenants", None).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(refused.json["detail"], "the client, tenant or unit of the token is gone");
 
     let client = application(&fixture, "short-lived", json!({"allowed_scopes": ["admin:read"]})).await;
     let orphan = self::token(&fixture, &client, &[]).await;
@@ -284,4 +299,76 @@ async fn those_behind_a_token_come_in_as_they_stand_now() {
     let refused = fixture.admin(&orphan, Method::GET, "/tenants", None).await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     assert_eq!(refused.json["detail"], "the client that the token was issued to is disabled or gone");
+}
+
+#[tokio::test]
+async fn a_token_that_a_restored_backup_does_not_know_is_good_nowhere() {
+    let fixture = Fixture::new().await;
+    let before = fixture.root().await;
+    fixture.clock.advance_secs(10);
+    let backup = tempfile::tempdir().expect("a folder");
+    let file = backup.path().join("backup");
+    fixture.sql.backup_file(&file, fixture.clock.now()).await.expect("a backup");
+    fixture.clock.advance_secs(10);
+    // Whether this one was revoked later is forgotten with the database.
+    let between = fixture.root().await;
+    fixture.clock.advance_secs(10);
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqlStore::open(&StoreConfig::data_dir(folder.path())).await.expect("a database");
+    store.restore_file(&file, fixture.clock.now()).await.expect("restored");
+    let restored = Fixture::over(store, folder, fixture.clock.clone(), "", Log::off()).await;
+    let after = restored.root().await;
+    for (token, is_good) in [(&before, true), (&between, false), (&after, true)] {
+        let answer = restored.admin(token, Method::GET, "/scopes", None).await;
+        assert_eq!(answer.status == StatusCode::OK, is_good, "{}", answer.text);
+        assert_eq!(is_active(&restored, token).await, is_good);
+    }
+    let refused = restored.admin(&between, Method::GET, "/scopes", None).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    assert!(refused.json["detail"].as_str().expect("a detail").contains("restored backup"), "{}", refused.text);
+}
+
+/// What is written.
+#[derive(Debug, Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("a lock").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_who_was_turned_away_and_why() {
+    let (paper, clock, folder) = (Paper::default(), TestClock::starting(), tempfile::tempdir().expect("a folder"));
+    let log = Log::start(LevelFilter::INFO, LogFormat::Json, clock.clone(), paper.clone()).expect("a log");
+    let store = SqlStore::open(&StoreConfig::data_dir(folder.path())).await.expect("a database");
+    store.migrate().await.expect("a schema");
+    let fixture = Fixture::over(store, folder, clock, "", log.clone()).await;
+    let client = application(&fixture, "ops", json!({"allowed_scopes": ["scopes:read"]})).await;
+    let good = token(&fixture, &client, &[]).await;
+    let lost = token(&fixture, &client, &[]).await;
+    fixture.form("/connect/revoke", Some((&client.0, &client.1)), &[("token", &lost)]).await;
+
+    for (token, path, line) in [
+        (good.as_str(), "/scopes", json!({"actor": "client:ops", "outcome": "answered", "reason": null})),
+        (&good, "/keys", json!({"actor": "client:ops", "outcome": "refused", "reason": "insufficient_scope"})),
+        (&lost, "/scopes", json!({"actor": "client:ops", "outcome": "refused", "reason": "token_invalid"})),
+        // Nobody is named by what was not verified.
+        ("garbage", "/scopes", json!({"actor": null, "outcome": "refused", "reason": "token_invalid"})),
+    ] {
+        fixture.admin(token, Method::GET, path, None).await;
+        log.flush();
+        let text = String::from_utf8(paper.0.lock().expect("a lock").clone()).expect("UTF-8");
+        let last: Value = serde_json::from_str(text.lines().last().expect("a line")).expect("JSON");
+        for (name, value) in line.as_object().expect("members") {
+            assert_eq!(last.get(name).unwrap_or(&Value::Null), value, "{name} of {last}");
+        }
+    }
 }

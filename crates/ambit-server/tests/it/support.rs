@@ -19,6 +19,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
+use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 pub(crate) const BASE: &str = "https://as.example";
@@ -32,6 +33,10 @@ pub(crate) const START: i64 = 1_800_000_000;
 pub(crate) struct TestClock(AtomicI64);
 
 impl TestClock {
+    pub(crate) fn starting() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(START * 1000)))
+    }
+
     pub(crate) fn advance_secs(&self, secs: i64) {
         self.0.fetch_add(secs * 1000, Ordering::SeqCst);
     }
@@ -65,7 +70,7 @@ pub(crate) struct Fixture {
     /// The same, to be closed.
     pub(crate) sql: Arc<SqlStore>,
     router: Router,
-    _dir: tempfile::TempDir,
+    _dir: TempDir,
 }
 
 /// An answer, read.
@@ -87,6 +92,11 @@ impl Fixture {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let store = SqlStore::open(&StoreConfig::data_dir(dir.path())).await.expect("a database");
         store.migrate().await.expect("a schema");
+        Self::over(store, dir, TestClock::starting(), file, Log::off()).await
+    }
+
+    /// Over a database that is there, in a folder of its own.
+    pub(crate) async fn over(store: SqlStore, dir: TempDir, clock: Arc<TestClock>, file: &str, log: Log) -> Self {
         let flags = [("public_url", BASE), ("data_dir", dir.path().to_str().expect("a path in UTF-8"))];
         let environment = [("AMBIT_BOOTSTRAP_CLIENT_ID", ROOT), ("AMBIT_BOOTSTRAP_CLIENT_SECRET", ROOT_SECRET)];
         let text = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
@@ -96,7 +106,6 @@ impl Fixture {
             file: (!file.is_empty()).then(|| File { name: "ambit.toml".to_owned(), text: file.to_owned() }),
         };
         let config = Config::load(&sources).expect("a configuration");
-        let clock = Arc::new(TestClock(AtomicI64::new(START * 1000)));
         let entropy = Arc::new(TestEntropy::default());
         let sql = Arc::new(store);
         let store: Arc<dyn Store> = sql.clone();
@@ -104,10 +113,11 @@ impl Fixture {
             config,
             base_url: BASE.to_owned(),
             store: store.clone(),
+            // The first octets of an entropy that is the same each time: every server here has this master key.
             master_key: MasterKey::generate(&*entropy),
             clock: clock.clone(),
             entropy,
-            log: Log::off(),
+            log,
         };
         let server = Server::build(parts).await.expect("a server");
         let router = server.router();

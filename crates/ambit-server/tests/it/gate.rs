@@ -147,6 +147,26 @@ async fn a_scope_that_was_taken_away_no_longer_opens_and_one_that_was_given_does
 }
 
 #[tokio::test]
+async fn a_bundle_of_the_admin_api_opens_what_it_includes() {
+    let fixture = Fixture::new().await;
+    let scope = json!({
+        "name": "support.read", "api": format!("{BASE}/api/v1/admin"), "kind": "coarse", "title": {"en": "Support"},
+        "description": {"en": "What support looks at"}, "includes": ["scopes:read", "features:read"],
+    });
+    fixture.made(Method::POST, "/scopes", &scope).await;
+    let client = application(&fixture, "support", json!({"allowed_scopes": ["support.read"]})).await;
+    let token = token(&fixture, &client, &[]).await;
+    assert_eq!(claims(&token)["scope"], "support.read");
+    for (path, status) in [("/scopes", 200), ("/features", 200), ("/keys", 403)] {
+        let answer = fixture.admin(&token, Method::GET, path, None).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text);
+    }
+    fixture.made(Method::PATCH, "/scopes/support.read", &json!({"includes": ["features:read"]})).await;
+    assert_eq!(fixture.admin(&token, Method::GET, "/scopes", None).await.status, 403, "includes are those of now");
+    assert_eq!(fixture.admin(&token, Method::GET, "/features", None).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_revoked_key_takes_its_tokens_with_it_at_every_door() {
     let fixture = Fixture::new().await;
     let old = fixture.root().await;

@@ -2,7 +2,7 @@
 //!
 //! 1. The [guard](ambit_resource_server::Guard) lets in who presents a good token of ours that holds a scope that opens the
 //!    route and is for this API. What it has to know is in this process: the [verifier](crate::verifier), and how callers stand
-//!    ([`Standings`]). Held is what the token carries *and* would be granted now. The scope is looked at before the audience:
+//!    (`hooks.rs`). Held is what the token carries *and* would be granted now. The scope is looked at before the audience:
 //!    a token that holds none of ours is for other APIs as well, and the scope is what its client has to mend.
 //! 2. Behind the scope stands the level of the application, narrowed by its roles and by the tenant the token names.
 //! 3. Only then is the body read, and what the handler answers is finished here.

@@ -173,9 +173,12 @@ async fn a_revoked_key_takes_its_tokens_with_it_at_every_door() {
     assert_eq!(fixture.admin(&old, Method::GET, "/keys", None).await.status, StatusCode::OK);
     assert!(is_active(&fixture, &old).await);
 
-    // Rotated, it verifies still; and a change elsewhere in the registry makes no difference.
+    // Rotated, it verifies still. A change elsewhere in the registry leaves the keys alone, and what they verified.
     fixture.made(Method::POST, "/keys/rotate", &json!({})).await;
+    let remembered = || fixture.server.app().verifier.verify_now(&old).expect("keys").expect("a good token");
+    let verified = remembered();
     fixture.made(Method::POST, "/features", &json!({"key": "x", "title": {"en": "X"}})).await;
+    assert!(Arc::ptr_eq(&verified, &remembered()), "not verified again");
     let new = fixture.root().await;
     assert_eq!(fixture.admin(&old, Method::GET, "/keys", None).await.status, StatusCode::OK);
 

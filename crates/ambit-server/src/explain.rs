@@ -12,7 +12,6 @@ use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::explain::{Explanation, Question};
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::verify::{self, Accepted, Validation, Verified};
-use uuid::Uuid;
 
 use crate::registry::Acting;
 use crate::routes;
@@ -125,8 +124,7 @@ async fn of_jti(app: &App, asker: &Asker, jti: &str) -> Result<Explanation, Unex
         ));
     };
     asked_about(app, asker, Some(&entry.issuance.client_id)).await?;
-    let at = moment_of(jti).unwrap_or(entry.at);
-    replay(app, &entry.issuance, at).await
+    replay(app, &entry.issuance, entry.at).await
 }
 
 async fn of_trace(app: &App, asker: &Asker, trace_id: &str) -> Result<Explanation, Unexplained> {
@@ -277,12 +275,6 @@ fn addresses(app: &App) -> Addresses<'_> {
 
 fn invalid(pointer: &'static str, message: String) -> Unexplained {
     Unexplained::Invalid { pointer, message }
-}
-
-/// A `jti` of ours is a UUIDv7 and tells when it was made.
-fn moment_of(jti: &str) -> Option<Timestamp> {
-    let (secs, nanos) = Uuid::parse_str(jti).ok()?.get_timestamp()?.to_unix();
-    Some(Timestamp::from_millis(i64::try_from(secs).ok()? * 1000 + i64::from(nanos) / 1_000_000))
 }
 
 const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;

@@ -14,6 +14,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ambit_core::entropy::moment_of;
 use ambit_core::store::journal::{Issuance, JournalBlock, RefusalRecord, SecretUse};
 use ambit_core::store::{Store, StoreError};
 use ambit_protocol::id::SecretId;
@@ -151,7 +152,7 @@ impl Journal {
     /// Those of the store.
     pub async fn find_token(&self, jti: &str) -> Result<Option<Entry>, StoreError> {
         let Ok(jti) = Uuid::parse_str(jti) else { return Ok(None) };
-        let Some(at) = moment(&jti) else { return Ok(None) };
+        let Some(at) = moment_of(&jti) else { return Ok(None) };
         self.settle().await;
         let blocks = self.store.journal_blocks(at, at, BLOCKS_AT_ONCE).await?;
         Ok(blocks.iter().find_map(|block| entries(block).find(|entry| entry.jti == jti)))
@@ -218,7 +219,7 @@ fn entries(block: &JournalBlock) -> impl Iterator<Item = Entry> + use<> {
             let jti = Uuid::from_slice(&octets[..16]).ok()?;
             let trace_id = TraceId::new(octets[16..32].try_into().ok()?)?;
             let place = u32::from_be_bytes(octets[32..].try_into().ok()?) as usize;
-            Some(Entry { jti, trace_id, at: moment(&jti)?, issuance: issuances.get(place)?.clone() })
+            Some(Entry { jti, trace_id, at: moment_of(&jti)?, issuance: issuances.get(place)?.clone() })
         })
         .collect();
     entries.into_iter()
@@ -339,12 +340,6 @@ impl Batch {
             entries: std::mem::take(&mut self.entries),
         })
     }
-}
-
-/// The moment in a UUIDv7 (RFC 9562 §5.7).
-fn moment(jti: &Uuid) -> Option<Timestamp> {
-    let (secs, nanos) = jti.get_timestamp()?.to_unix();
-    Some(Timestamp::from_millis(i64::try_from(secs).ok()? * 1000 + i64::from(nanos) / 1_000_000))
 }
 
 const ENTRY: usize = 36;

@@ -3,8 +3,10 @@
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
+use uuid::Uuid;
 
 use crate::client::{Client, Facts};
+use crate::entropy::moment_of;
 use crate::governance::catalogue::Catalogue;
 use crate::governance::decision::meets_every_rule;
 use crate::grants::check_tenant_is_open;
@@ -52,7 +54,7 @@ pub enum Inactive {
     Revoked,
     /// It was issued in the span that a restored backup does not know: what was revoked then is forgotten.
     LostInRestore,
-    /// Its client is gone, or another one of the same name was registered since.
+    /// Its client or its tenant is gone, or another one of the same name was registered since.
     ClientGone,
     /// Its client is disabled.
     ClientDisabled,
@@ -75,13 +77,22 @@ pub fn is_lost_in_restore(claims: &AccessTokenClaims, epoch: Option<RestoreEpoch
 /// [`Inactive`].
 pub fn check_standing(claims: &AccessTokenClaims, facts: &Facts) -> Result<(), Inactive> {
     let application = &facts.client.application;
-    if application.created_at.secs() > claims.iat {
+    // Names can be given again: a `client_id` by its registration, a slug with its tenant. What a token says of the one before
+    // is not true of the next.
+    let tenant_id = facts.tenant.as_ref().map(|tenant| tenant.tenant.id.to_string());
+    if application.created_at > minted_at(claims) || claims.tenant_id != tenant_id {
         return Err(Inactive::ClientGone);
     }
     if application.status == ambit_protocol::admin::application::ApplicationStatus::Disabled {
         return Err(Inactive::ClientDisabled);
     }
     check_tenant_is_open(facts).map_err(|_| Inactive::TenantShut)
+}
+
+/// When a token was minted. Its `jti` knows it better than `iat`, which has whole seconds: many a client is registered and used
+/// within one.
+fn minted_at(claims: &AccessTokenClaims) -> Timestamp {
+    Uuid::parse_str(&claims.jti).ok().as_ref().and_then(moment_of).unwrap_or_else(|| claims.issued_at())
 }
 
 /// What a token still holds: of the scopes it carries, those that would be granted now. A change never widens a token;

@@ -77,6 +77,7 @@ impl Server {
         let Parts { config, base_url, store, master_key, clock, entropy, log } = parts;
         let vault = Arc::new(Vault::new(&master_key)?);
         let limits = Limits {
+            scope_name_chars: config.limits.scope_name_chars,
             scopes_per_request: config.limits.scopes_per_request,
             scope_parameter_bytes: config.limits.scope_bytes.get(),
             catalogue_scopes: config.limits.catalogue_scopes,

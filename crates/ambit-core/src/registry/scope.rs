@@ -208,6 +208,12 @@ fn patched(before: &Scope, body: PatchScope) -> Scope {
 /// Everything that must hold for a scope, whether it is new or changed.
 async fn check(edit: &Edit<'_>, scope: &Scope, before: Option<&Scope>) -> Result<Faults, RegistryError> {
     let mut faults = Faults::default();
+    let max = edit.settings.limits.scope_name_chars;
+    faults.add_unless(
+        before.is_some() || scope.name.as_str().len() <= max,
+        "/name",
+        &format!("is longer than scope_name_chars allows: {max}"),
+    );
     check_grants(&mut faults, scope);
     check_deprecation(edit, &mut faults, scope, before).await?;
     check_members(edit, &mut faults, scope, before).await?;

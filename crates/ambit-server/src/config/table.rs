@@ -181,10 +181,10 @@ sections! {
         scope_bytes: ByteSize = Some("16 KiB"), from "128 B" to "1 MiB";
         /// The most scopes in the catalogue.
         catalogue_scopes: usize = Some("10000"), from "100" to "100000";
-        /// The most members of a bundle.
-        bundle_members: usize = Some("1000"), from "1" to "10000";
+        /// The most members of a bundle. The built-in ones have up to twelve.
+        bundle_members: usize = Some("1000"), from "16" to "10000";
         /// The most allowed scopes of an application.
-        allowed_scopes: usize = Some("2000"), from "1" to "10000";
+        allowed_scopes: usize = Some("2000"), from "16" to "10000";
     }
 
     /// How often a client or an address may fail: wrong credentials, bad tokens. Only failures count. Whoever has failed too

@@ -12,6 +12,11 @@ use crate::page::{self, Page};
 pub enum Refusal {
     /// The request cannot be read: the text names the parameter and the rule.
     InvalidRequest(String),
+    /// More than the endpoint reads.
+    BodyTooLarge {
+        /// The limit, in octets.
+        max: usize,
+    },
     /// The client did not authenticate. Why is for the log alone.
     Unauthenticated(AuthenticationFailure),
     /// The right credentials at the wrong issuer.
@@ -69,6 +74,8 @@ pub enum Refusal {
 pub enum AuthenticationFailure {
     /// No credentials at all.
     Missing,
+    /// By a way that no client authenticates here: which.
+    UnsupportedMethod(String),
     /// No client of that identifier.
     UnknownClient,
     /// None of its live secrets.
@@ -91,6 +98,7 @@ impl AuthenticationFailure {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Missing => "credentials_missing",
+            Self::UnsupportedMethod(_) => "method_unsupported",
             Self::UnknownClient => "client_unknown",
             Self::WrongSecret => "secret_wrong",
             Self::ExpiredSecret => "secret_expired",
@@ -127,6 +135,14 @@ impl Refusal {
         };
         match self {
             Self::InvalidRequest(text) => told(ErrorCode::InvalidRequest, text.clone(), &page::INVALID_REQUEST),
+            Self::BodyTooLarge { max } => Told {
+                status: page::PAYLOAD_TOO_LARGE.status,
+                ..told(
+                    ErrorCode::InvalidRequest,
+                    format!("the body is longer than {max} bytes"),
+                    &page::PAYLOAD_TOO_LARGE,
+                )
+            },
             // RFC 6749 §5.2; one text for every cause, so that nobody learns which clients exist.
             Self::Unauthenticated(_) => {
                 told(ErrorCode::InvalidClient, "client authentication failed".to_owned(), &page::INVALID_CLIENT)
@@ -196,6 +212,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InvalidRequest(_) => "invalid_request",
+            Self::BodyTooLarge { .. } => "body_too_large",
             Self::Unauthenticated(failure) => failure.code(),
             Self::WrongIssuer { .. } => "wrong_issuer",
             Self::GrantNotAllowed { .. } => "grant_not_allowed",

@@ -212,6 +212,14 @@ pub fn table() -> Vec<Route> {
         issuer.add(&get, "/connect/scopes", None, client, "List what a client may ask for", oauth::scopes::scopes);
         issuer.add(
             &post,
+            "/connect/scopes",
+            None,
+            client,
+            "List what a client may ask for, with its credentials in the body",
+            oauth::scopes::scopes,
+        );
+        issuer.add(
+            &post,
             "/connect/explain",
             None,
             client,

@@ -9,6 +9,7 @@ use ambit_protocol::explain::Question;
 use ambit_protocol::params::{ParamRules, Params};
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
@@ -28,7 +29,7 @@ pub async fn ask(
     Extension(context): Extension<RequestContext>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let answer = Answer::new(&app, context.trace_id, uri.path());
     let call = call(app.clone(), issuer, context, uri, headers, body);
@@ -52,8 +53,9 @@ async fn asked(call: &Call) -> Result<(String, Question), Refused> {
     let unreadable =
         |error: serde_json::Error| Refusal::InvalidRequest(format!("the question cannot be read: {error}"));
     let (client, question) = if is_json {
+        call.refuse_in_query(RULES)?;
         let none = Params::parse(b"", ParamRules::new(CLIENT_PARAMS)).map_err(super::malformed)?;
-        (call.client(&none).await?, serde_json::from_slice(&call.body).map_err(unreadable)?)
+        (call.client(&none).await?, serde_json::from_slice(call.body()?).map_err(unreadable)?)
     } else {
         let params = call.form(RULES)?;
         let client = call.client(&params).await?;

@@ -10,6 +10,7 @@ use ambit_protocol::introspection::{IntrospectionRequest, IntrospectionResponse}
 use ambit_protocol::scope;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
@@ -27,7 +28,7 @@ pub async fn introspect(
     Extension(context): Extension<RequestContext>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let call = call(app, issuer, context, uri, headers, body);
     match looked_at(&call).await {

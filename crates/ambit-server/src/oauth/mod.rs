@@ -20,7 +20,8 @@ use ambit_protocol::params::{ParamRules, Params, ParamsError};
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::token::TokenRequestError;
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Uri, header};
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 
 use crate::issuer::Issuer;
 use crate::limits::{Caller, Outcome, TooManyFailures};
@@ -36,7 +37,7 @@ pub struct Call {
     context: RequestContext,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
     now: Timestamp,
 }
 
@@ -52,24 +53,36 @@ impl Call {
                     .to_owned(),
             ));
         }
-        // RFC 6749 §2.3.1: credentials "MUST NOT be included in the request URI"; nor is anything else read from there.
-        if let Some(query) = self.uri.query() {
-            Params::refuse_in_query(query.as_bytes(), rules).map_err(malformed)?;
-        }
-        Params::parse(&self.body, rules).map_err(malformed)
+        self.refuse_in_query(rules)?;
+        Params::parse(self.body()?, rules).map_err(malformed)
+    }
+
+    /// The body, if it is no longer than an endpoint reads.
+    fn body(&self) -> Result<&Bytes, Refusal> {
+        self.body.as_ref().map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Refusal::BodyTooLarge { max: self.app.config.limits.body_bytes.get() },
+            _ => Refusal::InvalidRequest("the body ended before it was whole".to_owned()),
+        })
+    }
+
+    /// RFC 6749 §2.3.1: credentials "MUST NOT be included in the request URI"; nor is anything else read from there.
+    fn refuse_in_query(&self, rules: ParamRules) -> Result<(), Refusal> {
+        let query = self.uri.query().unwrap_or_default();
+        Params::refuse_in_query(query.as_bytes(), rules).map_err(malformed)
     }
 
     /// Who asks. Failures are counted, and answered no faster than [`FAILURE_TIME`] whatever they were.
     async fn authenticate(&self, params: &Params<'_>) -> Result<AuthenticatedClient, Refused> {
         let authorization = self.headers.get_all(header::AUTHORIZATION);
-        let presented = PresentedCredentials::from_request(
-            authorization.iter().map(http::HeaderValue::as_bytes),
-            params,
-        )
-        .map_err(|error| match error.code() {
-            ErrorCode::InvalidClient => Refusal::Unauthenticated(AuthenticationFailure::Assertion(error.to_string())),
-            _ => Refusal::InvalidRequest(error.to_string()),
-        })?;
+        let presented =
+            PresentedCredentials::from_request(authorization.iter().map(http::HeaderValue::as_bytes), params).map_err(
+                |error| match error.code() {
+                    ErrorCode::InvalidClient => {
+                        Refusal::Unauthenticated(AuthenticationFailure::UnsupportedMethod(error.to_string()))
+                    }
+                    _ => Refusal::InvalidRequest(error.to_string()),
+                },
+            )?;
         let client_id = claimed_client_id(&presented).map_err(Refusal::Unauthenticated)?;
         let failures = &self.app.failures;
         let caller = Caller { client_id: Some(&client_id), address: self.context.client_address };
@@ -116,7 +129,7 @@ pub(crate) fn call(
     context: RequestContext,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Call {
     let now = app.clock.now();
     Call { app, issuer, context, uri, headers, body, now }

@@ -9,6 +9,7 @@ use ambit_protocol::time::Timestamp;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 
@@ -24,7 +25,7 @@ pub async fn revoke(
     Extension(context): Extension<RequestContext>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let call = call(app, issuer, context, uri, headers, body);
     match revoked(&call).await {

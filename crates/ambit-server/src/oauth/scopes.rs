@@ -1,4 +1,6 @@
 //! `GET {issuer}/connect/scopes`: what a client may ask for, here and now (scopes.md §6).
+//!
+//! A client that authenticates otherwise than by the Authorization header sends a form by `POST`, as to every other endpoint.
 
 use ambit_core::client::Facts;
 use ambit_core::governance::decision::meets_every_rule;
@@ -11,7 +13,8 @@ use ambit_protocol::params::{ParamRules, Params};
 use ambit_protocol::time::Timestamp;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri, header};
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
@@ -36,23 +39,31 @@ pub async fn scopes(
     State(app): State<App>,
     issuer: Issuer,
     Extension(context): Extension<RequestContext>,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let call = call(app, issuer, context, uri, headers, Bytes::new());
-    match listed(&call).await {
+    let call = call(app, issuer, context, uri, headers, body);
+    match listed(&call, &method).await {
         Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
         Err(refused) => refused.answer(&call).await,
     }
 }
 
-async fn listed(call: &Call) -> Result<Grantable, Refused> {
-    // RFC 6749 §2.3.1: no credentials in the URI. Tenant and unit may stand there.
-    let query = call.uri.query().unwrap_or_default().as_bytes();
-    Params::refuse_in_query(query, ParamRules::new(CLIENT_PARAMS)).map_err(malformed)?;
-    let params = Params::parse(query, ParamRules::new(&["tenant", "unit"])).map_err(malformed)?;
-    let none = Params::parse(b"", ParamRules::new(CLIENT_PARAMS)).map_err(malformed)?;
-    let client = call.client(&none).await?;
+async fn listed(call: &Call, method: &Method) -> Result<Grantable, Refused> {
+    let (params, client) = if method == Method::POST {
+        let params = call.form(FORM)?;
+        let client = call.client(&params).await?;
+        (params, client)
+    } else {
+        // RFC 6749 §2.3.1: no credentials in the URI. Tenant and unit may stand there.
+        call.refuse_in_query(ParamRules::new(CLIENT_PARAMS))?;
+        let query = call.uri.query().unwrap_or_default().as_bytes();
+        let params = Params::parse(query, ParamRules::new(&["tenant", "unit"])).map_err(malformed)?;
+        let none = Params::parse(b"", ParamRules::new(CLIENT_PARAMS)).map_err(malformed)?;
+        (params, call.client(&none).await?)
+    };
     let facts = facts(call, &client, params.get("tenant"), params.get("unit")).await?;
     Ok(Grantable { client_id: client.application.client_id.to_string(), scopes: grantable(&facts, call.now) })
 }
@@ -94,3 +105,6 @@ pub fn grantable(facts: &Facts, now: Timestamp) -> Vec<GrantableScope> {
         })
         .collect()
 }
+
+const FORM: ParamRules =
+    ParamRules::new(&["tenant", "unit", "client_id", "client_secret", "client_assertion", "client_assertion_type"]);

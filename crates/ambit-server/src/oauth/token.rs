@@ -17,6 +17,7 @@ use ambit_protocol::admin::tenant::TenantStatus;
 use ambit_protocol::token::{TokenRequest, TokenResponse};
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
@@ -35,7 +36,7 @@ pub async fn token(
     Extension(context): Extension<RequestContext>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let call = call(app, issuer, context, uri, headers, body);
     match issue(&call).await {

@@ -90,6 +90,8 @@ pub enum AuthenticationFailure {
     Assertion(String),
     /// The assertion was used before.
     AssertionReplayed,
+    /// The keys are not to be had where the client publishes them.
+    KeysUnavailable,
 }
 
 impl AuthenticationFailure {
@@ -106,6 +108,7 @@ impl AuthenticationFailure {
             Self::Disabled => "client_disabled",
             Self::Assertion(_) => "assertion_invalid",
             Self::AssertionReplayed => "assertion_replayed",
+            Self::KeysUnavailable => "keys_unavailable",
         }
     }
 }

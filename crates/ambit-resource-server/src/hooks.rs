@@ -163,14 +163,17 @@ pub const EXPLAIN_TIME: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Tells the moment. Cloning shares it.
 #[derive(Clone)]
-pub(crate) struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    pub(crate) fn new(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+    /// From a function that tells it.
+    pub fn new(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(clock))
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         (self.0)()
     }
 }

@@ -13,12 +13,16 @@ mod layer;
 mod metadata;
 pub mod pages;
 mod presented;
-mod refresh;
+// Not for others: the authorization server keeps its clients' keys with it.
+#[doc(hidden)]
+pub mod refresh;
 mod require;
 mod server;
 mod verify;
 
 pub use denial::Denied;
+#[doc(hidden)]
+pub use hooks::Clock;
 pub use hooks::{
     BoxFuture, Bundles, EXPLAIN_TIME, Explain, Good, Implied, Keys, NotGood, Shortfall, Standing, StandingCheck,
     TokenStatus, Withdrawn,

@@ -63,7 +63,7 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`].
 pub async fn prepare(store: &dyn Store, start: &Start<'_>) -> Result<(), StartError> {
-    let settings = Settings { limits: start.limits, base_url: start.base_url.to_owned() };
+    let settings = Settings { limits: start.limits, base_url: start.base_url.to_owned(), ..Settings::default() };
     let identifier: ApiIdentifier =
         format!("{}/api/v1/admin", start.base_url).parse().map_err(StartError::PublicUrl)?;
     let bootstrap = start.bootstrap.map(bootstrap_application).transpose()?;
@@ -127,6 +127,7 @@ fn bootstrap_application((client_id, secret): (&str, &str)) -> Result<(CreateApp
         token_lifetime_secs: None,
         token_endpoint_auth_method: None,
         jwks: None,
+        jwks_uri: None,
     };
     Ok((body, secret))
 }

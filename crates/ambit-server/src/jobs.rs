@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ambit_core::reach::Reach;
 use ambit_core::registry::key::{self, NewKey, NewKeyError};
-use ambit_core::registry::{Edit, Power, RegistryError, Settings};
+use ambit_core::registry::{Edit, Power, RegistryError};
 use ambit_core::store::{ChangeContext, Filter, StoreError, noun};
 use ambit_protocol::admin::key::{Key, KeyState};
 use ambit_protocol::time::Timestamp;
@@ -96,7 +96,7 @@ pub async fn rotate_keys(app: &App, now: Timestamp) -> Result<(), RotateError> {
         made.push(NewKey::make(key.algorithm, now, &app.vault, &*app.entropy)?);
     }
     let power = Power::system("system");
-    let settings = Settings { limits: app.limits, base_url: app.base_url.clone() };
+    let settings = app.settings();
     let context = ChangeContext { actor: "system".to_owned(), at: now, trace_id: None };
     let transaction = app.store.begin(context).await?;
     let edit = Edit { tx: &*transaction, power: &power, settings: &settings, entropy: &*app.entropy };

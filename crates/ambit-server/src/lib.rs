@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod oauth;
 pub mod openapi;
+pub mod outbound;
 pub mod problem;
 pub mod registry;
 pub mod revocations;

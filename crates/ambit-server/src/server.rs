@@ -20,6 +20,7 @@ use crate::journal::{self, Journal};
 use crate::limits::Failures;
 use crate::logs::Log;
 use crate::metrics::Metrics;
+use crate::outbound::KeySets;
 use crate::registry::{Capacity, LoadError, Registry};
 use crate::revocations::Revocations;
 use crate::routes;
@@ -116,6 +117,7 @@ impl Server {
             metrics: Metrics::new(config.metrics.clients, config.metrics.scopes),
             places: tokio::sync::Semaphore::new(config.limits.concurrency),
             log,
+            key_sets: KeySets::new(&config.outbound, clock.clone()),
             verified_tokens: VerifiedTokens::new(VERIFIED_TOKENS),
             config,
             clock,

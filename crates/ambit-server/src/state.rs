@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ambit_core::entropy::Entropy;
 use ambit_core::keys::Vault;
 use ambit_core::limits::Limits;
+use ambit_core::registry::Settings;
 use ambit_core::store::Store;
 use ambit_core::time::Clock;
 use ambit_protocol::jose::Algorithm;
@@ -15,6 +16,7 @@ use crate::journal::Journal;
 use crate::limits::Failures;
 use crate::logs::Log;
 use crate::metrics::Metrics;
+use crate::outbound::KeySets;
 use crate::registry::Registry;
 use crate::revocations::Revocations;
 use crate::verified_tokens::VerifiedTokens;
@@ -56,6 +58,8 @@ pub struct Inner {
     pub places: tokio::sync::Semaphore,
     /// One line for each request.
     pub log: Log,
+    /// The keys that clients publish themselves.
+    pub key_sets: KeySets,
     /// Tokens whose signature was verified lately.
     pub verified_tokens: VerifiedTokens,
 }
@@ -65,6 +69,16 @@ impl App {
     #[must_use]
     pub fn new(inner: Inner) -> Self {
         Self(Arc::new(inner))
+    }
+
+    /// What the registry stays within.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            limits: self.limits,
+            base_url: self.base_url.clone(),
+            loopback_jwks_uris: self.config.outbound.loopback,
+        }
     }
 
     /// Whether an issuer is the platform's or a tenant's of this server. Compared whole, never by its beginning alone.

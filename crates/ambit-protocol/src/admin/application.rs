@@ -11,6 +11,7 @@ use super::text::{ClientId, Name};
 use crate::client::TokenEndpointAuthMethod;
 use crate::id::{ApplicationId, PartnerId, TenantId};
 use crate::jose::JwkSet;
+use crate::jwks_uri::JwksUri;
 use crate::origin::Origin;
 use crate::redirect_uri::RedirectUri;
 use crate::scope::ScopeToken;
@@ -57,6 +58,9 @@ pub struct Application {
     pub token_endpoint_auth_method: TokenEndpointAuthMethod,
     /// The public keys of `private_key_jwt`.
     pub jwks: Option<JwkSet>,
+    /// Where it publishes them itself; never beside `jwks` (RFC 7591 §2).
+    #[serde(default)]
+    pub jwks_uri: Option<JwksUri>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -237,6 +241,9 @@ pub struct CreateApplication {
     /// The public keys of `private_key_jwt`.
     #[serde(default)]
     pub jwks: Option<JwkSet>,
+    /// Where it publishes them itself, in place of `jwks`: an https URL (RFC 7591 §2).
+    #[serde(default)]
+    pub jwks_uri: Option<JwksUri>,
 }
 
 /// The answer to a registration: the application and, once, its secret.
@@ -293,6 +300,9 @@ pub struct PatchApplication {
     /// The public keys of `private_key_jwt`.
     #[serde(default, deserialize_with = "present")]
     pub jwks: Option<Option<JwkSet>>,
+    /// Where it publishes them itself. To move from one to the other, send both and one of them as `null`.
+    #[serde(default, deserialize_with = "present")]
+    pub jwks_uri: Option<Option<JwksUri>>,
 }
 
 /// Adds one scope to the allowed ones.

@@ -13,8 +13,8 @@ use ambit_core::client::Facts;
 use ambit_core::page;
 use ambit_core::reach::Reach;
 use ambit_core::refusal::shut_page;
+use ambit_core::registry::Power;
 use ambit_core::registry::builtin::{ADMIN_READ, ADMIN_WRITE};
-use ambit_core::registry::{Power, Settings};
 use ambit_core::store::{Filter, noun};
 use ambit_core::tokens::introspect::{Inactive, check_standing, is_lost_in_restore, still_carried};
 use ambit_protocol::admin::administrator::Administrator;
@@ -68,7 +68,7 @@ pub async fn gate(app: App, needs: Needs, request: Request, next: Next) -> Respo
     let admin = Admin::new(Call {
         reach_text: format!("{:?}", entered.power.reach),
         power: entered.power.clone(),
-        settings: Settings { limits: app.limits, base_url: app.base_url.clone() },
+        settings: app.settings(),
         method: parts.method.clone(),
         path: path.clone(),
         query: parts.uri.query().unwrap_or_default().to_owned(),

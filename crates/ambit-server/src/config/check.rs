@@ -29,6 +29,10 @@ pub(super) fn contradictions(config: &Config) -> Vec<Fault> {
             place.demo && config.metrics.listen.is_some_and(|listen| !is_loopback(listen.ip())),
             "demo is on and metrics.listen is not a loopback address",
         ),
+        (
+            config.outbound.loopback && !loopback,
+            "outbound.loopback is on and listen is not a loopback address: clients could have this machine's own services read",
+        ),
         (config.tls.cert.is_some() != config.tls.key.is_some(), "tls.cert and tls.key must be set together"),
         (
             config.metrics.listen.is_some_and(|listen| listen == place.listen && listen.port() != 0),

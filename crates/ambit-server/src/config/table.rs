@@ -227,6 +227,18 @@ sections! {
         overlap: Duration = Some("7 days"), from "1 min" to "90 days";
     }
 
+    /// What the server fetches from elsewhere: the keys of clients that are registered with a `jwks_uri`, and nothing else. Only
+    /// by https, only from addresses of the public internet, never through a proxy, and no redirect is followed.
+    Outbound = "outbound" {
+        /// Lets a `jwks_uri` lead to this machine itself, by http too. For tests and development; `listen` must then be a
+        /// loopback address.
+        loopback: bool = Some("false");
+        /// How long one fetch may take, from looking up the name to the last octet.
+        timeout: Duration = Some("3 s"), from "100 ms" to "5 s";
+        /// The largest key set that is read.
+        body_bytes: ByteSize = Some("256 KiB"), from "1 KiB" to "4 MiB";
+    }
+
     /// Prometheus metrics.
     Metrics = "metrics" {
         /// An address of its own for `/metrics`. Unset: `/metrics` is on the main address when that is reachable from this

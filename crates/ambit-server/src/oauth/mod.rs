@@ -89,7 +89,8 @@ impl Call {
         failures.check(caller, self.now).map_err(too_many)?;
         let client = self.app.registry.client(&client_id).await.map_err(unavailable)?;
         let issuer = self.issuer.url(&self.app.base_url);
-        match authenticate(&presented, client.clone(), &issuer, self.now, &*self.app.store).await {
+        let app = &self.app;
+        match authenticate(&presented, client.clone(), &issuer, self.now, &*app.store, &app.key_sets).await {
             Ok(client) => failures.settle(caller, Outcome::Right, self.now).map(|()| client).map_err(too_many),
             Err(AuthenticationError::Store(error)) => Err(unavailable(error).into()),
             Err(AuthenticationError::Failed(failure)) => {

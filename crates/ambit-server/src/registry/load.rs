@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ambit_core::client::{Client, StoredSecret, TenantFacts};
+use ambit_core::client::{Client, ClientKeys, StoredSecret, TenantFacts};
 use ambit_core::governance::catalogue::Catalogue;
 use ambit_core::governance::ceiling::Ceiling;
 use ambit_core::keys::KeyRingError;
@@ -85,11 +85,14 @@ pub(super) async fn client(store: &dyn Store, client_id: &str) -> Result<Option<
         let hash = row.sealed.as_deref().and_then(SecretHash::from_bytes).ok_or_else(corrupt)?;
         secrets.push(StoredSecret { id: secret.id, hash, expires_at: secret.expires_at });
     }
-    let keys = application.jwks.as_ref().map(VerifyingKeys::new).transpose().map_err(|error| StoreError::Corrupt {
-        resource: Resource::Application,
-        id: id.clone(),
-        source: error.into(),
+    let registered = application.jwks.as_ref().map(VerifyingKeys::new).transpose().map_err(|error| {
+        StoreError::Corrupt { resource: Resource::Application, id: id.clone(), source: error.into() }
     })?;
+    let keys = match (registered, &application.jwks_uri) {
+        (Some(keys), _) => Some(ClientKeys::Registered(keys)),
+        (None, Some(uri)) => Some(ClientKeys::Published(uri.clone())),
+        (None, None) => None,
+    };
     let partner_status = partner_status(store, application.partner_id).await?;
     Ok(Some(CachedClient {
         client: Arc::new(Client { application, secrets, keys, partner_status }),

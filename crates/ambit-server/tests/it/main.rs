@@ -3,6 +3,9 @@
 mod operations;
 
 mod admin_api;
+mod forge;
+mod journal;
 mod oauth;
 mod seeds;
+mod store;
 mod support;

@@ -33,7 +33,11 @@ pub(crate) struct TestClock(AtomicI64);
 
 impl TestClock {
     pub(crate) fn advance_secs(&self, secs: i64) {
-        self.0.fetch_add(secs * 1000, Ordering::SeqCst);
+        self.advance_millis(secs * 1000);
+    }
+
+    pub(crate) fn advance_millis(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
@@ -82,6 +86,11 @@ impl Fixture {
 
     /// With a configuration file.
     pub(crate) async fn with(file: &str) -> Self {
+        Self::with_store(file, |store| store).await
+    }
+
+    /// With a configuration file, and the store in a coat of the test's.
+    pub(crate) async fn with_store(file: &str, coat: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let store = SqlStore::open(&StoreConfig::data_dir(dir.path())).await.expect("a database");
         store.migrate().await.expect("a schema");
@@ -96,7 +105,7 @@ impl Fixture {
         let config = Config::load(&sources).expect("a configuration");
         let clock = Arc::new(TestClock(AtomicI64::new(START * 1000)));
         let entropy = Arc::new(TestEntropy::default());
-        let store: Arc<dyn Store> = Arc::new(store);
+        let store = coat(Arc::new(store));
         let parts = Parts {
             config,
             base_url: BASE.to_owned(),

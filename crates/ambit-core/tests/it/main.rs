@@ -3,4 +3,5 @@
 mod decisions;
 mod explanations;
 mod invariant;
+mod refusals;
 mod support;

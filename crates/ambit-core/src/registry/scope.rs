@@ -20,6 +20,10 @@ use crate::store::{By, Filter, Reads};
 /// [`RegistryError::Invalid`]; [`Forbidden::OwnedAbove`](super::Forbidden::OwnedAbove) for somebody else's API;
 /// [`Conflict::LimitReached`]; [`Conflict::Taken`].
 pub async fn create(edit: &Edit<'_>, body: CreateScope) -> Result<Scope, RegistryError> {
+    if body.name.as_str() == RESERVED {
+        // Whoever registered it could neither read nor change it again.
+        return Err(RegistryError::invalid("/name", "is reserved: /scopes/recommended-sets is something else"));
+    }
     insert(edit, body, edit.tx.revision()).await
 }
 
@@ -401,6 +405,9 @@ fn built_in(scope: &Scope) -> RegistryError {
     let why = "only its title, its description and whether it is advertised can be changed";
     Conflict::BuiltIn { what: format!("scope '{}'", scope.name), why }.into()
 }
+
+/// The path beside `/scopes/{name}` that is no scope's.
+const RESERVED: &str = "recommended-sets";
 
 /// How many users of a scope a refusal names.
 const SHOWN: usize = 20;

@@ -43,6 +43,16 @@ pub enum Unexplained {
     Store(StoreError),
 }
 
+impl Unexplained {
+    /// What is not for the asker reads as what is not there.
+    fn or_absent(self, absent: impl Fn() -> Self) -> Self {
+        match self {
+            Self::NotFound(_) => absent(),
+            other => other,
+        }
+    }
+}
+
 impl From<StoreError> for Unexplained {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
@@ -119,20 +129,21 @@ pub async fn denied(
 }
 
 async fn of_jti(app: &App, asker: &Asker, jti: &str) -> Result<Explanation, Unexplained> {
-    let Some(entry) = app.journal.find_token(jti).await? else {
-        return Err(Unexplained::NotFound(
-            "no token of this jti is recorded: it is unknown, or older than the journal".to_owned(),
-        ));
+    let unknown = || {
+        Unexplained::NotFound("no token of this jti is recorded: it is unknown, or older than the journal".to_owned())
     };
-    asked_about(app, asker, Some(&entry.issuance.client_id)).await?;
+    let entry = app.journal.find_token(jti).await?.ok_or_else(unknown)?;
+    // Whose it is, is not told to those who may not ask about it.
+    asked_about(app, asker, Some(&entry.issuance.client_id)).await.map_err(|it| it.or_absent(unknown))?;
     let at = moment_of(jti).unwrap_or(entry.at);
     replay(app, &entry.issuance, at).await
 }
 
 async fn of_trace(app: &App, asker: &Asker, trace_id: &str) -> Result<Explanation, Unexplained> {
     let found = app.journal.find_trace(trace_id).await?;
+    let unknown = || unknown_trace(found.searched_back_to);
     if let Some(entry) = found.tokens.first() {
-        asked_about(app, asker, Some(&entry.issuance.client_id)).await?;
+        asked_about(app, asker, Some(&entry.issuance.client_id)).await.map_err(|it| it.or_absent(unknown))?;
         return replay(app, &entry.issuance, entry.at).await;
     }
     if let Some(refusal) = found.refusals.first() {
@@ -143,7 +154,7 @@ async fn of_trace(app: &App, asker: &Asker, trace_id: &str) -> Result<Explanatio
                 _ => Err(unknown_trace(found.searched_back_to)),
             };
         };
-        asked_about(app, asker, Some(client_id)).await?;
+        asked_about(app, asker, Some(client_id)).await.map_err(|it| it.or_absent(unknown))?;
         let detail: serde_json::Value = serde_json::from_str(&refusal.detail).unwrap_or_default();
         let request = detail.get("request").filter(|request| !request.is_null());
         if let Some(issuance) = request.and_then(|request| serde_json::from_value::<Issuance>(request.clone()).ok()) {

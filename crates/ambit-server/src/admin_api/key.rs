@@ -2,7 +2,7 @@
 
 use ambit_core::reach::Reach;
 use ambit_core::registry::key::{self, NewKey, VERIFY_SECS};
-use ambit_core::registry::{Forbidden, see};
+use ambit_core::registry::{Access, Forbidden, see};
 use ambit_core::store::Filter;
 use ambit_core::store::noun;
 use ambit_protocol::admin::Page;
@@ -20,6 +20,8 @@ pub async fn show(admin: Admin, At(id): At) -> Answered<Shown<Key>> {
 }
 
 pub async fn rotate(admin: Admin, Body(body): Body<RotateKeys>) -> Answered<Plain<Page<Key>>> {
+    // Asked here already: for whoever sees no key there would be none to rotate, and nothing to refuse.
+    require_platform(&admin)?;
     let algorithms = match body.algorithm {
         Some(algorithm) => vec![algorithm],
         None => in_use(&admin).await?,
@@ -57,12 +59,20 @@ async fn in_use(admin: &Admin) -> Result<Vec<Algorithm>, Stop> {
     Ok(algorithms)
 }
 
+fn require_platform(admin: &Admin) -> Result<(), Forbidden> {
+    match (admin.reach(), admin.power().access) {
+        (Reach::Platform, Access::Write) => Ok(()),
+        (Reach::Platform, Access::Read) => Err(Forbidden::ReadOnly),
+        (Reach::Partner(_) | Reach::Tenant(..), _) => {
+            Err(Forbidden::PlatformOnly { what: "rotate and revoke signing keys" })
+        }
+    }
+}
+
 /// Makes a key before the change is begun, on a thread of its own: an RSA key takes a while, and nobody else should wait.
 async fn make(admin: &Admin, algorithm: Algorithm) -> Result<NewKey, Stop> {
     // Who may not rotate does not get to keep a thread busy either.
-    if admin.reach() != Reach::Platform {
-        return Err(Forbidden::PlatformOnly { what: "rotate and revoke signing keys" }.into());
-    }
+    require_platform(admin)?;
     let app = admin.app().clone();
     let made = tokio::task::spawn_blocking(move || NewKey::make(algorithm, app.clock.now(), &app.vault, &*app.entropy));
     made.await.map_err(|error| Stop::Internal(Box::new(error)))?.map_err(|error| Stop::Internal(Box::new(error)))

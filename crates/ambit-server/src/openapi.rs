@@ -288,6 +288,24 @@ mod tests {
     }
 
     #[test]
+    fn only_what_may_be_taken_away_may_be_null() {
+        let document = document();
+        let is_nullable = |schema: &str, name: &str| {
+            let property = &document["components"]["schemas"][schema]["properties"][name];
+            assert!(property.is_object() && property["description"].is_string(), "{schema} {name}: {property}");
+            property.to_string().contains("\"null\"")
+        };
+        for (schema, name) in [("PatchApplication", "allowed_scopes"), ("PatchTenant", "name"), ("PatchScope", "state")]
+        {
+            assert!(!is_nullable(schema, name), "{schema} {name}");
+        }
+        for (schema, name) in [("PatchApplication", "jwks"), ("PatchTenant", "plan_tier"), ("PatchScope", "feature")] {
+            assert!(is_nullable(schema, name), "{schema} {name}");
+        }
+        assert_eq!(document["components"]["schemas"]["SetFeature"]["required"], json!(["enabled"]));
+    }
+
+    #[test]
     fn the_document_is_the_same_each_time() {
         assert_eq!(document().to_string(), document().to_string());
     }

@@ -261,34 +261,34 @@ impl fmt::Debug for CreatedApplication {
 #[serde(deny_unknown_fields)]
 pub struct PatchApplication {
     /// Name for people.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub name: Option<Name>,
     /// Whether it gets tokens at all.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub status: Option<ApplicationStatus>,
     /// The ceiling, as a whole.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub allowed_scopes: Option<Vec<ScopeToken>>,
     /// What happens to a request that asks for too much, or for nothing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub scope_policy: Option<ScopePolicy>,
     /// Where a browser may be sent back to.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub redirect_uris: Option<Vec<RedirectUri>>,
     /// Where a browser may be sent after a logout.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub post_logout_redirect_uris: Option<Vec<RedirectUri>>,
     /// Origins whose scripts may call us for it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub allowed_origins: Option<Vec<Origin>>,
     /// Which grants it may use.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub grant_types: Option<Vec<GrantType>>,
     /// How long its tokens live.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub token_lifetime_secs: Option<u32>,
     /// How it authenticates.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub token_endpoint_auth_method: Option<TokenEndpointAuthMethod>,
     /// The public keys of `private_key_jwt`.
     #[serde(default, deserialize_with = "present")]

@@ -73,10 +73,10 @@ pub struct CreatePartner {
 #[serde(deny_unknown_fields)]
 pub struct PatchPartner {
     /// Name for people.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub name: Option<Name>,
     /// Whether it is in business with us.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub status: Option<PartnerStatus>,
     /// Whom to write to.
     #[serde(default, deserialize_with = "present")]

@@ -52,10 +52,10 @@ pub struct CreateUnit {
 #[serde(deny_unknown_fields)]
 pub struct PatchUnit {
     /// Name for people.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub name: Option<Name>,
     /// `retailer`, `region`, …
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given")]
     pub kind: Option<Name>,
     /// The unit it is a part of; `null` makes it a part of the tenant itself.
     #[serde(default, deserialize_with = "super::present")]

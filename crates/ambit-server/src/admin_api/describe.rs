@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ambit_core::page::{self, Page as ErrorPage};
 use schemars::{JsonSchema, SchemaGenerator};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Created, Done, Gone, Plain, Shown, Stop};
@@ -98,10 +99,22 @@ fn describe_if_match(operation: &mut Operation) {
     operation.problems.push(&page::PRECONDITION_FAILED);
 }
 
-impl<T: JsonSchema> Argument for Patch<T> {
+impl<T: JsonSchema + DeserializeOwned> Argument for Patch<T> {
     fn describe(operation: &mut Operation, generator: &mut SchemaGenerator) {
         describe_if_match(operation);
         describe_body::<T>(operation, generator);
+        // Every member may be left out, and only some may be `null`: the type itself tells which.
+        let schema = generator.definitions_mut().get_mut(&*T::schema_name());
+        let properties = schema.and_then(|schema| schema.get_mut("properties")).and_then(Value::as_object_mut);
+        for (name, property) in properties.into_iter().flatten() {
+            if serde_json::from_value::<T>(json!({ name: null })).is_err() {
+                let description = property.as_object_mut().and_then(|property| property.remove("description"));
+                *property = without_null(property.take());
+                if let (Some(property), Some(description)) = (property.as_object_mut(), description) {
+                    property.insert("description".to_owned(), description);
+                }
+            }
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub async fn list(admin: Admin, list: List<OwnerFilters>) -> Answered<Plain<Page
 pub async fn create(admin: Admin, Body(body): Body<CreateApi>) -> Answered<Created<Api>> {
     let change = admin.begin().await?;
     let api = api::create(&change.edit(), body).await?;
-    change.commit(Created::new(api)).await
+    change.commit(Created(api)).await
 }
 
 pub async fn show(admin: Admin, At(id): At) -> Answered<Shown<Api>> {

@@ -7,9 +7,9 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Created, Done, Gone, Plain, Shown, Stop};
+use super::answer::{Added, Created, Done, Gone, Plain, Shown, Stop};
 use super::body::{Body, Patch};
-use super::call::{Admin, At, IfMatch};
+use super::call::{Admin, At, IfMatch, NamesInBody};
 use super::query::{DEFAULT_LIMIT, List, MAX_LIMIT, Query};
 
 /// An operation of the document while it is put together.
@@ -81,6 +81,12 @@ impl<T> Argument for At<T> {
 impl<T: JsonSchema> Argument for Body<T> {
     fn describe(operation: &mut Operation, generator: &mut SchemaGenerator) {
         describe_body::<T>(operation, generator);
+    }
+}
+
+impl Argument for NamesInBody {
+    fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
+        operation.problems.push(&page::NOT_FOUND);
     }
 }
 
@@ -195,14 +201,26 @@ fn without_null(mut schema: Value) -> Value {
 
 impl<T: JsonSchema> Described for Created<T> {
     fn describe(operation: &mut Operation, generator: &mut SchemaGenerator) {
-        let mut answer = json_answer::<T>("It was made.", generator);
-        answer["headers"] = json!({
-            "Location": { "description": "Where it is.", "schema": { "type": "string" } },
-            "ETag": etag(),
-        });
-        operation.answers.insert(201, answer);
-        operation.problems.extend([&page::CONFLICT, &page::FORBIDDEN]);
+        describe_new::<T>("It was made.", operation, generator);
     }
+}
+
+impl<T: JsonSchema> Described for Added<T> {
+    fn describe(operation: &mut Operation, generator: &mut SchemaGenerator) {
+        describe_new::<T>("It was added.", operation, generator);
+        let mut answer = json_answer::<T>("It was there already.", generator);
+        answer["headers"] = json!({ "ETag": etag() });
+        operation.answers.insert(200, answer);
+    }
+}
+
+fn describe_new<T: JsonSchema>(description: &str, operation: &mut Operation, generator: &mut SchemaGenerator) {
+    let mut answer = json_answer::<T>(description, generator);
+    answer["headers"] = json!({
+        "Location": { "description": "Where it is.", "schema": { "type": "string" } },
+        "ETag": etag(),
+    });
+    operation.answers.insert(201, answer);
 }
 
 impl<T: JsonSchema> Described for Shown<T> {
@@ -223,7 +241,6 @@ impl Described for Gone {
     fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
         describe_if_match(operation);
         operation.answers.insert(204, json!({ "description": "It is gone." }));
-        operation.problems.push(&page::CONFLICT);
     }
 }
 

@@ -2,7 +2,11 @@
 
 mod operations;
 
+mod access;
 mod admin_api;
+mod contract;
 mod oauth;
+mod samples;
 mod seeds;
 mod support;
+mod world;

@@ -10,6 +10,7 @@ use ambit_core::store::{ChangeContext, Store};
 use ambit_core::time::Clock;
 use ambit_protocol::time::Timestamp;
 use ambit_server::config::{Config, File, Sources};
+use ambit_server::first_start::{Start, prepare};
 use ambit_server::logs::Log;
 use ambit_server::server::{Parts, Server};
 use ambit_store::{SqlStore, StoreConfig};
@@ -57,6 +58,8 @@ impl Entropy for TestEntropy {
         }
     }
 }
+
+pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 
 pub(crate) struct Fixture {
     pub(crate) server: Server,
@@ -109,6 +112,22 @@ impl Fixture {
         let server = Server::build(parts).await.expect("a server");
         let router = server.router();
         Self { server, clock, store, router, _dir: dir }
+    }
+
+    /// What another start does with the same database and the same environment.
+    pub(crate) async fn start_again(&self) {
+        let app = self.server.app();
+        let start = Start {
+            base_url: BASE,
+            default_algorithm: app.default_algorithm,
+            limits: app.limits,
+            now: self.clock.now(),
+            vault: &app.vault,
+            entropy: &*app.entropy,
+            bootstrap: Some((ROOT, ROOT_SECRET)),
+        };
+        prepare(&*self.store, &start).await.expect("a start");
+        app.registry.catch_up().await.expect("the new facts");
     }
 
     /// Adds the retail catalogue, as the demonstration does.
@@ -165,15 +184,31 @@ impl Fixture {
 
     /// A call of the admin API.
     pub(crate) async fn admin(&self, token: &str, method: Method, path: &str, body: Option<&Value>) -> Answer {
-        let request = Request::builder()
-            .method(method)
+        match body {
+            Some(body) => self.admin_with(token, method, path, &[JSON], body.to_string()).await,
+            None => self.admin_with(token, method, path, &[], Body::empty()).await,
+        }
+    }
+
+    /// The same with headers and octets of the test's own.
+    pub(crate) async fn admin_with(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(&method)
             .uri(format!("/api/v1/admin{path}"))
             .header(header::AUTHORIZATION, format!("Bearer {token}"));
-        let request = match body {
-            Some(body) => request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
-            None => request.body(Body::empty()),
-        };
-        self.send(request.expect("a request")).await
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = self.send(request.body(body.into()).expect("a request")).await;
+        crate::contract::check(&method, path, &answer);
+        answer
     }
 
     /// A call of the admin API, as the administrator, that must succeed.

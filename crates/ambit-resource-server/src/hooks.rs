@@ -78,7 +78,7 @@ pub enum Withdrawn {
     #[error("the token was revoked; get a new one")]
     Revoked,
     /// It was issued in a span that a restored backup does not know, revocations included.
-    #[error("the token was issued in a span of time that a restored backup does not cover; get a new one")]
+    #[error("the token was issued before the server was restored from a backup; get a new one")]
     LostInRestore,
     /// Its client does not exist any more, or is disabled.
     #[error("the client that the token was issued to is disabled or gone")]

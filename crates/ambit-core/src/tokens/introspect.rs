@@ -50,7 +50,7 @@ pub const fn reach_of(client: &Client) -> Reach {
 pub enum Inactive {
     /// It was revoked.
     Revoked,
-    /// It was issued in the span that a restored backup does not know: what was revoked then is forgotten.
+    /// It was issued before a restore: what was revoked since the backup is forgotten.
     LostInRestore,
     /// Its client is gone, or another one of the same name was registered since.
     ClientGone,
@@ -60,13 +60,12 @@ pub enum Inactive {
     TenantShut,
 }
 
-/// Whether a token was issued in the span that a restored backup does not know.
+/// Whether a token was issued before the registry was restored from a backup. Whatever was revoked after the backup was made
+/// is forgotten, and that may be any token from before: none of them counts any more.
 #[must_use]
 pub fn is_lost_in_restore(claims: &AccessTokenClaims, epoch: Option<RestoreEpoch>) -> bool {
-    epoch.is_some_and(|epoch| {
-        // `iat` has whole seconds: the second of the backup may hold tokens of both sides, and counts as unknown.
-        (epoch.backup_at.secs()..epoch.restored_at.secs()).contains(&claims.iat)
-    })
+    // Both are whole seconds: a restore takes effect with the second after it.
+    epoch.is_some_and(|epoch| claims.iat < epoch.restored_at.secs())
 }
 
 /// Checks what a token's own text cannot tell, with the facts of now.

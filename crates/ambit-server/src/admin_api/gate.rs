@@ -180,7 +180,7 @@ fn verified(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Arc<AccessTo
         return Err(bad_token(app, "the token was revoked; get a new one".to_owned()).by(&claims));
     }
     if is_lost_in_restore(&claims, epoch) {
-        let text = "the token was issued in a span of time that a restored backup does not cover; get a new one";
+        let text = "the token was issued before the server was restored from a backup; get a new one";
         return Err(bad_token(app, text.to_owned()).by(&claims));
     }
     Ok(claims)

@@ -68,7 +68,11 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Body<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Stop> {
         let admin = Admin::from_request_parts(parts, state).await?;
-        read(parse(parts, admin.body())?).map(Self)
+        match parse(parts, admin.body())? {
+            object @ Value::Object(_) => read(object).map(Self),
+            // serde would take an array for it as well, member by member.
+            _ => Err(Stop::invalid("", "must be a JSON object")),
+        }
     }
 }
 

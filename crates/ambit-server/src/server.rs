@@ -171,8 +171,13 @@ impl Server {
             }
         };
         jobs.abort();
-        if let Err(error) = self.app.journal.flush().await {
-            tracing::error!(%error, "the last tokens could not be written into the journal");
+        match tokio::time::timeout(JOURNAL_PATIENCE, self.app.journal.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the last tokens could not be written into the journal"),
+            // A store that does not answer must not keep the server from stopping.
+            Err(_) => {
+                tracing::error!("the store does not answer: the last tokens could not be written into the journal");
+            }
         }
         self.app.log.flush();
         outcome
@@ -185,3 +190,5 @@ impl Server {
 }
 
 const VERIFIED_TOKENS: u64 = 20_000;
+/// How long a server that was told to stop waits for its journal to be written.
+const JOURNAL_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

@@ -141,9 +141,14 @@ fn each_link_of_the_chain_is_named_when_it_is_the_broken_one() {
 
 #[test]
 fn every_broken_link_is_mended_and_the_token_request_comes_last() {
-    let explanation = Case { allowed: "pos.read pos.write", asked: Some("pos.read"), ..Case::new() }.explain(&["pos:personal"]);
+    let explanation =
+        Case { allowed: "pos.read pos.write", asked: Some("pos.read"), ..Case::new() }.explain(&["pos:personal"]);
     let commands: Vec<&str> = explanation.fix.iter().map(|fix| fix.command.as_str()).collect();
-    let expected = ["/applications/till/allowed_scopes", "PATCH https://as.example/api/v1/admin/scopes/pos:personal", "/connect/token"];
+    let expected = [
+        "/applications/till/allowed_scopes",
+        "PATCH https://as.example/api/v1/admin/scopes/pos:personal",
+        "/connect/token",
+    ];
     assert_eq!(commands.len(), expected.len(), "{commands:#?}");
     for (command, expected) in commands.iter().zip(expected) {
         assert!(command.contains(expected), "{expected} is not in {command}");
@@ -155,7 +160,11 @@ fn an_unknown_scope_is_registered_where_it_was_asked_for_and_then_allowed() {
     let explanation = Case { aud: ADMIN, ..Case::new() }.explain(&["it's:new"]);
     let commands: Vec<&str> = explanation.fix.iter().map(|fix| fix.command.as_str()).collect();
     assert_eq!(commands.len(), 3, "{commands:#?}");
-    assert!(commands[0].contains(&format!(r#""api":"{ADMIN}""#)) && commands[0].contains(r"it'\''s:new"), "{}", commands[0]);
+    assert!(
+        commands[0].contains(&format!(r#""api":"{ADMIN}""#)) && commands[0].contains(r"it'\''s:new"),
+        "{}",
+        commands[0]
+    );
     assert!(commands[1].contains("/allowed_scopes"), "{}", commands[1]);
     // Nothing says which API: the reader does.
     let facts = facts(application("pos.read", json!({})), Receipts::On);

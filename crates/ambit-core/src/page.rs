@@ -128,6 +128,9 @@ pages! {
     BUILT_IN = "api/built-in", "It is built in", "built_in", 409,
         "It came with the server, which relies on it.",
         "Only its title, its description and whether it is advertised can be changed.";
+    NEXT_KEY_YOUNG = "api/next-key-young", "The next signing key is not known everywhere yet", "next_key_young", 409,
+        "A key signs only after it was published for keys.publish_ahead, so that whoever caches the key set knows it by then. The member signs_from says when that is.",
+        "Wait until then: the schedule rotates by itself. In a hurry repeat with \"force\": true (ambit keys rotate --now); resource servers that do not look for unknown keys then refuse new tokens until their caches are over. To withdraw a key that leaked: POST /api/v1/admin/keys/{id}/revoke.";
     NOT_HELD = "api/not-held", "Nobody can grant what they do not hold", "not_held", 403,
         "A scope of the admin API, a privileged scope or a role can be passed on only by somebody who holds it, or who administers the API it belongs to.",
         "An administrator above you makes this change.";

@@ -81,7 +81,7 @@ pub async fn prepare(store: &dyn Store, start: &Start<'_>) -> Result<(), StartEr
         tracing::warn!(scope = %name, "a built-in scope is left out: another API has a scope of this name");
     }
     for key in keys {
-        key::add(&edit, key).await?;
+        key::publish(&edit, key).await?;
     }
     if let Some((body, secret)) = bootstrap {
         // On the first start only: whoever can set the environment later must not be able to make an administrator.

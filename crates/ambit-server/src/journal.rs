@@ -12,6 +12,7 @@
 )]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ambit_core::store::journal::{Issuance, JournalBlock, RefusalRecord, SecretUse};
@@ -89,11 +90,31 @@ impl Default for Settings {
     }
 }
 
+/// What became of the records since the start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Requests that found the queue full and waited.
+    pub waits: AtomicU64,
+    /// Writes that failed, each of which is tried again.
+    pub failures: AtomicU64,
+    /// Blocks written.
+    pub blocks: AtomicU64,
+    /// Tokens written.
+    pub tokens: AtomicU64,
+    /// Refusals written.
+    pub refusals: AtomicU64,
+    /// Tokens that found no room in time, and so were not handed out.
+    pub lost_tokens: AtomicU64,
+    /// Refusals that found no room in time, and are not recorded.
+    pub lost_refusals: AtomicU64,
+}
+
 /// The journal.
 #[derive(Debug, Clone)]
 pub struct Journal {
     store: Arc<dyn Store>,
     queue: mpsc::Sender<Message>,
+    counts: Arc<Counts>,
 }
 
 #[derive(Debug)]
@@ -108,9 +129,10 @@ impl Journal {
     #[must_use]
     pub fn start(store: Arc<dyn Store>, settings: Settings) -> Self {
         let (queue, receiver) = mpsc::channel(settings.queue);
-        let writer = Writer { store: store.clone(), receiver, interval: settings.interval };
+        let counts = Arc::new(Counts::default());
+        let writer = Writer { store: store.clone(), receiver, interval: settings.interval, counts: counts.clone() };
         tokio::spawn(writer.run());
-        Self { store, queue }
+        Self { store, queue, counts }
     }
 
     /// Notes a token.
@@ -118,7 +140,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]: then the token must not leave.
     pub async fn record(&self, token: IssuedToken) -> Result<(), JournalError> {
-        self.send(Message::Token(Box::new(token))).await
+        let noted = self.send(Message::Token(Box::new(token))).await;
+        noted.inspect_err(|_| count(&self.counts.lost_tokens, 1))
     }
 
     /// Notes a refusal.
@@ -126,13 +149,26 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn record_refusal(&self, refusal: RefusalRecord) -> Result<(), JournalError> {
-        self.send(Message::Refusal(Box::new(refusal))).await
+        let noted = self.send(Message::Refusal(Box::new(refusal))).await;
+        noted.inspect_err(|_| count(&self.counts.lost_refusals, 1))
     }
 
     /// How many wait to be written.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// How many can wait.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.queue.max_capacity()
+    }
+
+    /// What became of the records since the start.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Waits until everything noted so far is durable.
@@ -194,7 +230,7 @@ impl Journal {
             Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(JournalError::Closed),
             Err(mpsc::error::TrySendError::Full(message)) => {
-                metrics::counter!("ambit_journal_waits_total").increment(1);
+                count(&self.counts.waits, 1);
                 match timeout(PATIENCE, self.queue.send(message)).await {
                     Ok(Ok(())) => Ok(()),
                     Ok(Err(_)) => Err(JournalError::Closed),
@@ -228,6 +264,7 @@ struct Writer {
     store: Arc<dyn Store>,
     receiver: mpsc::Receiver<Message>,
     interval: Duration,
+    counts: Arc<Counts>,
 }
 
 #[derive(Default)]
@@ -278,11 +315,16 @@ impl Writer {
         let mut pause = Duration::from_millis(10);
         while !(blocks.is_empty() && batch.refusals.is_empty() && uses.is_empty()) {
             match self.store.append_journal(&blocks, &batch.refusals, &uses).await {
-                Ok(()) => break,
+                Ok(()) => {
+                    count(&self.counts.blocks, blocks.len() as u64);
+                    count(&self.counts.tokens, batch.count.into());
+                    count(&self.counts.refusals, batch.refusals.len() as u64);
+                    break;
+                }
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::error!(%error, cause, tokens = batch.count, "the journal could not be written; trying again");
-                    metrics::counter!("ambit_journal_failures_total").increment(1);
+                    count(&self.counts.failures, 1);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(2));
                 }
@@ -339,6 +381,10 @@ impl Batch {
             entries: std::mem::take(&mut self.entries),
         })
     }
+}
+
+fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
 }
 
 /// The moment in a UUIDv7 (RFC 9562 §5.7).

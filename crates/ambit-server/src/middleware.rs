@@ -45,8 +45,10 @@ pub struct RequestContext {
 pub struct Outcome {
     /// Who acted, as far as that was proven.
     pub actor: Option<String>,
-    /// The tenant acted for.
+    /// The slug of the tenant acted for.
     pub tenant: Option<String>,
+    /// The slug of the unit acted for.
+    pub unit: Option<String>,
     /// How it ended.
     pub outcome: &'static str,
     /// Why.
@@ -89,7 +91,7 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
     let outcome = response.extensions_mut().remove::<Outcome>();
     let took = arrived.elapsed();
     let status = response.status().as_u16();
-    app.metrics.answered(route, status, took);
+    app.metrics.answered(route, &method, status, took);
     app.log.access(&AccessLine {
         at: app.clock.now(),
         trace_id,
@@ -99,7 +101,7 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
         took,
         address: client_address,
         tenant: outcome.as_ref().and_then(|outcome| outcome.tenant.as_deref()),
-        unit: None,
+        unit: outcome.as_ref().and_then(|outcome| outcome.unit.as_deref()),
         actor: outcome.as_ref().and_then(|outcome| outcome.actor.as_deref()),
         outcome: match &outcome {
             Some(outcome) => outcome.outcome,

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::config::Config;
 use crate::first_start::{Start, StartError, prepare};
+use crate::health::Health;
 use crate::jobs;
 use crate::journal::{self, Journal};
 use crate::limits::Failures;
@@ -112,7 +113,12 @@ impl Server {
             default_algorithm: config.keys.default_algorithm,
             journal: Journal::start(store.clone(), settings),
             failures: Failures::new(&config.rate_limits),
-            metrics: Metrics::new(config.metrics.clients, config.metrics.scopes),
+            metrics: Metrics::new(
+                &config.metrics,
+                routes::table().into_iter().map(|route| (route.path, route.method)),
+                clock.now(),
+            ),
+            health: Health::default(),
             places: tokio::sync::Semaphore::new(config.limits.concurrency),
             log,
             verified_tokens: VerifiedTokens::new(VERIFIED_TOKENS),
@@ -151,8 +157,10 @@ impl Server {
             }
         });
         let (stopping, stopped) = tokio::sync::oneshot::channel();
+        let app = self.app.clone();
         let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
             stop.await;
+            app.health.begin_stopping();
             // The other end waits for this or for the serving to end by itself.
             let _ = stopping.send(());
         });

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use ambit_core::entropy::Entropy;
 use ambit_core::keys::Vault;
 use ambit_core::limits::Limits;
+use ambit_core::registry::key::KeyTimes;
 use ambit_core::store::Store;
 use ambit_core::time::Clock;
 use ambit_protocol::jose::Algorithm;
 
 use crate::config::Config;
+use crate::health::Health;
 use crate::journal::Journal;
 use crate::limits::Failures;
 use crate::logs::Log;
@@ -52,6 +54,8 @@ pub struct Inner {
     pub failures: Failures,
     /// What is counted.
     pub metrics: Metrics,
+    /// Whether it can do its work.
+    pub health: Health,
     /// Places for requests at work.
     pub places: tokio::sync::Semaphore,
     /// One line for each request.
@@ -75,6 +79,13 @@ impl App {
                 .strip_prefix(&self.base_url)
                 .and_then(|rest| rest.strip_prefix("/tenants/"))
                 .is_some_and(|slug| slug.parse::<ambit_protocol::admin::text::Slug>().is_ok())
+    }
+
+    /// The spans of time in the life of a signing key.
+    #[must_use]
+    pub fn key_times(&self) -> KeyTimes {
+        let keys = &self.config.keys;
+        KeyTimes { rotate: keys.rotate, publish_ahead: keys.publish_ahead, overlap: keys.overlap }
     }
 
     /// The identifier of the admin API: the `aud` of tokens for it.

@@ -29,6 +29,11 @@ pub struct Patch<T> {
 }
 
 impl<T: DeserializeOwned> Patch<T> {
+    /// A member as it was sent, before it is known whether it is any good.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
     /// What changes, given the thing as it is.
     ///
     /// Whoever reads a thing, edits it and sends the whole of it back also sends what cannot be changed. That is no fault as long

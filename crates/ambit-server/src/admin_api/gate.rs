@@ -93,6 +93,7 @@ pub async fn gate(app: App, needs: Needs, request: Request, next: Next) -> Respo
 struct Entered {
     power: Power,
     tenant: Option<String>,
+    unit: Option<String>,
     warning: Option<HeaderValue>,
 }
 
@@ -105,6 +106,7 @@ impl Entered {
         response.extensions_mut().insert(Outcome {
             actor: Some(self.power.actor.clone()),
             tenant: self.tenant.clone(),
+            unit: self.unit.clone(),
             outcome,
             reason: None,
         });
@@ -123,7 +125,7 @@ struct TurnedAway {
 
 impl TurnedAway {
     fn new(stop: Stop, reason: &'static str) -> Self {
-        let outcome = Outcome { actor: None, tenant: None, outcome: "refused", reason: Some(reason) };
+        let outcome = Outcome { outcome: "refused", reason: Some(reason), ..Outcome::default() };
         Self { stop, challenge: None, outcome }
     }
 
@@ -152,7 +154,8 @@ async fn enter(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Entered, 
         let text = format!("299 - \"tenant '{}' is in its grace period\"", tenant.tenant.slug);
         is_in_grace.then(|| HeaderValue::try_from(text).ok()).flatten()
     });
-    Ok(Entered { power, tenant: claims.tenant_slug.clone(), warning })
+    let unit = facts.unit.as_ref().map(|unit| unit.slug.to_string());
+    Ok(Entered { power, tenant: claims.tenant_slug.clone(), unit, warning })
 }
 
 /// Step 1: a token of ours.

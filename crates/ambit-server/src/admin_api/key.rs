@@ -1,7 +1,7 @@
 //! Signing keys: seen without their private halves, rotated, revoked.
 
 use ambit_core::reach::Reach;
-use ambit_core::registry::key::{self, NewKey, VERIFY_SECS};
+use ambit_core::registry::key::{self, Haste, NewKey};
 use ambit_core::registry::{Forbidden, see};
 use ambit_core::store::Filter;
 use ambit_core::store::noun;
@@ -28,10 +28,12 @@ pub async fn rotate(admin: Admin, Body(body): Body<RotateKeys>) -> Answered<Plai
     for algorithm in algorithms {
         new.push(make(&admin, algorithm).await?);
     }
+    let haste = if body.force { Haste::AtOnce } else { Haste::CachesFirst };
+    let times = admin.app().key_times();
     let change = admin.begin().await?;
     let mut items = vec![];
     for new in new {
-        items.extend(key::rotate(&change.edit(), new, VERIFY_SECS).await?);
+        items.extend(key::rotate(&change.edit(), new, &times, haste).await?);
     }
     let total = Some(items.len() as u64);
     change.commit(Plain(Page { items, cursor: None, total })).await

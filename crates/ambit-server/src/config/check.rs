@@ -47,6 +47,11 @@ pub(super) fn contradictions(config: &Config) -> Vec<Fault> {
             "keys.publish_ahead must be shorter than keys.rotate: the next key is made within the life of the active one",
         ),
         (
+            // 4 algorithms, each with an active and a next key, in a set of at most 64.
+            config.keys.overlap > config.keys.rotate * 12,
+            "keys.overlap is more than 12 times keys.rotate: more keys would be published than a key set may have",
+        ),
+        (
             config.otel.endpoint.is_some() && !cfg!(feature = "otel"),
             "otel.endpoint is set, and this program was built without the feature otel",
         ),

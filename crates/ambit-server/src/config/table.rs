@@ -220,11 +220,12 @@ sections! {
         default_algorithm: Algorithm = Some("ES256");
         /// The age at which a key is replaced.
         rotate: Duration = Some("90 days"), from "1 h" to "3650 days";
-        /// How long the next key is published before it signs. Resource servers that cache the JWKS longer than that meet
-        /// unknown keys.
+        /// How long the next key is published, at least, before it signs: by schedule and, unless forced, by command. Resource
+        /// servers that cache the JWKS longer than that meet unknown keys.
         publish_ahead: Duration = Some("1 day"), from "1 min" to "90 days";
-        /// How long a replaced key stays published. No token may live longer than that.
-        overlap: Duration = Some("7 days"), from "1 min" to "90 days";
+        /// How long a replaced key stays published and verifies, by schedule and by command alike. A token lives a day at most,
+        /// and clocks differ.
+        overlap: Duration = Some("7 days"), from "25 h" to "90 days";
     }
 
     /// Prometheus metrics.

@@ -49,7 +49,7 @@ async fn looked_at(call: &Call) -> Result<Response, Refused> {
         actor: Some(caller.application.client_id.to_string()),
         tenant: call.issuer.tenant().map(str::to_owned),
         outcome,
-        reason: None,
+        ..Outcome::default()
     });
     Ok(response)
 }

@@ -61,6 +61,7 @@ async fn revoked(call: &Call) -> Result<Response, Refused> {
             // RFC 7009 §2.2.1: 503 where it cannot be done now; never 200 for what may come back after a crash.
             app.store.revoke(&revocation).await.map_err(|error| by(unavailable(error).into()))?;
             app.revocations.insert(&revocation);
+            app.metrics.revoked();
             "revoked"
         }
     };
@@ -69,7 +70,7 @@ async fn revoked(call: &Call) -> Result<Response, Refused> {
         actor: Some(client_id.to_owned()),
         tenant: call.issuer.tenant().map(str::to_owned),
         outcome,
-        reason: None,
+        ..Outcome::default()
     });
     Ok(response)
 }

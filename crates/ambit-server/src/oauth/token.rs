@@ -53,7 +53,11 @@ async fn issue(call: &Call) -> Result<Response, Refused> {
         TokenRequest::ClientCredentials { scope, resource, tenant, unit } => {
             let facts = facts(call, &client, tenant.as_deref(), unit.as_deref()).await.map_err(by)?;
             let asked = Request { scope: scope.as_deref(), resources: resource };
-            let grant = client_credentials::grant(&client, &asked, &facts, &call.app.limits, call.now)
+            let decide = || client_credentials::grant(&client, &asked, &facts, &call.app.limits, call.now);
+            let grant = call
+                .app
+                .metrics
+                .time_decision(decide)
                 .map_err(|refusal| by(Refused::new(refusal).of(issuance(&asked, &facts, String::new()))))?;
             let token = mint(call, &client, &asked, &grant, &facts).await.map_err(by)?;
             Ok(answer(call, &client, &grant, &facts, &token))
@@ -146,6 +150,7 @@ fn answer(call: &Call, client: &AuthenticatedClient, grant: &Grant, facts: &Fact
     response.extensions_mut().insert(Outcome {
         actor: Some(client.application.client_id.to_string()),
         tenant: facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.to_string()),
+        unit: facts.unit.as_ref().map(|unit| unit.slug.to_string()),
         outcome: "issued",
         reason: None,
     });

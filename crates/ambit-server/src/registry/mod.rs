@@ -35,6 +35,7 @@ use tokio::sync::Mutex;
 
 pub use acting::{Acting, UnitName};
 use cache::Cache;
+pub use cache::CacheUse;
 pub use load::LoadError;
 use load::{CachedClient, CachedTenant, CachedUnit};
 pub use snapshot::{Document, Snapshot};
@@ -97,11 +98,11 @@ impl Registry {
         Ok(Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             catching_up: Mutex::new(()),
-            clients: Cache::new(capacity.clients, capacity.missing, seen.clone()),
-            tenants: Cache::new(capacity.tenants, capacity.missing, seen.clone()),
-            tenant_ids: Cache::new(capacity.tenants, capacity.missing, seen.clone()),
-            units: Cache::new(capacity.units, capacity.missing, seen.clone()),
-            unit_ids: Cache::new(capacity.units, capacity.missing, seen.clone()),
+            clients: Cache::new("clients", capacity.clients, capacity.missing, seen.clone()),
+            tenants: Cache::new("tenants", capacity.tenants, capacity.missing, seen.clone()),
+            tenant_ids: Cache::new("tenant_slugs", capacity.tenants, capacity.missing, seen.clone()),
+            units: Cache::new("units", capacity.units, capacity.missing, seen.clone()),
+            unit_ids: Cache::new("unit_slugs", capacity.units, capacity.missing, seen.clone()),
             seen,
             refreshed_at,
             store,
@@ -122,10 +123,16 @@ impl Registry {
         now.millis() - self.refreshed_at.load(Ordering::Relaxed)
     }
 
-    /// How many clients are in memory.
+    /// How the caches are used.
     #[must_use]
-    pub fn cached_clients(&self) -> u64 {
-        self.clients.len()
+    pub fn caches(&self) -> [CacheUse; 5] {
+        [
+            self.clients.cache_use(),
+            self.tenants.cache_use(),
+            self.tenant_ids.cache_use(),
+            self.units.cache_use(),
+            self.unit_ids.cache_use(),
+        ]
     }
 
     /// A client by its `client_id`.

@@ -16,6 +16,8 @@ pub mod metrics;
 pub mod middleware;
 pub mod oauth;
 pub mod openapi;
+#[cfg(feature = "otel")]
+pub mod otel;
 pub mod problem;
 pub mod registry;
 pub mod revocations;

@@ -66,9 +66,11 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip().to_canonical());
     let client_address = client_address(peer, request.headers(), &app.config.place.trusted_proxies);
     request.extensions_mut().insert(RequestContext { trace_id, client_address, arrived });
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map_or("-", MatchedPath::as_str);
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("-", MatchedPath::as_str);
     let method = request.method().clone();
+    #[cfg(feature = "otel")]
+    let span = app.spans.as_ref().and_then(|spans| spans.begin(trace_id, parent.as_ref(), request.headers()));
     let answer = Answer::new(&app, trace_id, request.uri().path());
 
     let is_watching = matches!(route, "/healthz" | "/readyz" | "/metrics");
@@ -111,6 +113,11 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
         },
         reason: outcome.as_ref().and_then(|outcome| outcome.reason),
     });
+    #[cfg(feature = "otel")]
+    if let (Some(spans), Some(span)) = (&app.spans, span) {
+        let (at, status) = (app.clock.now(), response.status());
+        spans.end(span, crate::otel::Answered { at, took, method, route: matched, status, outcome });
+    }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

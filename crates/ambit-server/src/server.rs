@@ -67,6 +67,10 @@ pub enum BuildError {
     /// The crypto library failed.
     #[error("the vault could not be opened: {0}")]
     Vault(#[from] VaultError),
+    /// The export of traces cannot begin.
+    #[cfg(feature = "otel")]
+    #[error(transparent)]
+    Otel(#[from] crate::otel::OtelError),
 }
 
 impl Server {
@@ -107,17 +111,20 @@ impl Server {
         let revocations = Revocations::default();
         revocations.catch_up(&*store).await?;
         let settings = journal::Settings { queue: config.journal.queue, interval: config.journal.flush };
+        let metrics = Metrics::new(
+            &config.metrics,
+            routes::table().into_iter().map(|route| (route.path, route.method)),
+            clock.now(),
+        );
         let app = App::new(Inner {
+            #[cfg(feature = "otel")]
+            spans: crate::otel::Spans::start(&config.otel, metrics.spans.clone(), entropy.clone())?,
             base_url,
             limits,
             default_algorithm: config.keys.default_algorithm,
             journal: Journal::start(store.clone(), settings),
             failures: Failures::new(&config.rate_limits),
-            metrics: Metrics::new(
-                &config.metrics,
-                routes::table().into_iter().map(|route| (route.path, route.method)),
-                clock.now(),
-            ),
+            metrics,
             health: Health::default(),
             places: tokio::sync::Semaphore::new(config.limits.concurrency),
             log,
@@ -181,6 +188,10 @@ impl Server {
         jobs.abort();
         if let Err(error) = self.app.journal.flush().await {
             tracing::error!(%error, "the last tokens could not be written into the journal");
+        }
+        #[cfg(feature = "otel")]
+        if let Some(spans) = &self.app.spans {
+            spans.flush().await;
         }
         self.app.log.flush();
         outcome

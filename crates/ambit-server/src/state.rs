@@ -54,6 +54,9 @@ pub struct Inner {
     pub failures: Failures,
     /// What is counted.
     pub metrics: Metrics,
+    /// Where the spans of sampled traces go, if anywhere.
+    #[cfg(feature = "otel")]
+    pub spans: Option<crate::otel::Spans>,
     /// Whether it can do its work.
     pub health: Health,
     /// Places for requests at work.

@@ -1,6 +1,10 @@
 //! The rules, entered by their public functions.
 
+mod corpus;
 mod decisions;
 mod explanations;
 mod invariant;
+#[path = "../../../ambit-protocol/tests/it/mutation.rs"]
+mod mutation;
+pub mod properties;
 mod support;

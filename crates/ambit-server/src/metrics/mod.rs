@@ -13,7 +13,7 @@ mod text;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ambit_core::governance::catalogue::Catalogue;
@@ -50,7 +50,7 @@ pub struct Metrics {
     routes: Routes,
     jobs: [JobRuns; JOBS.len()],
     /// What became of the spans for the collector.
-    pub spans: Spans,
+    pub spans: Arc<Spans>,
 }
 
 /// What a refusal is counted under: the places of client and scope, where there is one, and the reason.
@@ -100,7 +100,7 @@ impl Metrics {
             decisions: Histogram::new(&DECISION_BOUNDS),
             routes: Routes::new(routes),
             jobs: std::array::from_fn(|_| JobRuns::default()),
-            spans: Spans::default(),
+            spans: Arc::default(),
         }
     }
 
@@ -189,7 +189,7 @@ impl Metrics {
         self.render_jobs(&mut text);
         text.one(&families::LOG_LOST, app.log.lost_lines());
         let mut samples = text.family(&families::SPANS);
-        let Spans { exported, dropped, failed } = &self.spans;
+        let Spans { exported, dropped, failed } = &*self.spans;
         for (outcome, count) in [("exported", exported), ("dropped", dropped), ("failed", failed)] {
             samples.add(&[outcome], load(count));
         }
@@ -231,7 +231,7 @@ impl Metrics {
         }
         let mut samples = text.family(&families::REFUSED);
         for (refused, count) in self.refused.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let name = |names: &[std::sync::Arc<str>], place: Option<usize>| {
+            let name = |names: &[Arc<str>], place: Option<usize>| {
                 // A name that came after the names were listed shows in the next text.
                 place.map_or(Some(String::new()), |place| names.get(place).map(|name| name.to_string()))
             };

@@ -3,6 +3,10 @@
 mod operations;
 
 mod admin_api;
+mod corpus;
+#[path = "../../../ambit-protocol/tests/it/mutation.rs"]
+mod mutation;
 mod oauth;
+pub mod properties;
 mod seeds;
 mod support;

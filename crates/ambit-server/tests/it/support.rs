@@ -63,7 +63,9 @@ pub(crate) struct Fixture {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) store: Arc<dyn Store>,
     router: Router,
-    _dir: tempfile::TempDir,
+    config: Config,
+    master_key: String,
+    _dir: Arc<tempfile::TempDir>,
 }
 
 /// An answer, read.
@@ -82,6 +84,11 @@ impl Fixture {
 
     /// With a configuration file.
     pub(crate) async fn with(file: &str) -> Self {
+        Self::altered(file, |parts| parts).await
+    }
+
+    /// With a configuration file, and with other parts than the usual ones.
+    pub(crate) async fn altered(file: &str, alter: impl FnOnce(Parts) -> Parts) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let store = SqlStore::open(&StoreConfig::data_dir(dir.path())).await.expect("a database");
         store.migrate().await.expect("a schema");
@@ -96,19 +103,44 @@ impl Fixture {
         let config = Config::load(&sources).expect("a configuration");
         let clock = Arc::new(TestClock(AtomicI64::new(START * 1000)));
         let entropy = Arc::new(TestEntropy::default());
-        let store: Arc<dyn Store> = Arc::new(store);
-        let parts = Parts {
-            config,
+        let master_key = MasterKey::generate(&*entropy);
+        let master_key_text = master_key.expose_secret().to_string();
+        let parts = alter(Parts {
+            config: config.clone(),
             base_url: BASE.to_owned(),
-            store: store.clone(),
-            master_key: MasterKey::generate(&*entropy),
+            store: Arc::new(store),
+            master_key,
             clock: clock.clone(),
             entropy,
             log: Log::off(),
-        };
+        });
+        let store = parts.store.clone();
         let server = Server::build(parts).await.expect("a server");
         let router = server.router();
-        Self { server, clock, store, router, _dir: dir }
+        Self { server, clock, store, router, config, master_key: master_key_text, _dir: Arc::new(dir) }
+    }
+
+    /// A second node: another server on the same database.
+    pub(crate) async fn another_node(&self) -> Self {
+        let parts = Parts {
+            config: self.config.clone(),
+            base_url: BASE.to_owned(),
+            store: self.store.clone(),
+            master_key: MasterKey::parse(&self.master_key).expect("the same key"),
+            clock: self.clock.clone(),
+            entropy: self.server.app().entropy.clone(),
+            log: Log::off(),
+        };
+        let server = Server::build(parts).await.expect("a server");
+        Self {
+            router: server.router(),
+            server,
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            config: self.config.clone(),
+            master_key: self.master_key.clone(),
+            _dir: self._dir.clone(),
+        }
     }
 
     /// Adds the retail catalogue, as the demonstration does.

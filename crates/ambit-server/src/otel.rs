@@ -158,7 +158,7 @@ impl Spans {
         let octets = trace_id.octets();
         // The first six tell the moment, and the last bit is always set.
         let random = u64::from(u32::from_be_bytes([octets[6], octets[7], octets[8], octets[9]]));
-        random * 1000 >> 32 < u64::from(self.sampled_per_mille)
+        (random * 1000) >> 32 < u64::from(self.sampled_per_mille)
     }
 }
 

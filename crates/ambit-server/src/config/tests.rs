@@ -137,6 +137,7 @@ fn an_empty_or_unreadable_variable_is_refused() {
     };
     let errors = Sources::default().with_environment(raw).expect_err("not UTF-8");
     assert_eq!(errors.to_string(), "AMBIT_LISTEN is not UTF-8");
+    assert!(faults(&variables(&[("AMBIT_\u{1b}[2J", "x")]))[0].starts_with("AMBIT_\u{fffd}[2J is not"));
 }
 
 #[test]

@@ -233,7 +233,7 @@ impl Metrics {
         for (refused, count) in self.refused.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let name = |names: &[Arc<str>], place: Option<usize>| {
                 // A name that came after the names were listed shows in the next text.
-                place.map_or(Some(String::new()), |place| names.get(place).map(|name| name.to_string()))
+                place.map_or(Some(String::new()), |place| names.get(place).map(ToString::to_string))
             };
             if let (Some(client), Some(scope)) = (name(&clients, refused.client), name(&scopes, refused.scope)) {
                 samples.add(&[&client, &scope, refused.reason], count);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use ambit_server::metrics::{FAMILIES, reference};
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use serde_json::json;
 
 use super::configuration::is_fresh;
@@ -48,6 +48,7 @@ async fn every_metric_of_the_reference_is_there_and_no_other() {
 async fn what_happened_is_counted() {
     let fixture = Fixture::new().await;
     let etl = application(&fixture, "etl", &["admin:read", "users:read"]).await;
+    fixture.server.app().journal.flush().await.expect("a journal that is open");
     let before = scrape(&fixture);
     for scope in ["admin:read", "admin:read", "admin:write", "nope", "nope nada"] {
         fixture.token("/connect/token", ("etl", &etl), &[("scope", scope)]).await;

@@ -65,7 +65,7 @@ pub(crate) struct Fixture {
     router: Router,
     config: Config,
     master_key: String,
-    _dir: Arc<tempfile::TempDir>,
+    dir: Arc<tempfile::TempDir>,
 }
 
 /// An answer, read.
@@ -117,7 +117,7 @@ impl Fixture {
         let store = parts.store.clone();
         let server = Server::build(parts).await.expect("a server");
         let router = server.router();
-        Self { server, clock, store, router, config, master_key: master_key_text, _dir: Arc::new(dir) }
+        Self { server, clock, store, router, config, master_key: master_key_text, dir: Arc::new(dir) }
     }
 
     /// A second node: another server on the same database.
@@ -139,7 +139,7 @@ impl Fixture {
             store: self.store.clone(),
             config: self.config.clone(),
             master_key: self.master_key.clone(),
-            _dir: self._dir.clone(),
+            dir: self.dir.clone(),
         }
     }
 

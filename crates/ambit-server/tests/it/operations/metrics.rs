@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use ambit_server::metrics::{FAMILIES, reference};
-use axum::http::Method;
+use axum::body::Body;
+use axum::http::{Method, Request};
 use serde_json::json;
 
 use super::configuration::is_fresh;
@@ -141,10 +142,10 @@ async fn a_flood_of_invented_names_makes_no_series_and_takes_no_label_from_those
             let method = format!("M{round}X{n}");
             fixture
                 .send(
-                    axum::http::Request::builder()
+                    Request::builder()
                         .method(method.as_str())
                         .uri("/connect/token")
-                        .body(axum::body::Body::empty())
+                        .body(Body::empty())
                         .expect("a request"),
                 )
                 .await;
@@ -177,11 +178,14 @@ async fn a_flood_of_invented_names_makes_no_series_and_takes_no_label_from_those
     assert!((issued("c") - 1.0).abs() < 1e-9 && (issued("other") - 2.0).abs() < 1e-9 && issued("d") < 1e-9);
 }
 
+/// A name and its labels.
+type Series = (String, BTreeMap<String, String>);
+
 /// The text, read as strictly as `promtool check metrics` does.
 pub(super) struct Samples {
     pub(super) text: String,
     kinds: BTreeMap<String, String>,
-    values: BTreeMap<(String, BTreeMap<String, String>), f64>,
+    values: BTreeMap<Series, f64>,
 }
 
 impl Samples {
@@ -220,7 +224,7 @@ impl Samples {
 
     /// Cumulative, and complete.
     fn check_histograms(&self) {
-        let mut below: BTreeMap<(String, BTreeMap<String, String>), Vec<(f64, f64)>> = BTreeMap::new();
+        let mut below: BTreeMap<Series, Vec<(f64, f64)>> = BTreeMap::new();
         for ((name, labels), value) in &self.values {
             let Some(family) = name.strip_suffix("_bucket") else { continue };
             let mut labels = labels.clone();
@@ -244,7 +248,7 @@ impl Samples {
         self.values.get(&(name.to_owned(), labels)).copied().unwrap_or(0.0)
     }
 
-    fn series(&self) -> BTreeSet<&(String, BTreeMap<String, String>)> {
+    fn series(&self) -> BTreeSet<&Series> {
         self.values.keys().collect()
     }
 }

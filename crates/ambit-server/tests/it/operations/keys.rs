@@ -111,6 +111,40 @@ async fn the_schedule_replaces_a_key_at_its_age_and_the_old_one_verifies_until_i
 }
 
 #[tokio::test]
+async fn the_schedule_waits_for_a_next_key_that_is_young() {
+    let fixture = Fixture::with("[keys]\nrotate = '30 days'").await;
+    let (active, next) = (only(&fixture, "active").await, only(&fixture, "next").await);
+    // The next key leaks an hour before its time, and the one that takes its place is known to nobody.
+    fixture.clock.advance_secs(30 * DAY - 3600);
+    fixture.made(Method::POST, &format!("/keys/{next}/revoke"), &json!({})).await;
+    let young = only(&fixture, "next").await;
+    assert!(young != next && published(&fixture).await.len() == 2);
+    fixture.clock.advance_secs(DAY - 1);
+    turn(&fixture).await;
+    assert_eq!(only(&fixture, "active").await, active, "older than it should become, and known everywhere");
+    fixture.clock.advance_secs(1);
+    turn(&fixture).await;
+    assert_eq!(only(&fixture, "active").await, young);
+}
+
+#[tokio::test]
+async fn no_more_keys_are_published_than_a_set_may_have() {
+    let fixture = Fixture::new().await;
+    for _ in 0..62 {
+        assert_eq!(rotate(&fixture, &json!({"force": true})).await.status, StatusCode::OK);
+    }
+    assert_eq!(published(&fixture).await.len(), 64);
+    let one_more = rotate(&fixture, &json!({"force": true})).await;
+    assert_eq!(one_more.status, StatusCode::CONFLICT, "{}", one_more.text);
+    assert_eq!(one_more.json["max"], 64);
+    // A leak can be mended all the same.
+    let leaked = only(&fixture, "active").await;
+    fixture.made(Method::POST, &format!("/keys/{leaked}/revoke"), &json!({})).await;
+    assert_eq!(published(&fixture).await.len(), 64);
+    fixture.root().await;
+}
+
+#[tokio::test]
 async fn a_command_does_not_sign_with_a_key_that_caches_cannot_know_unless_it_is_told_to() {
     let fixture = Fixture::new().await;
     let (first, second) = (only(&fixture, "active").await, only(&fixture, "next").await);
@@ -182,7 +216,10 @@ async fn two_nodes_that_look_after_the_keys_at_once_rotate_once() {
 async fn an_api_that_signs_otherwise_has_its_keys_as_soon_as_it_is_registered() {
     let fixture = Fixture::new().await;
     let api = json!({"identifier": "https://pos.example", "name": "POS", "signing_algorithm": "EdDSA"});
-    let made = fixture.made(Method::POST, "/apis", &api).await;
+    // Two at once make one pair of keys.
+    let other = json!({"identifier": "https://web.example", "name": "Web", "signing_algorithm": "EdDSA"});
+    let (made, _) =
+        tokio::join!(fixture.made(Method::POST, "/apis", &api), fixture.made(Method::POST, "/apis", &other));
     let id = made["id"].as_str().expect("an id").to_owned();
     let scope = json!({"name": "pos.read", "api": id, "kind": "coarse", "title": "POS", "description": "Reads."});
     fixture.made(Method::POST, "/scopes", &scope).await;
@@ -201,6 +238,7 @@ async fn an_api_that_signs_otherwise_has_its_keys_as_soon_as_it_is_registered() 
     // A change of mind as well.
     fixture.made(Method::PATCH, &format!("/apis/{id}"), &json!({"signing_algorithm": "PS256"})).await;
     assert_eq!(algorithm().await, "PS256");
+    assert_eq!(published(&fixture).await.len(), 6);
     fixture.made(Method::PATCH, &format!("/apis/{id}"), &json!({"signing_algorithm": null})).await;
     assert_eq!(algorithm().await, "ES256");
     // The schedule looks after all of them.

@@ -2,10 +2,10 @@
 //!
 //! Whoever sends names can only ever fill it with registered ones: what a request merely says never comes here.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use hashbrown::HashMap;
 
 /// Names and their places. Looking up a known name takes no lock and makes no copy.
 pub(super) struct Labels {

@@ -1,11 +1,11 @@
 //! Requests by route, method and status: a row for each line of the route table, made once. Counting one takes no lock and makes
 //! no copy.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::http::Method;
+use hashbrown::HashMap;
 
 use super::families::{REQUEST_SECONDS, REQUESTS};
 use super::histogram::Histogram;

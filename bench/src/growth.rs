@@ -39,12 +39,7 @@ pub(crate) struct Population {
 
 impl Population {
     /// Fills a folder. The server that made its database and its key has ended by then.
-    pub(crate) fn fill(
-        settings: &Settings,
-        binary: &Path,
-        data: PathBuf,
-        applications: u32,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn fill(settings: &Settings, binary: &Path, data: PathBuf, applications: u32) -> Result<Self, Failure> {
         let (server, _) = product::start(settings, binary, &data)?;
         let Client { scope, .. } = product::register(&server, Algorithm::Es256)?;
         drop(server);

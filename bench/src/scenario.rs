@@ -53,11 +53,7 @@ impl Run<'_> {
                     name: format!("reference: {} token", algorithm.as_str()),
                     connections,
                     subject: token_contender(&server, &client),
-                    baseline: Contender {
-                        server: &server,
-                        requests: vec![Request::get("/fixed/0")],
-                        check: &is_json,
-                    },
+                    baseline: Contender { server: &server, requests: vec![Request::get("/fixed/0")], check: &is_json },
                     baseline_name: "reference: GET of a fixed text",
                     algorithm: Some(algorithm),
                     at_least: None,

@@ -2,3 +2,9 @@
 
 #[path = "../../crates/ambit-protocol/tests/it/properties.rs"]
 pub mod protocol;
+
+#[path = "../../crates/ambit-core/tests/it/properties.rs"]
+pub mod rules;
+
+#[path = "../../crates/ambit-server/tests/it/properties.rs"]
+pub mod server;

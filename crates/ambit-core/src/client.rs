@@ -8,6 +8,7 @@ use ambit_protocol::admin::tenant::Tenant;
 use ambit_protocol::admin::unit::Unit;
 use ambit_protocol::id::SecretId;
 use ambit_protocol::jose::VerifyingKeys;
+use ambit_protocol::jwks_uri::JwksUri;
 use ambit_protocol::time::Timestamp;
 
 use crate::governance::catalogue::Catalogue;
@@ -23,10 +24,19 @@ pub struct Client {
     pub application: Application,
     /// Its secrets, hashed; expired ones included.
     pub secrets: Vec<StoredSecret>,
-    /// The keys of `private_key_jwt`, parsed.
-    pub keys: Option<VerifyingKeys>,
+    /// The keys of `private_key_jwt`.
+    pub keys: Option<ClientKeys>,
     /// Whether the partner it belongs to, or its tenant's, is in business.
     pub partner_status: PartnerStatus,
+}
+
+/// Where the keys are with which a client signs its assertions.
+#[derive(Debug)]
+pub enum ClientKeys {
+    /// Registered with it, and parsed.
+    Registered(VerifyingKeys),
+    /// Where the client publishes them.
+    Published(JwksUri),
 }
 
 impl Client {

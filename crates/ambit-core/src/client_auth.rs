@@ -3,17 +3,22 @@
 //! Exactly one registered method per client (RFC 7591 §2); every failure is `invalid_client`, and why is for the log alone.
 //! A client that does not exist costs the same comparison as one that does.
 
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use ambit_protocol::admin::application::ApplicationStatus;
+use ambit_protocol::claims::AssertionClaims;
 use ambit_protocol::client::{PresentedCredentials, TokenEndpointAuthMethod};
 use ambit_protocol::id::SecretId;
+use ambit_protocol::jose::VerifyingKeys;
+use ambit_protocol::jwks_uri::JwksUri;
 use ambit_protocol::time::Timestamp;
-use ambit_protocol::verify::{self, AssertionValidation};
+use ambit_protocol::verify::{self, AssertionValidation, TokenError, Verified};
+use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::client::Client;
+use crate::client::{Client, ClientKeys};
 use crate::refusal::AuthenticationFailure;
 use crate::secret::SecretHash;
 use crate::store::{Store, StoreError};
@@ -39,6 +44,17 @@ impl Deref for AuthenticatedClient {
     fn deref(&self) -> &Client {
         &self.client
     }
+}
+
+/// The keys that clients publish themselves (RFC 7591 §2, `jwks_uri`). Core asks for them as it asks the store; whoever
+/// implements this has fetched them, from an address that stands in the registry and never in a request.
+#[async_trait]
+pub trait PublishedKeys: Send + Sync + fmt::Debug {
+    /// The keys of now; none where there are none to be had.
+    async fn current(&self, uri: &JwksUri) -> Option<Arc<VerifyingKeys>>;
+
+    /// Other keys than these, where it is time to look again and there are some.
+    async fn newer_than(&self, known: &Arc<VerifyingKeys>, uri: &JwksUri) -> Option<Arc<VerifyingKeys>>;
 }
 
 /// What stands in the way of an answer.
@@ -77,6 +93,7 @@ pub async fn authenticate(
     issuer: &str,
     now: Timestamp,
     store: &dyn Store,
+    published: &dyn PublishedKeys,
 ) -> Result<AuthenticatedClient, AuthenticationError> {
     use AuthenticationError::Failed;
     let Some(client) = client else {
@@ -92,7 +109,8 @@ pub async fn authenticate(
     // Checked by work of the same kind first, so that neither method nor status shows in the time.
     let secret = match presented {
         PresentedCredentials::Assertion { assertion, .. } => {
-            check_assertion(assertion, &client, issuer, now, store).await?;
+            // Boxed, so that those with a secret, which need no store, do not carry its future about.
+            Box::pin(check_assertion(assertion, &client, issuer, now, store, published)).await?;
             None
         }
         _ => Some(check_secret(presented, &client, now).map_err(Failed)?),
@@ -139,12 +157,21 @@ async fn check_assertion(
     issuer: &str,
     now: Timestamp,
     store: &dyn Store,
+    published: &dyn PublishedKeys,
 ) -> Result<(), AuthenticationError> {
     let failed = |failure| Err(AuthenticationError::Failed(failure));
-    let Some(keys) = &client.keys else { return failed(AuthenticationFailure::OtherMethod) };
     let client_id = client.application.client_id.as_str();
     let validation = AssertionValidation { client_id, issuer, also_accepted: &[], now };
-    let verified = match verify::client_assertion(assertion.expose_secret(), keys, &validation) {
+    let verify = |keys: &VerifyingKeys| verify::client_assertion(assertion.expose_secret(), keys, &validation);
+    let outcome = match &client.keys {
+        None => return failed(AuthenticationFailure::OtherMethod),
+        Some(ClientKeys::Registered(keys)) => verify(keys),
+        Some(ClientKeys::Published(uri)) => match published.current(uri).await {
+            None => return failed(AuthenticationFailure::KeysUnavailable),
+            Some(keys) => verify_or_look_again(&verify, keys, uri, published).await,
+        },
+    };
+    let verified = match outcome {
         Ok(verified) => verified,
         Err(error) => return failed(AuthenticationFailure::Assertion(error.to_string())),
     };
@@ -153,6 +180,23 @@ async fn check_assertion(
         return failed(AuthenticationFailure::AssertionReplayed);
     }
     Ok(())
+}
+
+/// A client that has just begun to sign with another key names one that was not there the last time anybody looked.
+async fn verify_or_look_again(
+    verify: &(impl Fn(&VerifyingKeys) -> Result<Verified<AssertionClaims>, TokenError> + Sync),
+    keys: Arc<VerifyingKeys>,
+    uri: &JwksUri,
+    published: &dyn PublishedKeys,
+) -> Result<Verified<AssertionClaims>, TokenError> {
+    let outcome = verify(&keys);
+    if !outcome.as_ref().is_err_and(TokenError::is_unknown_key) {
+        return outcome;
+    }
+    match published.newer_than(&keys, uri).await {
+        Some(newer) => verify(&newer),
+        None => outcome,
+    }
 }
 
 fn presented_secret(presented: &PresentedCredentials) -> Option<&SecretString> {

@@ -24,3 +24,10 @@ pub fn new_uuid(now: Timestamp, entropy: &dyn Entropy) -> Uuid {
     // Before 1970 there is no UUIDv7; a clock that says so makes identifiers of 1970.
     Builder::from_unix_timestamp_millis(u64::try_from(now.millis()).unwrap_or(0), &random).into_uuid()
 }
+
+/// The moment a UUIDv7 was made, to the millisecond; none where it is of another version.
+#[must_use]
+pub fn moment_of(id: &Uuid) -> Option<Timestamp> {
+    let (secs, nanos) = id.get_timestamp().filter(|_| id.get_version_num() == 7)?.to_unix();
+    Some(Timestamp::from_millis(i64::try_from(secs).ok()? * 1000 + i64::from(nanos) / 1_000_000))
+}

@@ -134,7 +134,7 @@ pub enum VaultError {
 pub struct KeyRing {
     signers: Vec<Arc<Signer>>,
     published: JwkSet,
-    verifying: VerifyingKeys,
+    verifying: Arc<VerifyingKeys>,
 }
 
 /// An active key, opened, with the header of the tokens it signs.
@@ -174,7 +174,7 @@ impl KeyRing {
         }
         let whole_set = |error: JwkSetError| KeyRingError { kid: "set".to_owned(), reason: error.to_string() };
         ring.published = JwkSet::new(published).map_err(whole_set)?;
-        ring.verifying = VerifyingKeys::new(&ring.published).map_err(whole_set)?;
+        ring.verifying = Arc::new(VerifyingKeys::new(&ring.published).map_err(whole_set)?);
         Ok(ring)
     }
 
@@ -197,8 +197,15 @@ impl KeyRing {
 
     /// The same, ready to verify.
     #[must_use]
-    pub const fn verifying(&self) -> &VerifyingKeys {
+    pub const fn verifying(&self) -> &Arc<VerifyingKeys> {
         &self.verifying
+    }
+
+    /// Verifies with the very keys of an earlier ring, if they are the same: what was verified with those stays verified.
+    pub fn verify_as(&mut self, earlier: &Self) {
+        if self.published == earlier.published {
+            self.verifying = Arc::clone(&earlier.verifying);
+        }
     }
 }
 

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
+    /// Characters of a scope's name. What is registered stays.
+    pub scope_name_chars: usize,
     /// Scopes named in one request.
     pub scopes_per_request: usize,
     /// Octets of one `scope` parameter.
@@ -27,6 +29,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            scope_name_chars: ambit_protocol::scope::MAX_SCOPE_LENGTH,
             scopes_per_request: 512,
             scope_parameter_bytes: 16 * 1024,
             catalogue_scopes: 10_000,

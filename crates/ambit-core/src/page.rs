@@ -92,6 +92,9 @@ pages! {
     MISSING_TOKEN = "api/missing-token", "No token was sent", "missing_token", 401,
         "The request carries no access token.",
         "Send Authorization: Bearer TOKEN. The token endpoint stands in the discovery document of the issuer.";
+    INVALID_AUTHORIZATION = "api/invalid-authorization", "The Authorization header cannot be read", "invalid_request", 400,
+        "The request has two Authorization headers, a Bearer scheme without a token, or a token in the URL beside the one in the header.",
+        "Send one header, Authorization: Bearer TOKEN, and no token anywhere else. One that stood in a URL is in logs by now: have it revoked.";
     FORBIDDEN = "api/forbidden", "Not yours to do", "forbidden", 403,
         "The token carries the scope, and the level or the role behind it does not reach this far.",
         "Someone with the level or role that the detail names can do it.";
@@ -128,6 +131,9 @@ pages! {
     BUILT_IN = "api/built-in", "It is built in", "built_in", 409,
         "It came with the server, which relies on it.",
         "Only its title, its description and whether it is advertised can be changed.";
+    NEXT_KEY_YOUNG = "api/next-key-young", "The next signing key is not known everywhere yet", "next_key_young", 409,
+        "A key signs only after it was published for keys.publish_ahead, so that whoever caches the key set knows it by then. The member signs_from says when that is.",
+        "Wait until then: the schedule rotates by itself. In a hurry repeat with \"force\": true (ambit keys rotate --now); resource servers that do not look for unknown keys then refuse new tokens until their caches are over. To withdraw a key that leaked: POST /api/v1/admin/keys/{id}/revoke.";
     NOT_HELD = "api/not-held", "Nobody can grant what they do not hold", "not_held", 403,
         "A scope of the admin API, a privileged scope or a role can be passed on only by somebody who holds it, or who administers the API it belongs to.",
         "An administrator above you makes this change.";
@@ -137,6 +143,12 @@ pages! {
     PAYLOAD_TOO_LARGE = "api/payload-too-large", "The body is too large", "payload_too_large", 413,
         "The body is larger than the limit of the endpoint.",
         "Send less. The detail names the limit.";
+    REQUEST_TOO_SLOW = "api/request-too-slow", "The body did not come in time", "request_too_slow", 408,
+        "The body was not whole when its time (limits.body_timeout) was over: the network is slow, or fewer bytes were sent than Content-Length announced.",
+        "Send the request again, the body as announced.";
+    HEADERS_TOO_LARGE = "api/headers-too-large", "Too many headers", "headers_too_large", 431,
+        "The request has more headers than limits.headers allows.",
+        "Send fewer. Cookies and tracing headers of a proxy are the usual cause.";
     UNSUPPORTED_MEDIA_TYPE = "api/unsupported-media-type", "Not in this format", "unsupported_media_type", 415,
         "The Content-Type is not the one that the endpoint reads.",
         "Send application/json to the admin API and application/x-www-form-urlencoded to the OAuth endpoints.";

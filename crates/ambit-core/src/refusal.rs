@@ -12,6 +12,10 @@ use crate::page::{self, Page};
 pub enum Refusal {
     /// The request cannot be read: the text names the parameter and the rule.
     InvalidRequest(String),
+    /// The body is too large: the text names the limit.
+    BodyTooLarge(String),
+    /// The body did not come in time: the text names the limit.
+    BodyTooSlow(String),
     /// The client did not authenticate. Why is for the log alone.
     Unauthenticated(AuthenticationFailure),
     /// The right credentials at the wrong issuer.
@@ -69,6 +73,8 @@ pub enum Refusal {
 pub enum AuthenticationFailure {
     /// No credentials at all.
     Missing,
+    /// By a way that no client authenticates here: which.
+    UnsupportedMethod(String),
     /// No client of that identifier.
     UnknownClient,
     /// None of its live secrets.
@@ -83,6 +89,8 @@ pub enum AuthenticationFailure {
     Assertion(String),
     /// The assertion was used before.
     AssertionReplayed,
+    /// The keys are not to be had where the client publishes them.
+    KeysUnavailable,
 }
 
 impl AuthenticationFailure {
@@ -91,6 +99,7 @@ impl AuthenticationFailure {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Missing => "credentials_missing",
+            Self::UnsupportedMethod(_) => "method_unsupported",
             Self::UnknownClient => "client_unknown",
             Self::WrongSecret => "secret_wrong",
             Self::ExpiredSecret => "secret_expired",
@@ -98,6 +107,7 @@ impl AuthenticationFailure {
             Self::Disabled => "client_disabled",
             Self::Assertion(_) => "assertion_invalid",
             Self::AssertionReplayed => "assertion_replayed",
+            Self::KeysUnavailable => "keys_unavailable",
         }
     }
 }
@@ -127,6 +137,14 @@ impl Refusal {
         };
         match self {
             Self::InvalidRequest(text) => told(ErrorCode::InvalidRequest, text.clone(), &page::INVALID_REQUEST),
+            Self::BodyTooLarge(text) => Told {
+                status: page::PAYLOAD_TOO_LARGE.status,
+                ..told(ErrorCode::InvalidRequest, text.clone(), &page::PAYLOAD_TOO_LARGE)
+            },
+            Self::BodyTooSlow(text) => Told {
+                status: page::REQUEST_TOO_SLOW.status,
+                ..told(ErrorCode::InvalidRequest, text.clone(), &page::REQUEST_TOO_SLOW)
+            },
             // RFC 6749 §5.2; one text for every cause, so that nobody learns which clients exist.
             Self::Unauthenticated(_) => {
                 told(ErrorCode::InvalidClient, "client authentication failed".to_owned(), &page::INVALID_CLIENT)
@@ -196,6 +214,8 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InvalidRequest(_) => "invalid_request",
+            Self::BodyTooLarge(_) => "body_too_large",
+            Self::BodyTooSlow(_) => "body_too_slow",
             Self::Unauthenticated(failure) => failure.code(),
             Self::WrongIssuer { .. } => "wrong_issuer",
             Self::GrantNotAllowed { .. } => "grant_not_allowed",
@@ -214,10 +234,18 @@ impl Refusal {
         }
     }
 
-    /// Whether it is recorded beside the issued tokens: everything that somebody may ask about by its trace.
+    /// Whether it is recorded beside the issued tokens: everything that somebody may ask about by its trace. Of a body that was
+    /// not read there is nothing to record, not even whose it was.
     #[must_use]
     pub const fn is_recorded(&self) -> bool {
-        !matches!(self, Self::TooManyFailures { .. } | Self::Unavailable { .. } | Self::Internal { .. })
+        !matches!(
+            self,
+            Self::BodyTooLarge(_)
+                | Self::BodyTooSlow(_)
+                | Self::TooManyFailures { .. }
+                | Self::Unavailable { .. }
+                | Self::Internal { .. }
+        )
     }
 
     /// How long to wait, where waiting helps.

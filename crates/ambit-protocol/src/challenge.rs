@@ -149,10 +149,11 @@ impl fmt::Display for Challenge<'_> {
         let uri = |value: &Cow<'_, str>| encode_uri(value);
         let params = [
             ("realm", self.realm.as_ref().map(text)),
+            // First what a program acts on, then what a person reads.
             ("error", self.error.map(|error| error.as_str().to_owned())),
+            ("scope", self.scope.as_ref().map(scope)),
             ("error_description", self.error_description.as_ref().map(text)),
             ("error_uri", self.error_uri.as_ref().map(uri)),
-            ("scope", self.scope.as_ref().map(scope)),
             ("resource_metadata", self.resource_metadata.as_ref().map(uri)),
         ];
         let mut separator = ' ';

@@ -3,6 +3,7 @@
 //! Bytes become types here, once, at the door; everyone who speaks to the server from outside shares these types and
 //! nothing else of ours.
 
+pub mod address;
 pub mod admin;
 pub mod authorization;
 pub mod catalogue;
@@ -15,6 +16,7 @@ pub mod explain;
 pub mod id;
 pub mod introspection;
 pub mod jose;
+pub mod jwks_uri;
 pub mod metadata;
 pub mod object;
 pub mod origin;

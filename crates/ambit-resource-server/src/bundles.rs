@@ -9,17 +9,17 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use url::Url;
 
+use crate::carried::Carried;
 use crate::fetch::{self, Fetch, FetchError, FetchRequest, Fetched, MAX_CATALOGUE_LEN, Transport, shown};
 use crate::hooks::{BoxFuture, Bundles, Implied};
 use crate::refresh::{Held, Load, Loaded, Loading, Refreshed};
-use crate::verify::VerifiedToken;
 
 /// No bundles: a scope is carried or it is not held.
 #[derive(Debug)]
 pub(crate) struct NoBundles;
 
 impl Bundles for NoBundles {
-    fn implies(&self, _: &VerifiedToken, _: &str, _: Timestamp) -> Implied {
+    fn implies(&self, _: Carried<'_>, _: &str, _: Timestamp) -> Implied {
         Implied::No
     }
 }
@@ -29,8 +29,8 @@ impl Bundles for NoBundles {
 pub(crate) struct BundleIndex(HashMap<Box<str>, Vec<Arc<str>>>);
 
 impl BundleIndex {
-    pub(crate) fn is_implied(&self, token: &VerifiedToken, scope: &str) -> bool {
-        self.0.get(scope).is_some_and(|bundles| bundles.iter().any(|bundle| token.carries(bundle)))
+    pub(crate) fn is_implied(&self, carried: Carried<'_>, scope: &str) -> bool {
+        self.0.get(scope).is_some_and(|bundles| bundles.iter().any(|bundle| carried.contains(bundle)))
     }
 
     fn new(entries: &[Entry]) -> Self {
@@ -55,8 +55,8 @@ impl BundleIndex {
 }
 
 impl Bundles for BundleIndex {
-    fn implies(&self, token: &VerifiedToken, scope: &str, _: Timestamp) -> Implied {
-        if self.is_implied(token, scope) { Implied::Yes } else { Implied::No }
+    fn implies(&self, carried: Carried<'_>, scope: &str, _: Timestamp) -> Implied {
+        if self.is_implied(carried, scope) { Implied::Yes } else { Implied::No }
     }
 }
 
@@ -73,10 +73,10 @@ impl From<&CatalogueDocument> for BundleIndex {
 
 /// Bundles that are fetched.
 impl Bundles for Refreshed<CatalogueLoader> {
-    fn implies(&self, token: &VerifiedToken, scope: &str, now: Timestamp) -> Implied {
+    fn implies(&self, carried: Carried<'_>, scope: &str, now: Timestamp) -> Implied {
         match self.current(now) {
             None => Implied::Unknown,
-            Some(index) if index.is_implied(token, scope) => Implied::Yes,
+            Some(index) if index.is_implied(carried, scope) => Implied::Yes,
             Some(_) => Implied::No,
         }
     }

@@ -8,7 +8,6 @@ use ambit_protocol::authorization::AuthorizationError;
 use ambit_protocol::challenge::{BearerError, Challenge};
 use ambit_protocol::explain::Explanation;
 use ambit_protocol::problem::{MEDIA_TYPE, Problem};
-use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::trace::TraceId;
 use axum::body::Body;
 use axum::response::Response;
@@ -41,8 +40,16 @@ pub(crate) enum Denial {
 pub(crate) struct Lack {
     pub(crate) token: Arc<VerifiedToken>,
     pub(crate) requirement: Arc<Requirement>,
+    pub(crate) shortcomings: Shortcomings,
+}
+
+/// What else there is to say about it.
+#[derive(Debug, Default)]
+pub(crate) struct Shortcomings {
     /// Bundles could not be expanded.
     pub(crate) without_catalogue: bool,
+    /// In place of what the requirement says.
+    pub(crate) detail: Option<Cow<'static, str>>,
     pub(crate) why: Option<Explanation>,
 }
 
@@ -63,15 +70,34 @@ pub(crate) struct Refused<'a> {
     pub(crate) trace_id: Option<TraceId>,
     /// What the endpoint requires, so that a client without a token knows what to ask for.
     pub(crate) requirement: Option<&'a Requirement>,
+    /// Whose token it is.
+    pub(crate) holder: Option<Holder>,
 }
 
 /// Put into the extensions of every response that refuses a request: what metrics and logs count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denied {
     /// The kind of refusal.
     pub page: ErrorPage,
     /// The trace that the body names.
     pub trace_id: Option<TraceId>,
+    /// Whose token was refused, where its signature and times were good.
+    pub holder: Option<Holder>,
+}
+
+/// Whose token was refused: for the log. It opens nothing, and is no [`VerifiedToken`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The client.
+    pub client_id: String,
+    /// The tenant that it acts for.
+    pub tenant_slug: Option<String>,
+}
+
+impl Holder {
+    pub(crate) fn of(token: &VerifiedToken) -> Self {
+        Self { client_id: token.client_id().to_owned(), tenant_slug: token.claims().tenant_slug.clone() }
+    }
 }
 
 impl Denial {
@@ -112,12 +138,12 @@ impl Denial {
                     .into()
             }
             Self::Malformed(text) | Self::Token(text) | Self::Unavailable(text) => text.as_ref().into(),
-            Self::Scope(lack) if lack.without_catalogue => format!(
+            Self::Scope(lack) if lack.shortcomings.without_catalogue => format!(
                 "{}; the issuer's scope catalogue cannot be read now, so what bundles include is not known",
-                lack.requirement.detail()
+                lack.detail()
             )
             .into(),
-            Self::Scope(lack) => lack.requirement.detail(),
+            Self::Scope(lack) => lack.detail(),
             Self::NotGood(not_good) => match not_good {
                 NotGood::TenantSuspended(text) | NotGood::TenantChurned(text) | NotGood::PartnerSuspended(text) => {
                     text.as_ref().into()
@@ -130,10 +156,10 @@ impl Denial {
     }
 
     /// The answer.
-    pub(crate) fn response(&self, manners: &Manners, refused: &Refused<'_>) -> Response {
+    pub(crate) fn response(&self, manners: &Manners, refused: Refused<'_>) -> Response {
         let page = self.page();
         let detail = self.detail();
-        self.log(&detail, refused);
+        self.log(&detail, &refused);
 
         let uri = manners.error_pages.as_ref().map(|base| format!("{base}/{}", page.slug));
         let mut problem = Problem::new(uri.as_deref().unwrap_or("about:blank"), page.title, page.status)
@@ -153,7 +179,7 @@ impl Denial {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if page.status == 401 || self.code().is_some() {
-            let challenge = self.challenge(&detail, uri.as_deref(), manners, refused).to_string();
+            let challenge = self.challenge(&detail, uri.as_deref(), manners, &refused).to_string();
             // Whatever is put into a challenge, what comes out is fit for a header.
             let value = HeaderValue::from_str(&challenge).unwrap_or(HeaderValue::from_static("Bearer"));
             headers.insert(header::WWW_AUTHENTICATE, value);
@@ -161,7 +187,7 @@ impl Denial {
         if page.status == 503 {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECS));
         }
-        response.extensions_mut().insert(Denied { page, trace_id: refused.trace_id });
+        response.extensions_mut().insert(Denied { page, trace_id: refused.trace_id, holder: refused.holder });
         response
     }
 
@@ -195,10 +221,7 @@ impl Denial {
         if let Self::NotGood(NotGood::Unavailable(reason)) = self {
             tracing::error!(trace_id, path = refused.path, reason, "the standing of a token cannot be told");
         }
-        let client_id = match self {
-            Self::Scope(lack) => Some(lack.token.client_id()),
-            _ => None,
-        };
+        let client_id = refused.holder.as_ref().map(|holder| holder.client_id.as_str());
         tracing::debug!(
             status = page.status,
             denial = page.slug,
@@ -212,14 +235,19 @@ impl Denial {
 }
 
 impl Lack {
+    fn detail(&self) -> Cow<'static, str> {
+        self.shortcomings.detail.clone().unwrap_or_else(|| self.requirement.detail())
+    }
+
     fn describe(&self, problem: Problem) -> Problem {
-        let names = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
-        let required = names(self.requirement.scopes().iter().map(ScopeToken::as_str).collect());
+        let required = self.requirement.scopes().iter().map(ToString::to_string).collect::<Vec<_>>();
+        // As the token has them: a client compares the two texts.
+        let presented = self.token.scopes().collect::<Vec<_>>().join(" ");
         let problem = problem
             .with_extension("required", required)
             .with_extension("required_match", if self.requirement.is_any() { "any" } else { "all" })
-            .with_extension("presented", names(self.token.scopes().collect()));
-        match self.why.as_ref().map(serde_json::to_value) {
+            .with_extension("presented", presented);
+        match self.shortcomings.why.as_ref().map(serde_json::to_value) {
             Some(Ok(why)) => problem.with_extension("why", why),
             Some(Err(error)) => {
                 tracing::error!(%error, "an explanation is no JSON");
@@ -230,11 +258,11 @@ impl Lack {
     }
 }
 
-impl From<VerifyError> for Denial {
-    fn from(error: VerifyError) -> Self {
+impl From<&VerifyError> for Denial {
+    fn from(error: &VerifyError) -> Self {
         match error {
             VerifyError::KeysUnavailable => Self::Unavailable(error.to_string().into()),
-            VerifyError::Token(_) | VerifyError::Withdrawn(_) => Self::Token(error.to_string().into()),
+            VerifyError::Token(_) | VerifyError::Withdrawn { .. } => Self::Token(error.to_string().into()),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! An authorization server that protects its own API implements these over what it has in memory, and nothing is fetched.
 //! Everybody else needs none of them: [`Issuer::new`](crate::Issuer::new) finds keys and catalogue over HTTPS.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
@@ -13,8 +14,11 @@ use std::sync::Arc;
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::explain::Explanation;
 use ambit_protocol::jose::VerifyingKeys;
+use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
 
+use crate::carried::Carried;
+use crate::identity::Identity;
 use crate::require::Requirement;
 use crate::verify::VerifiedToken;
 
@@ -38,10 +42,10 @@ pub trait Keys: Send + Sync + fmt::Debug {
 
 /// What the bundles of an issuer include.
 pub trait Bundles: Send + Sync + fmt::Debug {
-    /// Whether one of the coarse scopes that the token carries includes `scope`, and no feature gates it.
+    /// Whether one of the coarse scopes among those that count includes `scope`, and no feature gates it.
     ///
-    /// Never asked about a scope that the token itself carries.
-    fn implies(&self, token: &VerifiedToken, scope: &str, now: Timestamp) -> Implied;
+    /// Never asked about a scope that is among them itself.
+    fn implies(&self, carried: Carried<'_>, scope: &str, now: Timestamp) -> Implied;
 
     /// Waits until the bundles are as fresh as they can be had. Called when [`Bundles::implies`] does not know.
     fn refresh(&self) -> BoxFuture<'_, ()> {
@@ -52,7 +56,7 @@ pub trait Bundles: Send + Sync + fmt::Debug {
 /// Whether a bundle implies a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Implied {
-    /// One that the token carries does.
+    /// One of those that count does.
     Yes,
     /// None does, or the scope is gated.
     No,
@@ -78,7 +82,7 @@ pub enum Withdrawn {
     #[error("the token was revoked; get a new one")]
     Revoked,
     /// It was issued in a span that a restored backup does not know, revocations included.
-    #[error("the token was issued in a span of time that a restored backup does not cover; get a new one")]
+    #[error("the token was issued before the server was restored from a backup; get a new one")]
     LostInRestore,
     /// Its client does not exist any more, or is disabled.
     #[error("the client that the token was issued to is disabled or gone")]
@@ -113,13 +117,61 @@ impl fmt::Debug for StandingCheck<'_> {
     }
 }
 
-/// They may come in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Good {
-    /// Without more ado.
-    Yes,
-    /// With a word on the answer: `Warning: 299 - "…"`, as for a tenant in its grace period. Printable ASCII.
-    Warn(Cow<'static, str>),
+/// They may come in, and what is to be said about that.
+///
+/// ```
+/// use ambit_resource_server::Good;
+///
+/// /// What this API knows of a tenant.
+/// struct Plan(&'static str);
+///
+/// let good = Good::default()
+///     .with_warning("tenant 'acme' is in its grace period")
+///     .counting_only(["offers:read".parse()?])
+///     .with_facts(Plan("gold"));
+/// # drop(good);
+/// # Ok::<(), ambit_protocol::scope::ScopeError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Good {
+    pub(crate) warning: Option<Cow<'static, str>>,
+    pub(crate) only: Option<Arc<[ScopeToken]>>,
+    pub(crate) facts: Option<LookedUp>,
+}
+
+/// What was looked up of somebody.
+#[derive(Clone)]
+pub(crate) struct LookedUp(pub(crate) Arc<dyn Any + Send + Sync>);
+
+impl Good {
+    /// Puts a word on the answer: `Warning: 299 - "…"`, as for a tenant in its grace period. Printable ASCII; what is not is
+    /// replaced.
+    #[must_use]
+    pub fn with_warning(mut self, text: impl Into<Cow<'static, str>>) -> Self {
+        self.warning = Some(text.into());
+        self
+    }
+
+    /// Of the scopes that the token carries, lets only these count: those that its client would still be granted, say. A
+    /// scope that the token does not carry is not added by this.
+    #[must_use]
+    pub fn counting_only(mut self, scopes: impl Into<Arc<[ScopeToken]>>) -> Self {
+        self.only = Some(scopes.into());
+        self
+    }
+
+    /// Hands what was looked up to the handler, which finds it with [`Identity::facts`], and to [`Explain`].
+    #[must_use]
+    pub fn with_facts<T: Any + Send + Sync>(mut self, facts: T) -> Self {
+        self.facts = Some(LookedUp(Arc::new(facts)));
+        self
+    }
+}
+
+impl fmt::Debug for LookedUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LookedUp(..)")
+    }
 }
 
 /// They may not come in. The texts go out as the problem's `detail`.
@@ -139,8 +191,15 @@ pub enum NotGood {
 
 /// Says why a scope is missing: the member `why` of the 403.
 ///
-/// It is called for tokens that are good and within [`EXPLAIN_TIME`]; what takes longer is left out.
+/// It is asked about good tokens only, and has [`EXPLAIN_TIME`]; what takes longer is left out.
 pub trait Explain: Send + Sync + fmt::Debug {
+    /// The sentence of the refusal, in place of the requirement's own: the `detail` of the problem and the
+    /// `error_description` of the challenge. For an API whose sentence depends on who calls; it must answer from memory.
+    fn detail(&self, shortfall: &Shortfall) -> Option<Cow<'static, str>> {
+        let _ = shortfall;
+        None
+    }
+
     /// The broken link of the chain and what mends it; none where there is nothing to say.
     fn explain<'a>(&'a self, shortfall: &'a Shortfall) -> BoxFuture<'a, Option<Explanation>>;
 }
@@ -148,8 +207,8 @@ pub trait Explain: Send + Sync + fmt::Debug {
 /// A good token that does not hold what an endpoint requires.
 #[derive(Debug, Clone)]
 pub struct Shortfall {
-    /// The token.
-    pub token: Arc<VerifiedToken>,
+    /// The token, and whoever is behind it.
+    pub identity: Identity,
     /// What was required.
     pub requirement: Arc<Requirement>,
     /// The method of the request.
@@ -163,14 +222,17 @@ pub const EXPLAIN_TIME: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Tells the moment. Cloning shares it.
 #[derive(Clone)]
-pub(crate) struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    pub(crate) fn new(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+    /// From a function that tells it.
+    pub fn new(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(clock))
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         (self.0)()
     }
 }

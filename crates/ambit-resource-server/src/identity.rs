@@ -1,16 +1,20 @@
 //! Who calls: what a handler learns about a verified token.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::problem::{MEDIA_TYPE, Problem};
+use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 
+use crate::carried::Carried;
+use crate::hooks::{Good, LookedUp};
 use crate::server::ResourceServer;
 use crate::verify::VerifiedToken;
 
@@ -28,12 +32,14 @@ use crate::verify::VerifiedToken;
 #[derive(Debug, Clone)]
 pub struct Identity {
     token: Arc<VerifiedToken>,
+    only: Option<Arc<[ScopeToken]>>,
+    facts: Option<LookedUp>,
     server: ResourceServer,
 }
 
 impl Identity {
-    pub(crate) const fn new(token: Arc<VerifiedToken>, server: ResourceServer) -> Self {
-        Self { token, server }
+    pub(crate) fn new(token: Arc<VerifiedToken>, good: Good, server: ResourceServer) -> Self {
+        Self { token, only: good.only, facts: good.facts, server }
     }
 
     pub(crate) fn is_of(&self, server: &ResourceServer) -> bool {
@@ -112,16 +118,27 @@ impl Identity {
         &self.claims().roles
     }
 
-    /// The scopes that the token carries.
+    /// The scopes that count: those that the token carries, or fewer, where a [`Standing`](crate::Standing) said so.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.token.scopes()
+        self.carried().names()
     }
 
-    /// Whether the token holds a scope: carries it, or carries a coarse scope that includes it while no feature gates it
-    /// (scopes.md §2). Without a catalogue at hand nothing is implied.
+    /// Whether the token holds a scope: one that counts, or one that a coarse scope that counts includes while no feature
+    /// gates it (scopes.md §2). Without a catalogue at hand nothing is implied.
     #[must_use]
     pub fn holds(&self, scope: &str) -> bool {
-        self.server.verifier().holds(&self.token, scope)
+        self.server.verifier().holds_of(self.carried(), scope)
+    }
+
+    /// What the [`Standing`](crate::Standing) looked up, if it handed over a `T`
+    /// ([`Good::with_facts`](crate::Good::with_facts)).
+    #[must_use]
+    pub fn facts<T: Any>(&self) -> Option<&T> {
+        self.facts.as_ref().and_then(|facts| facts.0.downcast_ref())
+    }
+
+    pub(crate) fn carried(&self) -> Carried<'_> {
+        Carried::new(&self.token, self.only.as_deref())
     }
 
     /// From when on the token is no longer accepted.

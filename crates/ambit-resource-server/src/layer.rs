@@ -1,9 +1,11 @@
 //! The guard of a route, as a tower layer.
 //!
 //! 1. The token is taken out of the request ([`presented`](crate::presented)).
-//! 2. It is verified ([`TokenVerifier`](crate::TokenVerifier)); it is for this API; it is not bound to a key.
+//! 2. It is verified ([`TokenVerifier`](crate::TokenVerifier)); it is not bound to a key; it is for this API.
 //! 3. Those behind it may come in ([`Standing`](crate::Standing)).
-//! 4. It holds what the route requires ([`Requirement`]).
+//! 4. It holds what the route requires ([`Requirement`]). Where
+//!    [the scopes come first](crate::ResourceServerBuilder::scopes_before_audience), only now it is asked whether it is for
+//!    this API.
 //! 5. The handler runs, with an [`Identity`] in the request's extensions.
 //!
 //! When everything is in memory all of this happens in the call itself: no allocation, no waiting. Otherwise the same steps
@@ -19,13 +21,13 @@ use futures_util::future::{Either, MapOk, Ready, TryFutureExt as _, ready};
 use http::{HeaderValue, Method, Request, header};
 use tower::{Layer, Service};
 
-use crate::denial::{Denial, Lack, Refused};
+use crate::denial::{Denial, Holder, Lack, Refused, Shortcomings};
 use crate::hooks::{BoxFuture, EXPLAIN_TIME, Good, Shortfall, StandingCheck};
 use crate::identity::Identity;
 use crate::presented;
 use crate::require::{Met, Requirement, RequirementError};
 use crate::server::ResourceServer;
-use crate::verify::VerifiedToken;
+use crate::verify::{VerifiedToken, VerifyError};
 
 /// The guard of one or more routes: a [`Layer`] made by [`ResourceServer::require`] and its siblings.
 ///
@@ -90,146 +92,163 @@ impl Guard {
 
     /// Steps 1 to 4 with what is in memory.
     fn look<B>(&self, request: &Request<B>) -> Look {
-        if let Some(identity) = request.extensions().get::<Identity>()
-            && identity.is_of(&self.server)
-        {
-            return self.look_at_scopes(identity.token(), None);
+        if let Some(identity) = self.known(request) {
+            return self.look_at_scopes(identity.clone(), None);
         }
         let token = match presented::token(request.headers(), request.uri()) {
             Ok(Some(token)) => token,
             Ok(None) => return self.without_token(presented::is_in_query(request.uri())),
-            Err(denial) => return Look::Denied(denial),
+            Err(denial) => return Look::Refused(denial.into()),
         };
         let token = match self.server.verifier().verify_now(token) {
             Some(Ok(token)) => token,
-            Some(Err(error)) => return Look::Denied(error.into()),
+            Some(Err(error)) => return Look::Refused(error.into()),
             None => return Look::Wait,
         };
-        if let Err(denial) = self.check_purpose(&token) {
-            return Look::Denied(denial);
+        if let Err(refusal) = self.check_purpose(&token) {
+            return Look::Refused(refusal);
         }
-        let warning = match self.server.standing().map(|standing| standing.check(&token, self.server.verifier().now()))
-        {
-            None => None,
-            Some(StandingCheck::Now(Ok(good))) => warning(good),
-            Some(StandingCheck::Now(Err(not_good))) => return Look::Denied(Denial::NotGood(not_good)),
+        let good = match self.server.standing().map(|standing| standing.check(&token, self.server.verifier().now())) {
+            None => Good::default(),
+            Some(StandingCheck::Now(Ok(good))) => good,
+            Some(StandingCheck::Now(Err(not_good))) => {
+                return Look::Refused(Refusal::of(&token, Denial::NotGood(not_good)));
+            }
             Some(StandingCheck::Later(_)) => return Look::Wait,
         };
-        self.look_at_scopes(&token, warning)
+        let warning = warning(&good);
+        self.look_at_scopes(Identity::new(token, good, self.server.clone()), warning)
     }
 
-    fn look_at_scopes(&self, token: &Arc<VerifiedToken>, warning: Option<HeaderValue>) -> Look {
-        let admitted = || {
-            let identity = Identity::new(Arc::clone(token), self.server.clone());
-            Look::Admitted(Admitted { identity: Some(identity), warning })
-        };
-        let Some(requirement) = &self.requirement else { return admitted() };
-        match requirement.is_met_by(token, self.server.verifier()) {
-            Met::Yes => admitted(),
-            Met::No if self.server.explain().is_none() => {
-                Look::Denied(Denial::Scope(Self::lack(token, requirement, false)))
+    fn look_at_scopes(&self, identity: Identity, warning: Option<HeaderValue>) -> Look {
+        if let Some(requirement) = &self.requirement {
+            match requirement.is_met_by(identity.carried(), self.server.verifier()) {
+                Met::Yes => {}
+                Met::No if self.server.explain().is_none() => {
+                    return Look::Refused(Self::lacking(&identity, requirement, Shortcomings::default()));
+                }
+                Met::No | Met::NotWithoutCatalogue => return Look::Wait,
             }
-            Met::No | Met::NotWithoutCatalogue => Look::Wait,
+        }
+        match self.check_audience(identity.token()) {
+            Ok(()) => Look::Admitted(Admitted { identity: Some(identity), warning }),
+            Err(refusal) => Look::Refused(refusal),
         }
     }
 
     /// Steps 2 to 4, waiting where that helps.
-    async fn wait(&self, head: &Head) -> Result<Admitted, Denial> {
-        let (token, warning) = match &head.bearer {
-            Bearer::Verified(token) => (Arc::clone(token), None),
-            Bearer::Presented(text) => {
-                let token = self.server.verifier().verify(text).await?;
-                self.check_purpose(&token)?;
-                let standing = match self.server.standing() {
-                    None => Ok(Good::Yes),
-                    Some(standing) => match standing.check(&token, self.server.verifier().now()) {
-                        StandingCheck::Now(answer) => answer,
-                        StandingCheck::Later(answer) => answer.await,
-                    },
-                };
-                let warning = standing.map(warning).map_err(Denial::NotGood)?;
-                (token, warning)
-            }
+    async fn wait(&self, head: &Head) -> Result<Admitted, Refusal> {
+        let (identity, warning) = match &head.bearer {
+            Bearer::Verified(identity) => (identity.clone(), None),
+            Bearer::Presented(text) => self.identify(text).await?,
         };
         if let Some(requirement) = &self.requirement {
-            self.check_scopes(&token, requirement, head).await?;
+            self.check_scopes(&identity, requirement, head).await?;
         }
-        Ok(Admitted { identity: Some(Identity::new(token, self.server.clone())), warning })
+        self.check_audience(identity.token())?;
+        Ok(Admitted { identity: Some(identity), warning })
     }
 
+    /// Steps 2 and 3.
+    async fn identify(&self, token: &str) -> Result<(Identity, Option<HeaderValue>), Refusal> {
+        let token = self.server.verifier().verify(token).await?;
+        self.check_purpose(&token)?;
+        let standing = match self.server.standing() {
+            None => Ok(Good::default()),
+            Some(standing) => match standing.check(&token, self.server.verifier().now()) {
+                StandingCheck::Now(answer) => answer,
+                StandingCheck::Later(answer) => answer.await,
+            },
+        };
+        let good = standing.map_err(|not_good| Refusal::of(&token, Denial::NotGood(not_good)))?;
+        let warning = warning(&good);
+        Ok((Identity::new(token, good, self.server.clone()), warning))
+    }
+
+    /// Step 4.
     async fn check_scopes(
         &self,
-        token: &Arc<VerifiedToken>,
+        identity: &Identity,
         requirement: &Arc<Requirement>,
         head: &Head,
-    ) -> Result<(), Denial> {
+    ) -> Result<(), Refusal> {
         let verifier = self.server.verifier();
-        let mut met = requirement.is_met_by(token, verifier);
+        let mut met = requirement.is_met_by(identity.carried(), verifier);
         if met == Met::NotWithoutCatalogue {
-            verifier.refresh_bundles(token).await;
-            met = requirement.is_met_by(token, verifier);
+            verifier.refresh_bundles(identity.token()).await;
+            met = requirement.is_met_by(identity.carried(), verifier);
         }
         if met == Met::Yes {
             return Ok(());
         }
-        let mut lack = Self::lack(token, requirement, met == Met::NotWithoutCatalogue);
+        let mut shortcomings =
+            Shortcomings { without_catalogue: met == Met::NotWithoutCatalogue, ..Default::default() };
         if let Some(explain) = self.server.explain() {
             let shortfall = Shortfall {
-                token: Arc::clone(token),
+                identity: identity.clone(),
                 requirement: Arc::clone(requirement),
                 method: head.method.clone(),
                 path: head.path.clone(),
             };
+            shortcomings.detail = explain.detail(&shortfall);
             if let Ok(why) = tokio::time::timeout(EXPLAIN_TIME, explain.explain(&shortfall)).await {
-                lack.why = why;
+                shortcomings.why = why;
             } else {
                 tracing::warn!(path = head.path, "explaining a refusal took too long");
             }
         }
-        Err(Denial::Scope(lack))
+        Err(Self::lacking(identity, requirement, shortcomings))
     }
 
-    fn lack(token: &Arc<VerifiedToken>, requirement: &Arc<Requirement>, without_catalogue: bool) -> Box<Lack> {
-        let (token, requirement) = (Arc::clone(token), Arc::clone(requirement));
-        Box::new(Lack { token, requirement, without_catalogue, why: None })
+    fn lacking(identity: &Identity, requirement: &Arc<Requirement>, shortcomings: Shortcomings) -> Refusal {
+        let lack = Lack { token: Arc::clone(identity.token()), requirement: Arc::clone(requirement), shortcomings };
+        Refusal::of(identity.token(), Denial::Scope(Box::new(lack)))
     }
 
     fn without_token(&self, is_in_url: bool) -> Look {
         if self.may_be_absent && !is_in_url {
             return Look::Admitted(Admitted { identity: None, warning: None });
         }
-        Look::Denied(Denial::Missing { is_in_url })
+        Look::Refused(Denial::Missing { is_in_url }.into())
     }
 
     /// Whether the token is meant to be used here, and so.
-    fn check_purpose(&self, token: &VerifiedToken) -> Result<(), Denial> {
-        let claims = token.claims();
-        // RFC 9068 §4: `aud` "MUST contain a resource indicator value" of this API.
-        if !claims.aud.contains(self.server.identifier()) {
-            let text = format!(
-                "the token is for another audience; this API is '{}': ask for a token with that resource, or with its scopes",
-                self.server.identifier()
-            );
-            return Err(Denial::Token(text.into()));
-        }
+    fn check_purpose(&self, token: &VerifiedToken) -> Result<(), Refusal> {
         // RFC 9449 §7.2: a bound token used as a bearer token "MUST" be rejected.
-        if claims.cnf.is_some() {
-            return Err(Denial::Token(
-                "the token is bound to a key (its 'cnf' claim) and cannot be used as a Bearer token here".into(),
-            ));
+        if token.claims().cnf.is_some() {
+            let text = "the token is bound to a key (its 'cnf' claim) and cannot be used as a Bearer token here";
+            return Err(Refusal::of(token, Denial::Token(text.into())));
         }
-        Ok(())
+        // Behind the scopes it is looked at for everybody.
+        if self.server.scopes_before_audience() { Ok(()) } else { self.check_audience(token) }
     }
 
-    fn refuse(&self, denial: &Denial, path: &str, trace_id: Option<TraceId>) -> Response {
+    fn check_audience(&self, token: &VerifiedToken) -> Result<(), Refusal> {
+        // RFC 9068 §4: `aud` "MUST contain a resource indicator value" of this API.
+        if token.claims().aud.contains(self.server.identifier()) {
+            return Ok(());
+        }
+        let text = format!(
+            "the token is for another audience; this API is '{}': ask for a token with that resource, or with its scopes",
+            self.server.identifier()
+        );
+        Err(Refusal::of(token, Denial::Token(text.into())))
+    }
+
+    fn refuse(&self, refusal: Refusal, path: &str, trace_id: Option<TraceId>) -> Response {
+        let Refusal { denial, holder } = refusal;
         let requirement = self.requirement.as_deref();
-        denial.response(self.server.manners(), &Refused { path, trace_id, requirement })
+        denial.response(self.server.manners(), Refused { path, trace_id, requirement, holder })
+    }
+
+    /// Who another guard of the same API, further out, has let in.
+    fn known<'a, B>(&self, request: &'a Request<B>) -> Option<&'a Identity> {
+        request.extensions().get::<Identity>().filter(|identity| identity.is_of(&self.server))
     }
 
     fn head<B>(&self, request: &Request<B>) -> Head {
-        let known = request.extensions().get::<Identity>().filter(|identity| identity.is_of(&self.server));
-        let bearer = match known {
-            Some(identity) => Bearer::Verified(Arc::clone(identity.token())),
+        let bearer = match self.known(request) {
+            Some(identity) => Bearer::Verified(identity.clone()),
             // It was there a moment ago: nobody waits for a token that is not.
             None => Bearer::Presented(
                 presented::token(request.headers(), request.uri()).ok().flatten().unwrap_or_default().to_owned(),
@@ -244,9 +263,38 @@ impl Guard {
     }
 }
 
+/// A denial, and whose token it was.
+struct Refusal {
+    denial: Denial,
+    holder: Option<Holder>,
+}
+
+impl Refusal {
+    /// Of a token that was verified.
+    fn of(token: &VerifiedToken, denial: Denial) -> Self {
+        Self { denial, holder: Some(Holder::of(token)) }
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self { denial, holder: None }
+    }
+}
+
+impl From<VerifyError> for Refusal {
+    fn from(error: VerifyError) -> Self {
+        let denial = Denial::from(&error);
+        match error {
+            VerifyError::Withdrawn { holder, .. } => Self { denial, holder: Some(holder) },
+            VerifyError::Token(_) | VerifyError::KeysUnavailable => denial.into(),
+        }
+    }
+}
+
 enum Look {
     Admitted(Admitted),
-    Denied(Denial),
+    Refused(Refusal),
     /// Something has to be fetched, looked up or explained.
     Wait,
 }
@@ -266,14 +314,13 @@ struct Head {
 
 enum Bearer {
     /// By another guard of the same API, further out.
-    Verified(Arc<VerifiedToken>),
+    Verified(Identity),
     Presented(String),
 }
 
 /// `Warning: 299 - "…"`: obsolete as a header of caches, and what clients look for.
-fn warning(good: Good) -> Option<HeaderValue> {
-    let Good::Warn(text) = good else { return None };
-    let text = ambit_protocol::error::describe(&text);
+fn warning(good: &Good) -> Option<HeaderValue> {
+    let text = ambit_protocol::error::describe(good.warning.as_ref()?);
     HeaderValue::from_str(&format!("299 - \"{text}\"")).ok()
 }
 
@@ -318,9 +365,9 @@ where
                     async move { Ok(warn(response.await?.into_response(), warning)) },
                 )))
             }
-            Look::Denied(denial) => {
+            Look::Refused(refusal) => {
                 let trace_id = self.guard.server.trace_id(request.headers(), request.extensions());
-                let response = self.guard.refuse(&denial, request.uri().path(), trace_id);
+                let response = self.guard.refuse(refusal, request.uri().path(), trace_id);
                 Either::Right(Either::Left(ready(Ok(response))))
             }
             Look::Wait => {
@@ -332,7 +379,7 @@ where
                 Either::Right(Either::Right(Box::pin(async move {
                     let Admitted { identity, warning } = match guard.wait(&head).await {
                         Ok(admitted) => admitted,
-                        Err(denial) => return Ok(guard.refuse(&denial, &head.path, head.trace_id)),
+                        Err(refusal) => return Ok(guard.refuse(refusal, &head.path, head.trace_id)),
                     };
                     admit(&mut request, identity);
                     let response = inner.call(request).await?.into_response();

@@ -7,7 +7,7 @@
 //! 4. Beyond that there is nothing, and whoever needs it is refused.
 //!
 //! At most one fetch runs at a time, and none starts within [`Policy::min_interval`] of the start of the one before,
-//! whoever asks and however often. Those who wait are few ([`MAX_WAITING`]) and wait no longer than [`WAIT_TIME`].
+//! whoever asks and however often. Those who wait are few (`MAX_WAITING`) and wait no longer than `WAIT_TIME`.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,8 @@ use crate::fetch::{FetchError, fresh_until};
 use crate::hooks::{BoxFuture, Clock};
 
 /// How a document is had.
-pub(crate) trait Load: fmt::Debug + Send + Sync + 'static {
+pub trait Load: fmt::Debug + Send + Sync + 'static {
+    /// What it is, read.
     type Value: fmt::Debug + Send + Sync + 'static;
 
     /// What it is, for the log.
@@ -33,31 +34,40 @@ pub(crate) trait Load: fmt::Debug + Send + Sync + 'static {
     fn load(&self, held: Option<Arc<Held<Self::Value>>>, now: Timestamp) -> BoxFuture<'_, Loading<Self::Value>>;
 }
 
-pub(crate) type Loading<T> = Result<Loaded<T>, FetchError>;
+/// A document as it arrives, or why not.
+pub type Loading<T> = Result<Loaded<T>, FetchError>;
 
 /// A document as it arrived.
 #[derive(Debug)]
-pub(crate) struct Loaded<T> {
-    pub(crate) value: Arc<T>,
-    pub(crate) etag: Option<String>,
-    pub(crate) max_age: Option<Duration>,
+pub struct Loaded<T> {
+    /// What it is, read.
+    pub value: Arc<T>,
+    /// Its `ETag`.
+    pub etag: Option<String>,
+    /// How long the issuer says it is fresh.
+    pub max_age: Option<Duration>,
 }
 
 /// A document as it is kept.
 #[derive(Debug)]
-pub(crate) struct Held<T> {
-    pub(crate) value: Arc<T>,
-    pub(crate) etag: Option<String>,
+pub struct Held<T> {
+    /// What it is, read.
+    pub value: Arc<T>,
+    /// Its `ETag`.
+    pub etag: Option<String>,
     confirmed_at: Timestamp,
     fresh_until: Timestamp,
 }
 
 /// How long things last.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Policy {
-    pub(crate) min_interval: Duration,
-    pub(crate) revalidate: Duration,
-    pub(crate) max_age: Duration,
+pub struct Policy {
+    /// From the start of one fetch to the start of the next, at least.
+    pub min_interval: Duration,
+    /// How long one that is no longer fresh is used while it is fetched anew.
+    pub revalidate: Duration,
+    /// How long one is used that cannot be fetched anew.
+    pub max_age: Duration,
 }
 
 impl Default for Policy {
@@ -73,7 +83,7 @@ impl Default for Policy {
 
 /// A document that is kept fresh. Cloning shares it.
 #[derive(Debug)]
-pub(crate) struct Refreshed<L: Load>(Arc<Inner<L>>);
+pub struct Refreshed<L: Load>(Arc<Inner<L>>);
 
 #[derive(Debug)]
 struct Inner<L: Load> {
@@ -94,7 +104,9 @@ struct Flight {
 }
 
 impl<L: Load> Refreshed<L> {
-    pub(crate) fn new(loader: L, policy: Policy, clock: Clock) -> Self {
+    /// Nothing yet: the first who asks starts the first fetch.
+    #[must_use]
+    pub fn new(loader: L, policy: Policy, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             loader,
             policy,
@@ -108,7 +120,7 @@ impl<L: Load> Refreshed<L> {
 
     /// What may be used now. None: [`Refreshed::refresh`] first, and if there is still nothing, there is nothing. Either
     /// way a fetch is on its way where one is due.
-    pub(crate) fn current(&self, now: Timestamp) -> Option<Arc<L::Value>> {
+    pub fn current(&self, now: Timestamp) -> Option<Arc<L::Value>> {
         let held = self.0.held.load();
         let Some(held) = held.as_ref() else {
             self.start(&mut self.0.flight(), now);
@@ -129,7 +141,7 @@ impl<L: Load> Refreshed<L> {
     }
 
     /// Waits for a fetch: for the one that runs, or for a new one where that may start.
-    pub(crate) async fn refresh(&self) {
+    pub async fn refresh(&self) {
         let Some(_place) = Place::take(&self.0.waiting) else { return };
         let mut landed = {
             let mut flight = self.0.flight();

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use ambit_protocol::scope::{ScopeError, ScopeToken};
 
+use crate::carried::Carried;
 use crate::hooks::Implied;
-use crate::verify::{TokenVerifier, VerifiedToken};
+use crate::verify::TokenVerifier;
 
 /// The scopes that an endpoint requires, and what is said to whom they are missing.
 ///
@@ -116,13 +117,13 @@ impl Requirement {
         }
     }
 
-    pub(crate) fn is_met_by(&self, token: &VerifiedToken, verifier: &TokenVerifier) -> Met {
+    pub(crate) fn is_met_by(&self, carried: Carried<'_>, verifier: &TokenVerifier) -> Met {
         let mut no = Met::No;
         let mut holds = |scope: &ScopeToken| {
-            if token.carries(scope.as_str()) {
+            if carried.contains(scope.as_str()) {
                 return true;
             }
-            let implied = verifier.implied(token, scope.as_str());
+            let implied = verifier.implied(carried, scope.as_str());
             if implied == Implied::Unknown {
                 no = Met::NotWithoutCatalogue;
             }

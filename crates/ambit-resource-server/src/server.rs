@@ -35,6 +35,7 @@ struct Inner {
     standing: Option<Box<dyn Standing>>,
     explain: Option<Box<dyn Explain>>,
     trace_ids: Option<TraceIds>,
+    scopes_before_audience: bool,
     name: Option<String>,
     documentation: Option<String>,
     required: Mutex<BTreeSet<ScopeToken>>,
@@ -52,6 +53,7 @@ pub struct ResourceServerBuilder {
     standing: Option<Box<dyn Standing>>,
     explain: Option<Box<dyn Explain>>,
     trace_ids: Option<TraceIds>,
+    scopes_before_audience: bool,
     name: Option<String>,
     documentation: Option<String>,
 }
@@ -184,6 +186,10 @@ impl ResourceServer {
         self.0.explain.as_deref()
     }
 
+    pub(crate) fn scopes_before_audience(&self) -> bool {
+        self.0.scopes_before_audience
+    }
+
     /// The trace of a request: as the embedding program says, or as the caller says (W3C Trace Context), or a new one.
     pub(crate) fn trace_id(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<TraceId> {
         let told = self.0.trace_ids.as_ref().and_then(|trace_ids| trace_ids(extensions));
@@ -241,6 +247,7 @@ impl ResourceServerBuilder {
             standing: None,
             explain: None,
             trace_ids: None,
+            scopes_before_audience: false,
             name: None,
             documentation: None,
         }
@@ -276,6 +283,17 @@ impl ResourceServerBuilder {
     /// among the extensions, the `traceparent` header, or a new one for the refusal.
     pub fn trace_ids(mut self, trace_ids: impl Fn(&Extensions) -> Option<TraceId> + Send + Sync + 'static) -> Self {
         self.trace_ids = Some(Box::new(trace_ids));
+        self
+    }
+
+    /// Looks at the scopes of a token before its audience. One that is for another API *and* holds nothing of what the
+    /// endpoint requires is answered with the 403 that says which scope to ask for, in place of a 401: where the issuer
+    /// derives `aud` from the scopes that it grants, as an Ambit server does, the missing scope is the cause of both, and
+    /// the one thing to mend. To be let in a token needs both, as ever.
+    ///
+    /// [`Standing`] and [`Explain`] are asked about tokens for other APIs then, too.
+    pub fn scopes_before_audience(mut self) -> Self {
+        self.scopes_before_audience = true;
         self
     }
 
@@ -323,6 +341,7 @@ impl ResourceServerBuilder {
             standing: self.standing,
             explain: self.explain,
             trace_ids: self.trace_ids,
+            scopes_before_audience: self.scopes_before_audience,
             name: self.name,
             documentation: self.documentation,
             required: Mutex::default(),

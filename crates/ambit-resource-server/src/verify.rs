@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ambit_protocol::claims::AccessTokenClaims;
@@ -20,6 +21,8 @@ use ambit_protocol::verify::{self, Accepted, LEEWAY_SECS, TokenError, Validation
 use futures_util::future::join_all;
 
 use crate::cache::{Digest, TokenCache};
+use crate::carried::Carried;
+use crate::denial::Holder;
 use crate::fetch::{Fetch, Transport};
 use crate::hooks::{Clock, Implied, TokenStatus, Withdrawn};
 use crate::issuer::{Fetching, Issuer, Trusted};
@@ -60,6 +63,8 @@ struct Inner {
     status: Option<Box<dyn TokenStatus>>,
     clock: Clock,
     cache: TokenCache,
+    hits: AtomicU64,
+    misses: AtomicU64,
     cache_for: Duration,
     max_len: usize,
 }
@@ -81,8 +86,13 @@ pub enum VerifyError {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// It does not stand any more.
-    #[error(transparent)]
-    Withdrawn(#[from] Withdrawn),
+    #[error("{reason}")]
+    Withdrawn {
+        /// Why.
+        reason: Withdrawn,
+        /// Whose it is, for the log: who goes on using a revoked token is worth knowing.
+        holder: Holder,
+    },
     /// The keys of an issuer cannot be had now, so nobody can tell.
     #[error("the keys of the issuer cannot be fetched now; try again later")]
     KeysUnavailable,
@@ -182,7 +192,7 @@ impl TokenVerifier {
     /// (scopes.md §2). A bundle whose catalogue is not at hand implies nothing.
     #[must_use]
     pub fn holds(&self, token: &VerifiedToken, scope: &str) -> bool {
-        token.carries(scope) || self.implied(token, scope) == Implied::Yes
+        self.holds_of(Carried::new(token, None), scope)
     }
 
     /// Fetches keys and catalogues that are not there yet, so that the first request does not wait for them. What cannot be
@@ -206,6 +216,13 @@ impl TokenVerifier {
         self.0.cache.len()
     }
 
+    /// How often it was enough to remember.
+    #[must_use]
+    pub fn lookups(&self) -> Lookups {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Lookups { hits: load(&self.0.hits), misses: load(&self.0.misses) }
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
@@ -214,9 +231,13 @@ impl TokenVerifier {
         self.0.trusted.iter().map(|issuer| issuer.name.as_str())
     }
 
-    /// Whether a bundle implies a scope that the token does not carry.
-    pub(crate) fn implied(&self, token: &VerifiedToken, scope: &str) -> Implied {
-        self.0.trusted[token.issuer].bundles.implies(token, scope, self.now())
+    pub(crate) fn holds_of(&self, carried: Carried<'_>, scope: &str) -> bool {
+        carried.contains(scope) || self.implied(carried, scope) == Implied::Yes
+    }
+
+    /// Whether a bundle implies a scope that is not carried itself.
+    pub(crate) fn implied(&self, carried: Carried<'_>, scope: &str) -> Implied {
+        self.0.trusted[carried.token().issuer].bundles.implies(carried, scope, self.now())
     }
 
     pub(crate) async fn refresh_bundles(&self, token: &VerifiedToken) {
@@ -239,9 +260,12 @@ impl TokenVerifier {
             return Look::Refused(TokenError::Jws(JwsError::TooLong).into());
         }
         let digest = Digest::of(token);
-        let looked = match self.0.remembered(digest, now) {
-            Some(verified) => Look::Verified(verified),
-            None => self.0.look_at(token, digest, now),
+        let looked = if let Some(verified) = self.0.remembered(digest, now) {
+            self.0.hits.fetch_add(1, Ordering::Relaxed);
+            Look::Verified(verified)
+        } else {
+            self.0.misses.fetch_add(1, Ordering::Relaxed);
+            self.0.look_at(token, digest, now)
         };
         let Look::Verified(verified) = looked else { return looked };
         // At each use: a token that was verified before may have expired or been revoked since.
@@ -253,6 +277,15 @@ impl TokenVerifier {
             }
         }
     }
+}
+
+/// Tokens that were presented since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lookups {
+    /// Those that had been verified lately.
+    pub hits: u64,
+    /// Those that had to be verified.
+    pub misses: u64,
 }
 
 enum Look {
@@ -318,7 +351,9 @@ impl Inner {
             return Err(TokenError::Expired { at: token.claims().expires_at() }.into());
         }
         match &self.status {
-            Some(status) => Ok(status.check(token.claims(), now)?),
+            Some(status) => status
+                .check(token.claims(), now)
+                .map_err(|reason| VerifyError::Withdrawn { reason, holder: Holder::of(token) }),
             None => Ok(()),
         }
     }
@@ -462,6 +497,8 @@ impl TokenVerifierBuilder {
             status: self.status,
             clock: self.clock.clone(),
             cache: TokenCache::new(self.cache_capacity),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
             cache_for: self.cache_for,
             max_len: self.max_len,
         })))

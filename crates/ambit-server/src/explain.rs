@@ -12,7 +12,6 @@ use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::explain::{Explanation, Question};
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::verify::{self, Accepted, Validation, Verified};
-use uuid::Uuid;
 
 use crate::registry::Acting;
 use crate::routes;
@@ -41,6 +40,16 @@ pub enum Unexplained {
     },
     /// The store does not answer.
     Store(StoreError),
+}
+
+impl Unexplained {
+    /// What is not for the asker reads as what is not there.
+    fn or_absent(self, absent: impl Fn() -> Self) -> Self {
+        match self {
+            Self::NotFound(_) => absent(),
+            other => other,
+        }
+    }
 }
 
 impl From<StoreError> for Unexplained {
@@ -119,20 +128,20 @@ pub async fn denied(
 }
 
 async fn of_jti(app: &App, asker: &Asker, jti: &str) -> Result<Explanation, Unexplained> {
-    let Some(entry) = app.journal.find_token(jti).await? else {
-        return Err(Unexplained::NotFound(
-            "no token of this jti is recorded: it is unknown, or older than the journal".to_owned(),
-        ));
+    let unknown = || {
+        Unexplained::NotFound("no token of this jti is recorded: it is unknown, or older than the journal".to_owned())
     };
-    asked_about(app, asker, Some(&entry.issuance.client_id)).await?;
-    let at = moment_of(jti).unwrap_or(entry.at);
-    replay(app, &entry.issuance, at).await
+    let entry = app.journal.find_token(jti).await?.ok_or_else(unknown)?;
+    // Whose it is, is not told to those who may not ask about it.
+    asked_about(app, asker, Some(&entry.issuance.client_id)).await.map_err(|it| it.or_absent(unknown))?;
+    replay(app, &entry.issuance, entry.at).await
 }
 
 async fn of_trace(app: &App, asker: &Asker, trace_id: &str) -> Result<Explanation, Unexplained> {
     let found = app.journal.find_trace(trace_id).await?;
+    let unknown = || unknown_trace(found.searched_back_to);
     if let Some(entry) = found.tokens.first() {
-        asked_about(app, asker, Some(&entry.issuance.client_id)).await?;
+        asked_about(app, asker, Some(&entry.issuance.client_id)).await.map_err(|it| it.or_absent(unknown))?;
         return replay(app, &entry.issuance, entry.at).await;
     }
     if let Some(refusal) = found.refusals.first() {
@@ -143,7 +152,7 @@ async fn of_trace(app: &App, asker: &Asker, trace_id: &str) -> Result<Explanatio
                 _ => Err(unknown_trace(found.searched_back_to)),
             };
         };
-        asked_about(app, asker, Some(client_id)).await?;
+        asked_about(app, asker, Some(client_id)).await.map_err(|it| it.or_absent(unknown))?;
         let detail: serde_json::Value = serde_json::from_str(&refusal.detail).unwrap_or_default();
         let request = detail.get("request").filter(|request| !request.is_null());
         if let Some(issuance) = request.and_then(|request| serde_json::from_value::<Issuance>(request.clone()).ok()) {
@@ -243,7 +252,7 @@ fn verified(app: &App, token: &str) -> Result<Verified<AccessTokenClaims>, Unexp
         leeway_secs: TEN_YEARS,
         ..Validation::new(Accepted::Where(&ours), Accepted::Where(&any), app.clock.now())
     };
-    verify::access_token(token, snapshot.keys.verifying(), &validation)
+    verify::access_token(token, &**snapshot.keys.verifying(), &validation)
         .map_err(|error| invalid("/token", error.to_string()))
 }
 
@@ -277,12 +286,6 @@ fn addresses(app: &App) -> Addresses<'_> {
 
 fn invalid(pointer: &'static str, message: String) -> Unexplained {
     Unexplained::Invalid { pointer, message }
-}
-
-/// A `jti` of ours is a UUIDv7 and tells when it was made.
-fn moment_of(jti: &str) -> Option<Timestamp> {
-    let (secs, nanos) = Uuid::parse_str(jti).ok()?.get_timestamp()?.to_unix();
-    Some(Timestamp::from_millis(i64::try_from(secs).ok()? * 1000 + i64::from(nanos) / 1_000_000))
 }
 
 const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;

@@ -63,7 +63,7 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`].
 pub async fn prepare(store: &dyn Store, start: &Start<'_>) -> Result<(), StartError> {
-    let settings = Settings { limits: start.limits, base_url: start.base_url.to_owned() };
+    let settings = Settings { limits: start.limits, base_url: start.base_url.to_owned(), ..Settings::default() };
     let identifier: ApiIdentifier =
         format!("{}/api/v1/admin", start.base_url).parse().map_err(StartError::PublicUrl)?;
     let bootstrap = start.bootstrap.map(bootstrap_application).transpose()?;
@@ -80,8 +80,10 @@ pub async fn prepare(store: &dyn Store, start: &Start<'_>) -> Result<(), StartEr
     for name in installed.taken {
         tracing::warn!(scope = %name, "a built-in scope is left out: another API has a scope of this name");
     }
-    for key in keys {
-        key::add(&edit, key).await?;
+    // Another node may have been first: then its keys are there, and these were made for nothing.
+    let missing = missing_states(&noun::list::<Key>(&*transaction, &Filter::default(), Reach::Platform).await?, start);
+    for key in keys.into_iter().take(missing) {
+        key::publish(&edit, key).await?;
     }
     if let Some((body, secret)) = bootstrap {
         // On the first start only: whoever can set the environment later must not be able to make an administrator.
@@ -96,10 +98,14 @@ pub async fn prepare(store: &dyn Store, start: &Start<'_>) -> Result<(), StartEr
 /// An active key and a next one of the default algorithm, as far as they are missing.
 async fn missing_keys(store: &dyn Store, start: &Start<'_>) -> Result<Vec<NewKey>, StartError> {
     let there = noun::list::<Key>(store, &Filter::default(), Reach::Platform).await?;
-    let has = |state| there.iter().any(|key| key.algorithm == start.default_algorithm && key.state == state);
-    let missing = [KeyState::Active, KeyState::Next].into_iter().filter(|state| !has(*state)).count();
     let make = || NewKey::make(start.default_algorithm, start.now, start.vault, start.entropy);
-    Ok((0..missing).map(|_| make()).collect::<Result<_, _>>()?)
+    Ok((0..missing_states(&there, start)).map(|_| make()).collect::<Result<_, _>>()?)
+}
+
+/// How many of the two, an active key and a next one of the default algorithm, are not among these.
+fn missing_states(keys: &[Key], start: &Start<'_>) -> usize {
+    let has = |state| keys.iter().any(|key| key.algorithm == start.default_algorithm && key.state == state);
+    [KeyState::Active, KeyState::Next].into_iter().filter(|state| !has(*state)).count()
 }
 
 fn bootstrap_application((client_id, secret): (&str, &str)) -> Result<(CreateApplication, ClientSecret), StartError> {
@@ -127,6 +133,7 @@ fn bootstrap_application((client_id, secret): (&str, &str)) -> Result<(CreateApp
         token_lifetime_secs: None,
         token_endpoint_auth_method: None,
         jwks: None,
+        jwks_uri: None,
     };
     Ok((body, secret))
 }

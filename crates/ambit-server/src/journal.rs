@@ -12,9 +12,11 @@
 )]
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ambit_core::entropy::moment_of;
 use ambit_core::store::journal::{Issuance, JournalBlock, RefusalRecord, SecretUse};
 use ambit_core::store::{Store, StoreError};
 use ambit_protocol::id::{ApplicationId, SecretId};
@@ -125,6 +127,9 @@ pub enum JournalError {
     /// The writer is gone: the server is stopping.
     #[error("the journal is closed")]
     Closed,
+    /// The store did not take what was noted before the time for it was over.
+    #[error("the last tokens could not be written into the journal: the store does not answer")]
+    Unwritten,
 }
 
 /// How the journal is kept.
@@ -142,11 +147,31 @@ impl Default for Settings {
     }
 }
 
+/// What became of the records since the start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Requests that found the queue full and waited.
+    pub waits: AtomicU64,
+    /// Writes that failed, each of which is tried again.
+    pub failures: AtomicU64,
+    /// Blocks written.
+    pub blocks: AtomicU64,
+    /// Tokens written.
+    pub tokens: AtomicU64,
+    /// Refusals written.
+    pub refusals: AtomicU64,
+    /// Tokens that found no room in time, and so were not handed out.
+    pub lost_tokens: AtomicU64,
+    /// Refusals that found no room in time, and are not recorded.
+    pub lost_refusals: AtomicU64,
+}
+
 /// The journal.
 #[derive(Debug, Clone)]
 pub struct Journal {
     store: Arc<dyn Store>,
     desk: Arc<Desk>,
+    counts: Arc<Counts>,
 }
 
 /// Where requests leave their notes and the writer fetches them.
@@ -173,9 +198,11 @@ impl Journal {
             urgent: Notify::new(),
             emptied: Notify::new(),
         });
-        let writer = Writer { store: store.clone(), desk: desk.clone(), interval: settings.interval };
+        let counts = Arc::new(Counts::default());
+        let writer =
+            Writer { store: store.clone(), desk: desk.clone(), interval: settings.interval, counts: counts.clone() };
         tokio::spawn(writer.run());
-        Self { store, desk }
+        Self { store, desk, counts }
     }
 
     /// Notes a token.
@@ -183,7 +210,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]: then the token must not leave.
     pub async fn record(&self, token: &IssuedToken<'_>) -> Result<(), JournalError> {
-        self.note(|batch| batch.take_token(token)).await
+        let noted = self.note(|batch| batch.take_token(token)).await;
+        noted.inspect_err(|_| count(&self.counts.lost_tokens, 1))
     }
 
     /// Notes a refusal.
@@ -191,13 +219,26 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn record_refusal(&self, refusal: RefusalRecord) -> Result<(), JournalError> {
-        self.note(|batch| batch.refusals.push(refusal)).await
+        let noted = self.note(|batch| batch.refusals.push(refusal)).await;
+        noted.inspect_err(|_| count(&self.counts.lost_refusals, 1))
     }
 
     /// How many wait to be written.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.desk.lock().depth()
+    }
+
+    /// How many can wait.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.desk.most
+    }
+
+    /// What became of the records since the start.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Waits until everything noted so far is durable.
@@ -241,7 +282,7 @@ impl Journal {
     /// Those of the store.
     pub async fn find_token(&self, jti: &str) -> Result<Option<Entry>, StoreError> {
         let Ok(jti) = Uuid::parse_str(jti) else { return Ok(None) };
-        let Some(at) = moment(&jti) else { return Ok(None) };
+        let Some(at) = moment_of(&jti) else { return Ok(None) };
         self.settle().await;
         let blocks = self.store.journal_blocks(at, at, BLOCKS_AT_ONCE).await?;
         Ok(blocks.iter().find_map(|block| entries(block).find(|entry| entry.jti == jti)))
@@ -281,10 +322,15 @@ impl Journal {
 
     /// Puts a note into the batch; where that is full, once it was taken away.
     async fn note(&self, put: impl FnOnce(&mut Batch)) -> Result<(), JournalError> {
-        let Err(put) = self.desk.try_put(put)? else { return Ok(()) };
-        metrics::counter!("ambit_journal_waits_total").increment(1);
+        match self.desk.try_put(put)? {
+            Ok(()) => Ok(()),
+            Err(put) => Box::pin(self.note_later(put)).await,
+        }
+    }
+
+    async fn note_later(&self, mut put: impl FnOnce(&mut Batch)) -> Result<(), JournalError> {
+        count(&self.counts.waits, 1);
         let deadline = Instant::now() + PATIENCE;
-        let mut put = put;
         loop {
             let mut emptied = pin!(self.desk.emptied.notified());
             // From here on no notice is missed, so the batch is looked at once more before waiting.
@@ -344,7 +390,7 @@ fn entries(block: &JournalBlock) -> impl Iterator<Item = Entry> + use<> {
             let jti = Uuid::from_slice(&octets[..16]).ok()?;
             let trace_id = TraceId::new(octets[16..32].try_into().ok()?)?;
             let place = u32::from_be_bytes(octets[32..].try_into().ok()?) as usize;
-            Some(Entry { jti, trace_id, at: moment(&jti)?, issuance: issuances.get(place)?.clone() })
+            Some(Entry { jti, trace_id, at: moment_of(&jti)?, issuance: issuances.get(place)?.clone() })
         })
         .collect();
     entries.into_iter()
@@ -354,6 +400,7 @@ struct Writer {
     store: Arc<dyn Store>,
     desk: Arc<Desk>,
     interval: Duration,
+    counts: Arc<Counts>,
 }
 
 /// What was noted since the writer was last here.
@@ -423,11 +470,16 @@ impl Writer {
         let mut pause = Duration::from_millis(10);
         while !(blocks.is_empty() && batch.refusals.is_empty() && uses.is_empty()) {
             match self.store.append_journal(&blocks, &batch.refusals, &uses).await {
-                Ok(()) => break,
+                Ok(()) => {
+                    count(&self.counts.blocks, blocks.len() as u64);
+                    count(&self.counts.tokens, batch.tokens as u64);
+                    count(&self.counts.refusals, batch.refusals.len() as u64);
+                    break;
+                }
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::error!(%error, cause, tokens = batch.tokens, "the journal could not be written; trying again");
-                    metrics::counter!("ambit_journal_failures_total").increment(1);
+                    count(&self.counts.failures, 1);
                     sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(2));
                 }
@@ -505,10 +557,8 @@ impl Block {
     }
 }
 
-/// The moment in a UUIDv7 (RFC 9562 §5.7).
-fn moment(jti: &Uuid) -> Option<Timestamp> {
-    let (secs, nanos) = jti.get_timestamp()?.to_unix();
-    Some(Timestamp::from_millis(i64::try_from(secs).ok()? * 1000 + i64::from(nanos) / 1_000_000))
+fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
 }
 
 const ENTRY: usize = 36;

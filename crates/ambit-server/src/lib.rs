@@ -1,6 +1,7 @@
 //! The server: carries things between types, rules and store, and does nothing else.
 
 pub mod admin_api;
+pub mod body;
 pub mod clock;
 pub mod config;
 pub mod entropy;
@@ -11,11 +12,15 @@ pub mod issuer;
 pub mod jobs;
 pub mod journal;
 pub mod limits;
+pub mod listener;
 pub mod logs;
 pub mod metrics;
 pub mod middleware;
 pub mod oauth;
 pub mod openapi;
+#[cfg(feature = "otel")]
+pub mod otel;
+pub mod outbound;
 pub mod problem;
 pub mod registry;
 pub mod revocations;
@@ -23,5 +28,5 @@ pub mod routes;
 pub mod server;
 pub mod state;
 pub mod trace;
-pub mod verified_tokens;
+pub mod verifier;
 pub mod web;

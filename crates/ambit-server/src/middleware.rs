@@ -2,10 +2,11 @@
 //!
 //! 1. The trace is the caller's (W3C Trace Context) or a new one that tells its moment.
 //! 2. The address is the peer's; behind a configured proxy, the last one of `X-Forwarded-For` that is no such proxy.
-//! 3. A request takes one of a bounded number of places, or is answered 503 at once. `/healthz`, `/readyz` and `/metrics` need
+//! 3. A request with more headers than allowed, or one that does not say whom it calls, goes no further.
+//! 4. A request takes one of a bounded number of places, or is answered 503 at once. `/healthz`, `/readyz` and `/metrics` need
 //!    none: whoever watches must see an overloaded server, not be turned away by it.
-//! 4. The answer has a time to be made in. A fault of ours in between is one answer, 500, and nothing of it is shown.
-//! 5. The answer gets the headers that all answers have, and the log its line.
+//! 5. The answer has a time to be made in. A fault of ours in between is one answer, 500, and nothing of it is shown.
+//! 6. The answer gets the headers that all answers have, and the log its line.
 
 #![expect(
     clippy::disallowed_methods,
@@ -15,11 +16,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 
-use ambit_core::page;
+use ambit_core::page::{self, Page};
 use ambit_protocol::trace::{TraceId, TraceParent};
-use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
@@ -59,8 +60,10 @@ impl RequestContext {
 pub struct Outcome {
     /// Who acted, as far as that was proven.
     pub actor: Option<String>,
-    /// The tenant acted for.
+    /// The slug of the tenant acted for.
     pub tenant: Option<String>,
+    /// The slug of the unit acted for.
+    pub unit: Option<String>,
     /// How it ended.
     pub outcome: &'static str,
     /// Why.
@@ -74,19 +77,25 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
     let trace_id =
         parent.map_or_else(|| crate::trace::generate(app.clock.now(), &*app.entropy), |parent| parent.trace_id);
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let malformed = malformed(&request, peer.is_some(), app.config.limits.headers);
     // In process, as in tests, there is no peer.
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip().to_canonical());
     let client_address = client_address(peer, request.headers(), &app.config.place.trusted_proxies);
     request.extensions_mut().insert(RequestContext { trace_id, client_address, arrived });
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map_or("-", MatchedPath::as_str);
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("-", MatchedPath::as_str);
     let method = request.method().clone();
+    #[cfg(feature = "otel")]
+    let span = app.spans.as_ref().and_then(|spans| spans.begin(trace_id, parent.as_ref(), request.headers()));
     let uri = request.uri().clone();
-    let failed = |page, detail| Answer::new(&app, trace_id, uri.path()).problem(page, detail).into_response();
+    let failed =
+        |page: &Page, detail: &str| Answer::new(&app, trace_id, uri.path()).problem(page, detail).into_response();
 
     let is_watching = matches!(route, "/healthz" | "/readyz" | "/metrics");
     let place = if is_watching { None } else { app.places.try_acquire().ok() };
-    let mut response = if place.is_some() || is_watching {
+    let mut response = if let Some((page, detail)) = malformed {
+        failed(page, &detail)
+    } else if place.is_some() || is_watching {
         let work = AssertUnwindSafe(next.run(request)).catch_unwind();
         match tokio::time::timeout(app.config.limits.request_timeout, work).await {
             Ok(Ok(response)) => response,
@@ -102,7 +111,7 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
     let outcome = response.extensions_mut().remove::<Outcome>();
     let took = arrived.elapsed();
     let status = response.status().as_u16();
-    app.metrics.answered(route, status, took);
+    app.metrics.answered(route, &method, status, took);
     app.log.access(&AccessLine {
         at: app.clock.now(),
         trace_id,
@@ -112,7 +121,7 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
         took,
         address: client_address,
         tenant: outcome.as_ref().and_then(|outcome| outcome.tenant.as_deref()),
-        unit: None,
+        unit: outcome.as_ref().and_then(|outcome| outcome.unit.as_deref()),
         actor: outcome.as_ref().and_then(|outcome| outcome.actor.as_deref()),
         outcome: match &outcome {
             Some(outcome) => outcome.outcome,
@@ -122,6 +131,11 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
         },
         reason: outcome.as_ref().and_then(|outcome| outcome.reason),
     });
+    #[cfg(feature = "otel")]
+    if let (Some(spans), Some(span)) = (&app.spans, span) {
+        let (at, status) = (app.clock.now(), response.status());
+        spans.end(span, crate::otel::Answered { at, took, method, route: matched, status, outcome });
+    }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -131,9 +145,21 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
     response
 }
 
-/// The largest body of an OAuth endpoint. The admin API has a limit of its own, at its gate.
-pub(crate) fn body_limit(app: &App) -> DefaultBodyLimit {
-    DefaultBodyLimit::max(app.config.limits.body_bytes.get())
+/// What is wrong with a request whatever it asks for.
+fn malformed(request: &Request, is_from_a_peer: bool, most_headers: usize) -> Option<(&'static Page, String)> {
+    let headers = request.headers();
+    if headers.len() > most_headers {
+        return Some((&page::HEADERS_TOO_LARGE, format!("a request has at most {most_headers} headers")));
+    }
+    // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a
+    // Host header field and to any request message that contains more than one Host header field line". What it says is for
+    // proxies; no URL is ever made of it.
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let is_missing = hosts.next().is_none() && is_from_a_peer && request.version() == Version::HTTP_11;
+    if is_missing || hosts.next().is_some() {
+        return Some((&page::INVALID_REQUEST, "a request has exactly one Host header".to_owned()));
+    }
+    None
 }
 
 /// RFC 9700 §4.13: what a proxy says counts only from a proxy that we know. A value that is no address ends the search; it never

@@ -93,7 +93,23 @@ fn guarded(route: &Route, operation: &mut Operation) -> Value {
                     "description": "1 to 255 visible characters of your choice. The same request with the same key takes effect once and is answered alike for a day; another request with it is refused.",
                     "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
                 }));
-                operation.problems.extend([&page::VALIDATION_FAILED, &page::NOT_HELD]);
+                // Whatever is changed may stand in conflict with what is there, be it the key that was sent before.
+                operation.problems.extend([
+                    &page::VALIDATION_FAILED,
+                    &page::NOT_HELD,
+                    &page::CONFLICT,
+                    &page::PAYLOAD_TOO_LARGE,
+                ]);
+            }
+            if route.method == Method::GET
+                && operation.answers.values().any(|answer| answer["headers"]["ETag"].is_object())
+            {
+                operation.parameters.push(json!({
+                    "name": "If-None-Match", "in": "header",
+                    "description": "The ETag of what the caller has: where it is still that, there is no body (RFC 9110 §13.1.2).",
+                    "schema": { "type": "string" },
+                }));
+                operation.answers.insert(304, json!({ "description": "It is what the caller has already." }));
             }
             // Any one of them opens it: alternatives, not a sum.
             needs.scopes().map(|scope| json!({ "admin": [scope] })).collect()
@@ -267,7 +283,8 @@ mod tests {
             for status in ["401", "402", "403", "500", "503"] {
                 assert!(responses.contains_key(status), "{at} {status}");
             }
-            assert_eq!(responses.contains_key("404"), path.contains('{'), "{at}");
+            let names_something = path.contains('{') || path.ends_with("/explain");
+            assert_eq!(responses.contains_key("404"), names_something, "{at}");
             let security = operation["security"].as_array().expect("security");
             assert!(!security.is_empty(), "{at}");
             let names: Vec<&Value> =
@@ -275,6 +292,7 @@ mod tests {
             let is_write = security.iter().all(|it| it["admin"][0] == ADMIN_WRITE);
             assert_eq!(names.contains(&&json!("Idempotency-Key")), is_write, "{at}");
             assert_eq!(is_write, method != "get" && path != "/api/v1/admin/explain", "{at}");
+            assert_eq!(responses.contains_key("409"), is_write, "{at}");
             if matches!(method.as_str(), "patch" | "delete") {
                 assert!(names.contains(&&json!("If-Match")) && responses.contains_key("412"), "{at}");
             }
@@ -285,6 +303,24 @@ mod tests {
                 assert!(names.contains(&&json!(segment)), "{at}");
             }
         }
+    }
+
+    #[test]
+    fn only_what_may_be_taken_away_may_be_null() {
+        let document = document();
+        let is_nullable = |schema: &str, name: &str| {
+            let property = &document["components"]["schemas"][schema]["properties"][name];
+            assert!(property.is_object() && property["description"].is_string(), "{schema} {name}: {property}");
+            property.to_string().contains("\"null\"")
+        };
+        for (schema, name) in [("PatchApplication", "allowed_scopes"), ("PatchTenant", "name"), ("PatchScope", "state")]
+        {
+            assert!(!is_nullable(schema, name), "{schema} {name}");
+        }
+        for (schema, name) in [("PatchApplication", "jwks"), ("PatchTenant", "plan_tier"), ("PatchScope", "feature")] {
+            assert!(is_nullable(schema, name), "{schema} {name}");
+        }
+        assert_eq!(document["components"]["schemas"]["SetFeature"]["required"], json!(["enabled"]));
     }
 
     #[test]

@@ -3,20 +3,18 @@
 //! What the server announces about its own endpoints is computed from it: the router, the OpenAPI document, the scope → endpoint
 //! map of the catalogue document, and the access table under test.
 
-use ambit_core::client::Facts;
 use ambit_core::registry::Access;
 use ambit_core::registry::builtin::{ADMIN_READ, ADMIN_WRITE};
-use ambit_protocol::scope::ScopeToken;
-use axum::Router;
-use axum::extract::Request;
+use ambit_resource_server::ResourceServer;
 use axum::handler::Handler;
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Extension, Router};
 use http::Method;
 use schemars::SchemaGenerator;
 
 use crate::admin_api::describe::{DescribedHandler, Operation};
-use crate::admin_api::gate::gate;
+use crate::admin_api::gate;
 use crate::admin_api::{self, ROOT};
 use crate::health;
 use crate::metrics;
@@ -212,6 +210,14 @@ pub fn table() -> Vec<Route> {
         issuer.add(&get, "/connect/scopes", None, client, "List what a client may ask for", oauth::scopes::scopes);
         issuer.add(
             &post,
+            "/connect/scopes",
+            None,
+            client,
+            "List what a client may ask for, with its credentials in the body",
+            oauth::scopes::scopes,
+        );
+        issuer.add(
+            &post,
             "/connect/explain",
             None,
             client,
@@ -245,30 +251,31 @@ pub fn table() -> Vec<Route> {
         "What a tenant's issuer can do (RFC 8414 section 3.1)",
         on(MethodFilter::GET, oauth::metadata::metadata),
     );
+    public(
+        gate::METADATA,
+        "What tokens the admin API takes, and from whom (RFC 9728)",
+        on(MethodFilter::GET, gate::metadata),
+    );
     public("/api/v1/openapi.json", "This API, for programs", on(MethodFilter::GET, web::api_docs::document));
     public("/api/v1/docs", "This API, for people", on(MethodFilter::GET, web::api_docs::page));
     table
 }
 
 /// The router of the table.
-pub fn router(app: App) -> Router {
+pub fn router(app: App, admin_api: &ResourceServer) -> Router {
     let mut router = Router::new();
     for route in table() {
         let handler = match route.guard {
+            Guard::Admin(needs) => gate::guarded(route.handler, needs, admin_api, &app),
+            // It lists what the guards require, so it is told of them all.
+            Guard::Public if route.path == gate::METADATA => route.handler.layer(Extension(admin_api.clone())),
             Guard::Public | Guard::Client => route.handler,
-            Guard::Admin(needs) => {
-                let app = app.clone();
-                route
-                    .handler
-                    .route_layer(from_fn(move |request: Request, next: Next| gate(app.clone(), needs, request, next)))
-            }
         };
         router = router.route(&route.path, handler);
     }
     router
         .fallback(web::not_found)
         .method_not_allowed_fallback(web::method_not_allowed)
-        .layer(crate::middleware::body_limit(&app))
         .layer(from_fn_with_state(app.clone(), crate::middleware::context))
         .with_state(app)
 }
@@ -333,12 +340,6 @@ impl Needs {
             Access::Write => ADMIN_WRITE,
             Access::Read => ADMIN_READ,
         }
-    }
-
-    /// Whether a token that holds these scopes opens the route.
-    #[must_use]
-    pub fn is_met_by(self, held: &[ScopeToken], facts: &Facts) -> bool {
-        self.scopes().any(|scope| facts.catalogue.holds(held, scope))
     }
 }
 

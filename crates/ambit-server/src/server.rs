@@ -1,30 +1,34 @@
 //! The server as a whole: built from its parts, reachable in process as a router, running with its jobs.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ambit_core::entropy::Entropy;
 use ambit_core::keys::{MasterKey, Vault, VaultError};
-use ambit_core::limits::Limits;
+use ambit_core::limits::Limits as ScopeLimits;
 use ambit_core::store::Store;
 use ambit_core::time::Clock;
+use ambit_resource_server::ResourceServer;
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
-use crate::config::Config;
+use crate::admin_api::gate;
+use crate::config::{Config, Limits};
 use crate::first_start::{Start, StartError, prepare};
+use crate::health::Health;
 use crate::jobs;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, JournalError};
 use crate::limits::Failures;
+use crate::listener::Listener;
+use crate::listener::tls::{Tls, TlsError};
 use crate::logs::Log;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
+use crate::outbound::KeySets;
 use crate::registry::{Capacity, LoadError, Registry};
 use crate::revocations::Revocations;
 use crate::routes;
 use crate::state::{App, Inner};
-use crate::verified_tokens::VerifiedTokens;
+use crate::verifier::verifier;
 
 /// What a server is built from.
 #[derive(Debug)]
@@ -49,6 +53,22 @@ pub struct Parts {
 #[derive(Debug, Clone)]
 pub struct Server {
     app: App,
+    admin_api: ResourceServer,
+}
+
+/// Where a server listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For everything.
+    pub main: TcpListener,
+    /// For `/metrics` alone.
+    pub metrics: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(main: TcpListener) -> Self {
+        Self { main, metrics: None }
+    }
 }
 
 /// Why a server cannot be built.
@@ -66,6 +86,16 @@ pub enum BuildError {
     /// The crypto library failed.
     #[error("the vault could not be opened: {0}")]
     Vault(#[from] VaultError),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The admin API cannot be protected: the public URL makes no issuer, or no identifier.
+    #[error("the admin API cannot be protected: {0}")]
+    Protection(#[from] ambit_resource_server::BuildError),
+    /// The export of traces cannot begin.
+    #[cfg(feature = "otel")]
+    #[error(transparent)]
+    Otel(#[from] crate::otel::OtelError),
 }
 
 impl Server {
@@ -75,14 +105,16 @@ impl Server {
     /// [`BuildError`].
     pub async fn build(parts: Parts) -> Result<Self, BuildError> {
         let Parts { config, base_url, store, master_key, clock, entropy, log } = parts;
+        let tls = Tls::load(&config.tls)?;
         let vault = Arc::new(Vault::new(&master_key)?);
-        let limits = Limits {
+        let limits = ScopeLimits {
+            scope_name_chars: config.limits.scope_name_chars,
             scopes_per_request: config.limits.scopes_per_request,
             scope_parameter_bytes: config.limits.scope_bytes.get(),
             catalogue_scopes: config.limits.catalogue_scopes,
             bundle_members: config.limits.bundle_members,
             allowed_scopes: config.limits.allowed_scopes,
-            ..Limits::default()
+            ..ScopeLimits::default()
         };
         let bootstrap = config
             .bootstrap
@@ -103,19 +135,29 @@ impl Server {
         )
         .await?;
         let registry = Registry::load(store.clone(), vault.clone(), clock.clone(), Capacity::default()).await?;
-        let revocations = Revocations::default();
+        let registry = Arc::new(registry);
+        let revocations = Arc::new(Revocations::default());
         revocations.catch_up(&*store).await?;
         let settings = journal::Settings { queue: config.journal.queue, interval: config.journal.flush };
+        let metrics = Metrics::new(
+            &config.metrics,
+            routes::table().into_iter().map(|route| (route.path, route.method)),
+            clock.now(),
+        );
         let app = App::new(Inner {
-            base_url,
+            #[cfg(feature = "otel")]
+            spans: crate::otel::Spans::start(&config.otel, metrics.spans.clone(), entropy.clone())?,
             limits,
             default_algorithm: config.keys.default_algorithm,
             journal: Journal::start(store.clone(), settings),
             failures: Failures::new(&config.rate_limits),
-            metrics: Metrics::new(config.metrics.clients, config.metrics.scopes),
+            metrics,
+            health: Health::default(),
             places: tokio::sync::Semaphore::new(config.limits.concurrency),
             log,
-            verified_tokens: VerifiedTokens::new(VERIFIED_TOKENS),
+            key_sets: KeySets::new(&config.outbound, clock.clone()),
+            tls,
+            verifier: verifier(&base_url, registry.clone(), revocations.clone(), clock.clone())?,
             config,
             clock,
             entropy,
@@ -123,8 +165,9 @@ impl Server {
             vault,
             registry,
             revocations,
+            base_url,
         });
-        Ok(Self { app })
+        Ok(Self { admin_api: gate::resource_server(&app)?, app })
     }
 
     /// The state that the handlers share.
@@ -133,55 +176,59 @@ impl Server {
         &self.app
     }
 
-    /// Answers what comes in at a listener until `stop` comes; then finishes what is at work, and writes what was noted.
+    /// Answers what comes in until `stop` comes; then finishes what is at work, and writes what was noted.
     ///
     /// # Errors
-    /// Those of the listener.
+    /// The last tokens could not be written into the journal.
     pub async fn serve(
         self,
-        listener: TcpListener,
+        listeners: impl Into<Listeners>,
         stop: impl Future<Output = ()> + Send + 'static,
-    ) -> std::io::Result<()> {
-        let jobs = tokio::spawn(jobs::run(self.app.clone()));
-        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
-        let listener = listener.tap_io(|stream| {
-            // An answer is one small write: waiting for more would only make it late.
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY could not be set");
-            }
-        });
-        let (stopping, stopped) = tokio::sync::oneshot::channel();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-            stop.await;
-            // The other end waits for this or for the serving to end by itself.
-            let _ = stopping.send(());
-        });
-        let drain = self.app.config.limits.drain_timeout;
-        let outcome = tokio::select! {
-            outcome = async { serving.await } => outcome,
-            () = async {
-                // Where nobody stops the server, this waits with it.
-                if stopped.await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-                tokio::time::sleep(drain).await;
-            } => {
-                tracing::warn!("requests were still at work when the time to finish them was over");
-                Ok(())
-            }
+    ) -> Result<(), JournalError> {
+        let Listeners { main, metrics } = listeners.into();
+        let app = &self.app;
+        let limits = &app.config.limits;
+        let jobs = tokio::spawn(jobs::run(app.clone()));
+        let main = Listener::new(main, self.router(), app.tls.as_ref().map(Tls::acceptor), limits);
+        let (finished, is_finished) = tokio::sync::oneshot::channel::<()>();
+        let watching = async {
+            let Some(metrics) = metrics else { return };
+            let limits = &Limits { connections: CONNECTIONS_FOR_METRICS, ..limits.clone() };
+            // Whoever watches sees the main listener to its end.
+            let stop = async { is_finished.await.unwrap_or(()) };
+            Listener::new(metrics, metrics::router(app.clone()), None, limits).serve(stop).await;
         };
+        let answering = async {
+            let stop = async {
+                stop.await;
+                app.health.begin_stopping();
+            };
+            main.serve(stop).await;
+            drop(finished);
+        };
+        tokio::join!(answering, watching);
         jobs.abort();
-        if let Err(error) = self.app.journal.close().await {
+        // A store that does not answer must not keep the server from stopping.
+        let closed = tokio::time::timeout(JOURNAL_PATIENCE, app.journal.close()).await;
+        let written = closed.unwrap_or(Err(JournalError::Unwritten));
+        if let Err(error) = &written {
             tracing::error!(%error, "the last tokens could not be written into the journal");
         }
-        self.app.log.flush();
-        outcome
+        #[cfg(feature = "otel")]
+        if let Some(spans) = &app.spans {
+            spans.flush().await;
+        }
+        app.log.flush();
+        written
     }
 
     /// Everything the server answers, to be called in process.
     pub fn router(&self) -> Router {
-        routes::router(self.app.clone())
+        routes::router(self.app.clone(), &self.admin_api)
     }
 }
 
-const VERIFIED_TOKENS: u64 = 20_000;
+/// Those who watch are few. Their connections are within what is kept free of open files.
+const CONNECTIONS_FOR_METRICS: usize = 16;
+/// How long a server that was told to stop waits for its journal to be written.
+const JOURNAL_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

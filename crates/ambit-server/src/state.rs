@@ -6,18 +6,23 @@ use std::sync::Arc;
 use ambit_core::entropy::Entropy;
 use ambit_core::keys::Vault;
 use ambit_core::limits::Limits;
+use ambit_core::registry::Settings;
+use ambit_core::registry::key::KeyTimes;
 use ambit_core::store::Store;
 use ambit_core::time::Clock;
 use ambit_protocol::jose::Algorithm;
+use ambit_resource_server::TokenVerifier;
 
 use crate::config::Config;
+use crate::health::Health;
 use crate::journal::Journal;
 use crate::limits::Failures;
+use crate::listener::tls::Tls;
 use crate::logs::Log;
 use crate::metrics::Metrics;
+use crate::outbound::KeySets;
 use crate::registry::Registry;
 use crate::revocations::Revocations;
-use crate::verified_tokens::VerifiedTokens;
 
 /// The server's state, shared by all handlers. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -43,21 +48,30 @@ pub struct Inner {
     /// Encrypts what is kept.
     pub vault: Arc<Vault>,
     /// The facts that decisions are made of, in memory.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// Revoked tokens, in memory.
-    pub revocations: Revocations,
+    pub revocations: Arc<Revocations>,
     /// Which tokens were issued.
     pub journal: Journal,
     /// Who failed too often.
     pub failures: Failures,
     /// What is counted.
     pub metrics: Metrics,
+    /// Where the spans of sampled traces go, if anywhere.
+    #[cfg(feature = "otel")]
+    pub spans: Option<crate::otel::Spans>,
+    /// Whether it can do its work.
+    pub health: Health,
     /// Places for requests at work.
     pub places: tokio::sync::Semaphore,
     /// One line for each request.
     pub log: Log,
-    /// Tokens whose signature was verified lately.
-    pub verified_tokens: VerifiedTokens,
+    /// The keys that clients publish themselves.
+    pub key_sets: KeySets,
+    /// The certificate, where the server speaks TLS itself.
+    pub tls: Option<Tls>,
+    /// Verifies our own tokens, and remembers those that it verified lately.
+    pub verifier: TokenVerifier,
 }
 
 impl App {
@@ -65,6 +79,16 @@ impl App {
     #[must_use]
     pub fn new(inner: Inner) -> Self {
         Self(Arc::new(inner))
+    }
+
+    /// What the registry stays within.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            limits: self.limits,
+            base_url: self.base_url.clone(),
+            loopback_jwks_uris: self.config.outbound.loopback,
+        }
     }
 
     /// Whether an issuer is the platform's or a tenant's of this server. Compared whole, never by its beginning alone.
@@ -75,6 +99,13 @@ impl App {
                 .strip_prefix(&self.base_url)
                 .and_then(|rest| rest.strip_prefix("/tenants/"))
                 .is_some_and(|slug| slug.parse::<ambit_protocol::admin::text::Slug>().is_ok())
+    }
+
+    /// The spans of time in the life of a signing key.
+    #[must_use]
+    pub fn key_times(&self) -> KeyTimes {
+        let keys = &self.config.keys;
+        KeyTimes { rotate: keys.rotate, publish_ahead: keys.publish_ahead, overlap: keys.overlap }
     }
 
     /// The identifier of the admin API: the `aud` of tokens for it.

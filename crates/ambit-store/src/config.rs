@@ -52,6 +52,17 @@ impl StoreConfig {
         Self::at(Location::Url(url.into()))
     }
 
+    /// The file of an SQLite database, whether it is there or not; none for a server.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`] where the URL names no database.
+    pub fn file(&self) -> Result<Option<PathBuf>> {
+        Ok(match self.target()? {
+            Target::Sqlite(path) => Some(path),
+            Target::Postgres(_) => None,
+        })
+    }
+
     fn at(location: Location) -> Self {
         Self { location, wait: WAIT, readers: READERS }
     }

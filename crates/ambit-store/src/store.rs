@@ -56,6 +56,14 @@ impl SqlStore {
         retrying(|| migrate::migrate(&self.pools)).await
     }
 
+    /// The schema's version; 0 in an empty database.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`] where the schema is newer than this program or another one.
+    pub async fn schema_version(&self) -> Result<u32> {
+        within(ANSWER, async { migrate::version(&mut *self.reader().await?, self.pools.engine).await }).await
+    }
+
     /// Finishes what is on its way and closes all connections.
     pub async fn close(&self) {
         self.pools.reader.close().await;
@@ -202,8 +210,7 @@ impl Store for SqlStore {
     }
 
     async fn check(&self) -> Result<()> {
-        let version =
-            within(ANSWER, async { migrate::version(&mut *self.reader().await?, self.pools.engine).await }).await?;
+        let version = self.schema_version().await?;
         if version < known_version() {
             return Err(StoreError::Schema(format!(
                 "the database's schema has version {version}, this program needs {}: migrate it",

@@ -21,7 +21,15 @@ pub struct Connection {
     #[arg(long, env = "AMBIT_CLIENT_SECRET", hide_env_values = true, global = true)]
     pub client_secret: Option<SecretString>,
     /// An access token to use instead of a client's credentials.
-    #[arg(long, env = "AMBIT_TOKEN", hide_env_values = true, global = true)]
+    // Global names are shared with every command, and `explain` has a token of its own.
+    #[arg(
+        id = "access_token",
+        long = "token",
+        value_name = "TOKEN",
+        env = "AMBIT_TOKEN",
+        hide_env_values = true,
+        global = true
+    )]
     pub token: Option<SecretString>,
 }
 
@@ -122,6 +130,10 @@ impl AdminApi {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    pub async fn patch(&self, path: &str, body: &impl Serialize) -> Result<Value, Failure> {
+        self.call(Method::PATCH, path, Some(body)).await
+    }
+
     pub async fn put(&self, path: &str, body: &impl Serialize) -> Result<Value, Failure> {
         self.call(Method::PUT, path, Some(body)).await
     }
@@ -180,7 +192,12 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
     let body: Value = serde_json::from_str(&text).map_err(|_| {
         Failure::unreachable(format!("HTTP {status}, and the answer is not JSON: is this an Ambit server?"))
     })?;
-    if status.is_success() { Ok(body) } else { Err(refused(status, body)) }
+    match status {
+        _ if status.is_success() => Ok(body),
+        // The same command may pass in a moment: not a refusal.
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Err(refused(status, body).unavailable()),
+        _ => Err(refused(status, body)),
+    }
 }
 
 /// The server's refusal in its own words, with the faults of each field and where to read on.
@@ -206,6 +223,9 @@ fn refused(status: StatusCode, body: Value) -> Failure {
     }
     if let Some(page) = text("error_uri").or_else(|| text("type")) {
         message.push_str(&format!("\n  see {page}"));
+    }
+    if let Some(trace_id) = text("trace_id") {
+        message.push_str(&format!("\n  trace {trace_id}"));
     }
     Failure::refused(message, Some(body))
 }

@@ -46,7 +46,7 @@ pub async fn install(
     if noun::find::<Tenant>(store, By::NaturalKey(TENANT), Reach::Platform).await?.is_some() {
         return Ok(None);
     }
-    let settings = Settings { limits, base_url: base_url.to_owned() };
+    let settings = Settings { limits, base_url: base_url.to_owned(), ..Settings::default() };
     let power = Power::system("demo");
     let transaction = store.begin(ChangeContext { actor: "system".to_owned(), at: now, trace_id: None }).await?;
     let edit = Edit { tx: &*transaction, power: &power, settings: &settings, entropy };

@@ -7,6 +7,7 @@
 mod client;
 mod commands;
 mod demo;
+mod master_key;
 mod output;
 mod serve;
 
@@ -66,10 +67,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return told_by_clap(&error),
+    };
     let output = output::Output { json: cli.json };
     let outcome = match cli.command {
-        Command::Serve(serve) => serve.run(),
+        Command::Serve(serve) => serve.run(output),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "ambit", &mut std::io::stdout());
             Ok(())
@@ -92,6 +96,19 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// Help and version as text, and what is wrong with the command line in the form that was asked for on it.
+fn told_by_clap(error: &clap::Error) -> ExitCode {
+    let is_json = std::env::args_os().take_while(|argument| argument != "--").any(|argument| argument == "--json");
+    if error.use_stderr() && is_json {
+        let failure = Failure::usage(error.render().to_string().trim_end().to_owned());
+        output::Output { json: true }.failure(&failure);
+        return failure.exit_code();
+    }
+    // Whoever closed our standard output does not want to know.
+    let _ = error.print();
+    if error.use_stderr() { Failure::usage("").exit_code() } else { ExitCode::SUCCESS }
 }
 
 /// Commands do one thing after another: one thread is enough.

@@ -29,7 +29,7 @@ enum Kind {
     Usage,
     /// 3: the server refused: not found, conflict, not allowed.
     Refused,
-    /// 4: the server or the store cannot be reached.
+    /// 4: the server or the store cannot be reached, or cannot answer now.
     Unreachable,
     /// 70: a fault of ours.
     Internal,
@@ -48,6 +48,11 @@ impl Failure {
         Self { kind: Kind::Refused, message: message.into(), problem }
     }
 
+    /// The server answered, and what it said is that it cannot answer now.
+    pub fn unavailable(self) -> Self {
+        Self { kind: Kind::Unreachable, ..self }
+    }
+
     pub fn unreachable(message: impl Into<String>) -> Self {
         Self { kind: Kind::Unreachable, message: message.into(), problem: None }
     }
@@ -57,13 +62,18 @@ impl Failure {
     }
 
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self.kind {
+        ExitCode::from(self.code())
+    }
+
+    /// docs/reference/cli.md has this table for people.
+    const fn code(&self) -> u8 {
+        match self.kind {
             Kind::Finding => 1,
             Kind::Usage => 2,
             Kind::Refused => 3,
             Kind::Unreachable => 4,
             Kind::Internal => 70,
-        })
+        }
     }
 }
 
@@ -86,12 +96,15 @@ impl Output {
         if self.json { self.document(value) } else { write(text) }
     }
 
-    /// What went wrong, on standard error; for programs, the server's own problem document.
+    /// What went wrong, on standard error; for programs with the server's own document, where it was the server who refused.
     pub fn failure(self, failure: &Failure) {
         let mut stderr = std::io::stderr().lock();
         // Whoever closed our standard error does not want to know.
         let _ = if self.json {
-            let error = failure.problem.clone().unwrap_or_else(|| serde_json::json!({ "detail": failure.message }));
+            let mut error = serde_json::json!({ "exit_code": failure.code(), "detail": failure.message });
+            if let Some(problem) = &failure.problem {
+                error["problem"] = problem.clone();
+            }
             writeln!(stderr, "{error}")
         } else {
             writeln!(stderr, "ambit: {}", failure.message)

@@ -1,24 +1,30 @@
 //! `ambit serve`: from a configuration to a server that answers.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ambit_core::entropy::Entropy;
 use ambit_core::keys::MasterKey;
-use ambit_core::store::Store;
+use ambit_core::reach::Reach;
+use ambit_core::store::{Filter, Store, StoreError, noun};
 use ambit_core::time::Clock as _;
+use ambit_protocol::admin::key::Key;
 use ambit_server::clock::SystemClock;
 use ambit_server::config::{Config, File, Sources};
 use ambit_server::entropy::SystemEntropy;
+use ambit_server::first_start::StartError;
+use ambit_server::listener::allow_files;
 use ambit_server::logs::Log;
-use ambit_server::server::{Parts, Server};
+use ambit_server::registry::LoadError;
+use ambit_server::server::{BuildError, Listeners, Parts, Server};
 use ambit_store::{SqlStore, StoreConfig};
 use clap::Args;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
-use crate::demo;
-use crate::output::Failure;
+use crate::output::{Failure, Output};
+use crate::{demo, master_key};
 
 /// Run the server.
 #[derive(Debug, Args)]
@@ -50,8 +56,11 @@ pub struct Place {
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
     /// The configuration file; `ambit.toml` in the current folder where there is one.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "AMBIT_CONFIG")]
     config: Option<PathBuf>,
+    /// Any other key of the configuration; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
 }
 
 impl Place {
@@ -59,18 +68,16 @@ impl Place {
     pub fn sources(&self, more: &[(&str, Option<String>)]) -> Result<Sources, Failure> {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let own = [("data_dir", path(&self.data_dir)), ("database_url", self.database_url.clone())];
-        let flags =
-            own.iter().chain(more).filter_map(|(key, value)| Some(((*key).to_owned(), value.clone()?))).collect();
+        let flags = own.iter().chain(more).filter_map(|(key, value)| Some(((*key).to_owned(), value.clone()?)));
+        let flags = flags.chain(self.set.iter().cloned()).collect();
         let file = match &self.config {
             Some(path) => Some(read(path)?),
             None if Path::new(DEFAULT_FILE).exists() => Some(read(Path::new(DEFAULT_FILE))?),
             None => None,
         };
         let sources = Sources { flags, file, ..Sources::default() };
-        // The commands' own variables say which server to talk to; they are nothing to a server.
         #[expect(clippy::disallowed_methods, reason = "the binary is the one place that reads the environment")]
-        let variables =
-            std::env::vars_os().filter(|(name, _)| !name.to_str().is_some_and(|name| COMMANDS_OWN.contains(&name)));
+        let variables = std::env::vars_os();
         sources.with_environment(variables).map_err(|errors| Failure::usage(errors.to_string()))
     }
 
@@ -81,7 +88,7 @@ impl Place {
 }
 
 impl Serve {
-    pub fn run(self) -> Result<(), Failure> {
+    pub fn run(self, output: Output) -> Result<(), Failure> {
         let flags = [
             ("listen", self.listen.clone()),
             ("public_url", self.public_url.clone()),
@@ -91,7 +98,12 @@ impl Serve {
         let (mut config, effective) =
             Config::load_with_origins(&sources).map_err(|errors| Failure::usage(errors.to_string()))?;
         if self.print_config {
-            return crate::output::write(ambit_server::config::print(&effective).trim_end());
+            let shown = effective.iter().map(|value| {
+                let members = json!({ "value": value.shown, "from": value.origin.to_string() });
+                (value.key.name.to_owned(), members)
+            });
+            let values: serde_json::Map<String, Value> = shown.collect();
+            return output.say(ambit_server::config::print(&effective).trim_end(), &values);
         }
         // A demonstration leaves nothing behind, unless it was told where.
         let temporary = if config.place.demo && self.place.data_dir.is_none() && config.place.database_url.is_none() {
@@ -116,27 +128,25 @@ impl Serve {
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {
-    if config.tls.cert.is_some() {
-        return Err(Failure::usage(
-            "tls.cert: this release does not speak TLS itself yet; put a proxy in front and name it in trusted_proxies",
-        ));
-    }
     let clock = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let listener = tokio::net::TcpListener::bind(config.place.listen)
-        .await
-        .map_err(|error| Failure::unreachable(format!("cannot listen on {}: {error}", config.place.listen)))?;
-    let bound: SocketAddr = listener.local_addr().map_err(|error| Failure::internal(error.to_string()))?;
+    let main = bind(config.place.listen).await?;
+    let bound: SocketAddr = main.local_addr().map_err(|error| Failure::internal(error.to_string()))?;
+    let metrics = match config.metrics.listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let base_url = config.public_url(bound).to_string();
 
-    let master_key = master_key(&config.master_key_file(), &*entropy)?;
     let store = open_store(&config).await?;
-    store.migrate().await.map_err(|error| Failure::unreachable(chain(&error)))?;
+    store.migrate().await.map_err(|error| store_failure(&error))?;
+    let master_key = master_key(&config, &store, &*entropy).await?;
     let store: Arc<dyn Store> = Arc::new(store);
     let is_demo = config.place.demo;
     let log = Log::start(config.log.level.0, config.log.format, clock.clone(), std::io::stdout())
         .map_err(|error| Failure::internal(format!("the log could not be started: {error}")))?;
     log.install().map_err(|error| Failure::internal(error.to_string()))?;
+    allow_files(config.limits.connections);
     let parts = Parts {
         config,
         log,
@@ -146,19 +156,43 @@ async fn serve(config: Config) -> Result<(), Failure> {
         clock: clock.clone(),
         entropy: entropy.clone(),
     };
-    let server = Server::build(parts).await.map_err(|error| Failure::unreachable(chain(&error)))?;
+    let server = Server::build(parts).await.map_err(|error| build_failure(&error))?;
     if is_demo {
         let limits = server.app().limits;
         let demo = demo::install(&*store, &base_url, limits, clock.now(), &*entropy)
             .await
             .map_err(|error| Failure::internal(chain(&error)))?;
-        server.app().registry.catch_up().await.map_err(|error| Failure::unreachable(chain(&error)))?;
+        server.app().registry.catch_up().await.map_err(|error| store_failure(&error))?;
         if let Some(demo) = demo {
             eprintln!("{}\n", demo.shown(&base_url));
         }
     }
     eprintln!("ambit {} listens on {bound}; issuer {base_url}", env!("CARGO_PKG_VERSION"));
-    server.serve(listener, stop()).await.map_err(|error| Failure::internal(chain(&error)))
+    if let Some(address) = metrics.as_ref().and_then(|metrics| metrics.local_addr().ok()) {
+        eprintln!("/metrics on http://{address}");
+    }
+    let listeners = Listeners { main, metrics };
+    server.serve(listeners, stop()).await.map_err(|error| Failure::internal(chain(&error)))
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::unreachable(format!("cannot listen on {address}: {error}")))
+}
+
+/// A store that does not answer; anything else is for the operator to put right.
+fn build_failure(error: &BuildError) -> Failure {
+    match error {
+        BuildError::Store(store)
+        | BuildError::Load(LoadError::Store(store))
+        | BuildError::Start(StartError::Store(store)) => store_failure(store),
+        BuildError::Vault(_) => Failure::internal(chain(error)),
+        BuildError::Load(LoadError::Keys(_)) => {
+            Failure::usage(format!("{}: is this the master key that the database was made with?", chain(error)))
+        }
+        BuildError::Start(_) | BuildError::Tls(_) | BuildError::Protection(_) => Failure::usage(chain(error)),
+    }
 }
 
 /// Comes when the server is to stop: SIGTERM, or Ctrl-C.
@@ -177,47 +211,61 @@ async fn stop() {
     }
 }
 
-/// Opens the store of a configuration.
+/// Opens the store of a configuration, and makes the embedded one where it is not there.
 pub async fn open_store(config: &Config) -> Result<SqlStore, Failure> {
-    let place = if let Some(url) = &config.place.database_url {
-        StoreConfig::url(url.expose_secret())
-    } else {
+    if config.place.database_url.is_none() {
         make_folder(&config.place.data_dir)?;
-        StoreConfig::data_dir(&config.place.data_dir)
-    };
-    SqlStore::open(&place).await.map_err(|error| Failure::unreachable(chain(&error)))
+    }
+    SqlStore::open(&store_config(config)).await.map_err(|error| store_failure(&error))
 }
 
-/// The master key from its file, or a new one at the first start. Never anything that others may read.
-fn master_key(path: &Path, entropy: &dyn Entropy) -> Result<MasterKey, Failure> {
-    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-    let about = |what: String| Failure::usage(format!("master key {}: {what}", path.display()));
-    match std::fs::read_to_string(path) {
-        Ok(text) => {
-            let mode = std::fs::metadata(path).map_err(|error| about(error.to_string()))?.permissions().mode();
-            if mode & 0o077 != 0 {
-                return Err(about(format!("others may read it (mode {:o}): chmod 600 it", mode & 0o777)));
-            }
-            MasterKey::parse(&text).map_err(|error| about(error.to_string()))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if let Some(folder) = path.parent() {
-                make_folder(folder)?;
-            }
-            let key = MasterKey::generate(entropy);
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(path)
-                .map_err(|error| about(error.to_string()))?;
-            writeln!(file, "{}", *key.expose_secret()).map_err(|error| about(error.to_string()))?;
-            // Keys will be encrypted under it: it must not be lost in a crash that they survive.
-            file.sync_all().map_err(|error| about(error.to_string()))?;
-            Ok(key)
-        }
-        Err(error) => Err(about(error.to_string())),
+/// Opens a store that is there. Whoever only looks makes nothing.
+pub async fn open_existing_store(config: &Config) -> Result<SqlStore, Failure> {
+    let place = store_config(config);
+    match place.file().map_err(|error| store_failure(&error))? {
+        Some(file) if !file.exists() => Err(Failure::usage(format!(
+            "there is no database at {}: --data-dir or --database-url name it",
+            file.display()
+        ))),
+        _ => SqlStore::open(&place).await.map_err(|error| store_failure(&error)),
     }
+}
+
+/// Where the store of a configuration is.
+pub fn store_config(config: &Config) -> StoreConfig {
+    match &config.place.database_url {
+        Some(url) => StoreConfig::url(url.expose_secret()),
+        None => StoreConfig::data_dir(&config.place.data_dir),
+    }
+}
+
+/// A store that does not answer, or one that this program is not for.
+pub fn store_failure(error: &StoreError) -> Failure {
+    match error {
+        StoreError::Schema(_) => Failure::usage(chain(error)),
+        _ => Failure::unreachable(chain(error)),
+    }
+}
+
+/// The master key of a store. Made with the store: where keys are sealed already, only the one they were sealed with will do.
+async fn master_key(config: &Config, store: &SqlStore, entropy: &dyn Entropy) -> Result<MasterKey, Failure> {
+    let path = config.master_key_file();
+    // Counted before the file is read: of two nodes that start at once, the one that makes the keys has made the file first.
+    let sealed =
+        noun::count::<Key>(store, &Filter::default(), Reach::Platform).await.map_err(|error| store_failure(&error))?;
+    if let Some(key) = master_key::read(&path)? {
+        return Ok(key);
+    }
+    if sealed > 0 {
+        return Err(Failure::usage(format!(
+            "master key {}: it is not there, and the database has {sealed} signing keys that are sealed with it: put it back",
+            path.display()
+        )));
+    }
+    if let Some(folder) = path.parent() {
+        make_folder(folder)?;
+    }
+    master_key::make(&path, entropy)
 }
 
 fn make_folder(folder: &Path) -> Result<(), Failure> {
@@ -230,6 +278,12 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
         .mode(0o700)
         .create(folder)
         .map_err(|error| Failure::usage(format!("folder {}: {error}", folder.display())))
+}
+
+/// `KEY=VALUE`, taken apart. The configuration itself says which keys there are.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 fn read(path: &Path) -> Result<File, Failure> {
@@ -253,6 +307,3 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 }
 
 const DEFAULT_FILE: &str = "ambit.toml";
-
-/// Which server the commands talk to, and as whom. See `client.rs`.
-const COMMANDS_OWN: [&str; 4] = ["AMBIT_URL", "AMBIT_CLIENT_ID", "AMBIT_CLIENT_SECRET", "AMBIT_TOKEN"];

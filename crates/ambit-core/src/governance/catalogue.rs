@@ -173,11 +173,17 @@ impl Catalogue {
     /// no feature gates it (scopes.md §2, "Holding a scope").
     #[must_use]
     pub fn holds(&self, carried: &[ScopeToken], name: &str) -> bool {
-        carried.iter().any(|scope| scope.as_str() == name)
-            || self.find(name).is_some_and(|entry| {
-                !entry.is_gated()
-                    && entry.bundles.iter().any(|bundle| carried.contains(&self.entries[*bundle].scope.name))
-            })
+        let carries = |name: &str| carried.iter().any(|scope| scope.as_str() == name);
+        carries(name) || self.implies(carries, name)
+    }
+
+    /// Whether one of the coarse scopes that are carried includes `name`, while no feature gates it.
+    #[must_use]
+    pub fn implies(&self, carries: impl Fn(&str) -> bool, name: &str) -> bool {
+        self.find(name).is_some_and(|entry| {
+            let includes = |bundle: &usize| carries(self.entries[*bundle].scope.name.as_str());
+            !entry.is_gated() && entry.bundles.iter().any(includes)
+        })
     }
 }
 

@@ -7,7 +7,7 @@ mod fix;
 
 use ambit_protocol::admin::scope::ScopeState;
 use ambit_protocol::claims::AccessTokenClaims;
-use ambit_protocol::decision::Reason;
+use ambit_protocol::decision::{DroppedScope, Reason};
 use ambit_protocol::error::describe;
 use ambit_protocol::explain::{DecisionReport, Explanation, Link, LinkReport};
 use ambit_protocol::scope;
@@ -20,6 +20,7 @@ use super::suggest::suggest;
 use crate::client::Facts;
 use crate::grants::client_credentials::rule_facts;
 pub use fix::Addresses;
+use fix::Broken;
 
 /// What is known of the request that minted a token.
 #[derive(Debug, Clone, Default)]
@@ -91,7 +92,9 @@ pub fn request(
         }
     };
     let broken = decision.refused.first().map(|refused| refused.scope.clone());
-    let broken = broken.or_else(|| decision.dropped.first().map(|dropped| dropped.scope.clone()));
+    // What stands in a default and is about a person is left out of every service's token: nothing is broken.
+    let is_fault = |dropped: &&DroppedScope| requested.is_some() || dropped.reason != Reason::WrongGrant;
+    let broken = broken.or_else(|| decision.dropped.iter().find(is_fault).map(|dropped| dropped.scope.clone()));
     let names: Vec<&str> = requested.map_or_else(Vec::new, scope::names);
     let mut because = vec![];
     let mut fix = vec![];
@@ -102,10 +105,9 @@ pub fn request(
         if names.is_empty() {
             because.extend(links_of_the_decision(name, &rule_facts));
         }
-        let chain = links_of_the_decision(name, &rule_facts);
-        if let Some(link) = chain.iter().find(|report| !report.ok) {
-            fix = fix::for_link(link.link, name, &rule_facts, facts, addresses);
-        }
+        let api = resources.first().map(|place| facts.catalogue.apis()[*place].identifier.as_str());
+        let broken = Broken { name, api, rule_facts: &rule_facts, facts, addresses };
+        fix = broken.mended(&links_of_the_decision(name, &rule_facts));
     } else if decision.outcome == Outcome::ScopeRequired {
         fix = vec![addresses.token_request(facts, None, "name the scopes that the application needs")];
     }
@@ -175,12 +177,18 @@ pub fn denial(denial: &Denial<'_>, facts: &Facts, now: Timestamp, addresses: &Ad
         ),
         Some(broken) => (
             format!("the token does not open this: {}", broken.detail),
-            fix::for_link(broken.link, name, &rule_facts, facts, addresses),
+            Broken { name, api: called(denial), rule_facts: &rule_facts, facts, addresses }.mended(chain),
         ),
     };
     let decision =
         denial.asked.as_ref().map(|asked| report(&decide(asked.scope, &rule_facts), asked.scope, facts, now));
     Explanation { verdict, because: chain.clone(), fix, decision }
+}
+
+/// The API that was called, by identifier; where that is not known, the one that the token is for.
+fn called<'a>(denial: &Denial<'a>) -> Option<&'a str> {
+    let mut audience = denial.claims.aud.iter();
+    denial.called.or_else(|| audience.next().filter(|_| audience.next().is_none()))
 }
 
 /// The whole chain for one scope and one token.

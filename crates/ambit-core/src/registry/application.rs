@@ -9,6 +9,8 @@ use ambit_protocol::admin::secret::Secret;
 use ambit_protocol::admin::text::ClientId;
 use ambit_protocol::client::TokenEndpointAuthMethod;
 use ambit_protocol::id::ApplicationId;
+use ambit_protocol::jose::VerifyingKeys;
+use ambit_protocol::jose::jwk_set::JwkSetError;
 use ambit_protocol::redirect_uri::RedirectUriKind;
 use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
@@ -69,6 +71,7 @@ pub async fn create_with(
         token_lifetime_secs: body.token_lifetime_secs.unwrap_or(DEFAULT_LIFETIME_SECS),
         token_endpoint_auth_method: method,
         jwks: body.jwks,
+        jwks_uri: body.jwks_uri,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
         revision: 0,
@@ -209,6 +212,7 @@ fn patched(before: &Application, body: PatchApplication) -> Application {
         token_lifetime_secs,
         token_endpoint_auth_method,
         jwks,
+        jwks_uri,
     } = body;
     after.name = name.unwrap_or(after.name);
     after.status = status.unwrap_or(after.status);
@@ -221,6 +225,7 @@ fn patched(before: &Application, body: PatchApplication) -> Application {
     after.token_lifetime_secs = token_lifetime_secs.unwrap_or(after.token_lifetime_secs);
     after.token_endpoint_auth_method = token_endpoint_auth_method.unwrap_or(after.token_endpoint_auth_method);
     after.jwks = jwks.unwrap_or(after.jwks);
+    after.jwks_uri = jwks_uri.unwrap_or(after.jwks_uri);
     after
 }
 
@@ -253,6 +258,7 @@ async fn check(
     mut faults: Faults,
 ) -> Result<(), RegistryError> {
     check_type(&mut faults, application);
+    check_keys(&mut faults, application, edit.settings.loopback_jwks_uris);
     check_lifetime(&mut faults, Some(application.token_lifetime_secs));
     check_uris(&mut faults, application, edit.settings.limits.list_entries);
     let method = application.token_endpoint_auth_method;
@@ -284,10 +290,6 @@ fn check_type(faults: &mut Faults, application: &Application) {
             "an application of this type cannot keep a secret: none",
         );
     }
-    let has_keys = application.jwks.as_ref().is_some_and(|jwks| !jwks.keys().is_empty());
-    if method == TokenEndpointAuthMethod::PrivateKeyJwt {
-        faults.add_unless(has_keys, "/jwks", "private_key_jwt needs at least one public key");
-    }
     let possible = application.kind.grant_types();
     for (place, grant) in application.grant_types.iter().enumerate() {
         if !possible.contains(grant) {
@@ -296,6 +298,32 @@ fn check_type(faults: &mut Faults, application: &Application) {
     }
     if let Some(place) = first_repeated(&application.grant_types) {
         faults.add(format!("/grant_types/{place}"), "is there twice");
+    }
+}
+
+/// RFC 7591 §2: `jwks` and `jwks_uri` "MUST NOT both be present in the same request or response".
+fn check_keys(faults: &mut Faults, application: &Application, loopback: bool) {
+    let has_keys = application.jwks.as_ref().is_some_and(|jwks| !jwks.keys().is_empty());
+    // Well formed is not yet a key: a point may lie beside its curve. Whoever is loaded with such a one cannot be served.
+    if let Some(Err(error)) = application.jwks.as_ref().map(VerifyingKeys::new) {
+        match error {
+            JwkSetError::Key { index, error } => faults.add(format!("/jwks/keys/{index}"), error.to_string()),
+            error => faults.add("/jwks", error.to_string()),
+        }
+    }
+    match &application.jwks_uri {
+        Some(_) if application.jwks.is_some() => {
+            faults.add("/jwks_uri", "does not go with jwks: the keys are in one place or in the other");
+        }
+        Some(uri) if uri.is_local() && !loopback => {
+            faults.add("/jwks_uri", "leads to the server's own machine");
+        }
+        Some(_) => {}
+        None => faults.add_unless(
+            has_keys || application.token_endpoint_auth_method != TokenEndpointAuthMethod::PrivateKeyJwt,
+            "/jwks",
+            "private_key_jwt needs at least one public key, here or at a jwks_uri",
+        ),
     }
 }
 

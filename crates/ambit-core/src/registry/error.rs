@@ -6,6 +6,7 @@ use ambit_protocol::admin::scope::ScopeState;
 use ambit_protocol::admin::tenant::TenantStatus;
 use ambit_protocol::problem::{FieldError, Problem};
 use ambit_protocol::scope::ScopeToken;
+use ambit_protocol::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::page::{self, Page};
@@ -145,6 +146,19 @@ pub enum Conflict {
         /// Why it stays.
         why: &'static str,
     },
+    /// The next signing key is not known everywhere yet.
+    #[error(
+        "the next key {id} was published at {published_at} and signs from {signs_from} on, when every cache has met it; \
+         repeat with \"force\": true to sign with it at once"
+    )]
+    NextKeyYoung {
+        /// Which key.
+        id: String,
+        /// Since when it is in the key set.
+        published_at: Timestamp,
+        /// From when on it may sign.
+        signs_from: Timestamp,
+    },
     /// A signing key is not in the state for this.
     #[error("key {id} is {state} and cannot be {wanted}")]
     KeyState {
@@ -235,6 +249,7 @@ impl RegistryError {
                 Conflict::LastSuperAdmin => &page::LAST_SUPER_ADMIN,
                 Conflict::TwoSecrets | Conflict::LastSecret | Conflict::PublicClient => &page::SECRETS,
                 Conflict::BuiltIn { .. } => &page::BUILT_IN,
+                Conflict::NextKeyYoung { .. } => &page::NEXT_KEY_YOUNG,
             },
             Self::Forbidden(forbidden) => match forbidden {
                 Forbidden::NotHeld { .. } | Forbidden::Role => &page::NOT_HELD,
@@ -294,6 +309,9 @@ impl Conflict {
                     .map(|it| json!({"resource": it.resource, "id": it.id, "name": it.name, "field": it.field}))
                     .collect();
                 vec![("used_by", Value::from(by)), ("count", json!(count)), ("instead", json!(instead))]
+            }
+            Self::NextKeyYoung { published_at, signs_from, .. } => {
+                vec![("published_at", json!(published_at)), ("signs_from", json!(signs_from))]
             }
             Self::Taken { .. }
             | Self::FeatureOffForTenant { .. }

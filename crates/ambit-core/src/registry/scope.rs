@@ -20,6 +20,10 @@ use crate::store::{By, Filter, Reads};
 /// [`RegistryError::Invalid`]; [`Forbidden::OwnedAbove`](super::Forbidden::OwnedAbove) for somebody else's API;
 /// [`Conflict::LimitReached`]; [`Conflict::Taken`].
 pub async fn create(edit: &Edit<'_>, body: CreateScope) -> Result<Scope, RegistryError> {
+    if body.name.as_str() == RESERVED {
+        // Whoever registered it could neither read nor change it again.
+        return Err(RegistryError::invalid("/name", "is reserved: /scopes/recommended-sets is something else"));
+    }
     insert(edit, body, edit.tx.revision()).await
 }
 
@@ -208,6 +212,12 @@ fn patched(before: &Scope, body: PatchScope) -> Scope {
 /// Everything that must hold for a scope, whether it is new or changed.
 async fn check(edit: &Edit<'_>, scope: &Scope, before: Option<&Scope>) -> Result<Faults, RegistryError> {
     let mut faults = Faults::default();
+    let max = edit.settings.limits.scope_name_chars;
+    faults.add_unless(
+        before.is_some() || scope.name.as_str().len() <= max,
+        "/name",
+        &format!("is longer than scope_name_chars allows: {max}"),
+    );
     check_grants(&mut faults, scope);
     check_deprecation(edit, &mut faults, scope, before).await?;
     check_members(edit, &mut faults, scope, before).await?;
@@ -401,6 +411,9 @@ fn built_in(scope: &Scope) -> RegistryError {
     let why = "only its title, its description and whether it is advertised can be changed";
     Conflict::BuiltIn { what: format!("scope '{}'", scope.name), why }.into()
 }
+
+/// The path beside `/scopes/{name}` that is no scope's.
+const RESERVED: &str = "recommended-sets";
 
 /// How many users of a scope a refusal names.
 const SHOWN: usize = 20;

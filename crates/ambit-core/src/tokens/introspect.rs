@@ -3,8 +3,10 @@
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
+use uuid::Uuid;
 
 use crate::client::{Client, Facts};
+use crate::entropy::moment_of;
 use crate::governance::catalogue::Catalogue;
 use crate::governance::decision::meets_every_rule;
 use crate::grants::check_tenant_is_open;
@@ -50,23 +52,24 @@ pub const fn reach_of(client: &Client) -> Reach {
 pub enum Inactive {
     /// It was revoked.
     Revoked,
-    /// It was issued in the span that a restored backup does not know: what was revoked then is forgotten.
+    /// It was issued before a restore: what was revoked since the backup is forgotten.
     LostInRestore,
-    /// Its client is gone, or another one of the same name was registered since.
+    /// Its client or its tenant is gone, or another one of the same name was registered since.
     ClientGone,
     /// Its client is disabled.
     ClientDisabled,
+    /// Its tenant is gone, or another one has its slug since.
+    TenantGone,
     /// Its tenant, or the partner, is shut.
     TenantShut,
 }
 
-/// Whether a token was issued in the span that a restored backup does not know.
+/// Whether a token was issued before the registry was restored from a backup. Whatever was revoked after the backup was made
+/// is forgotten, and that may be any token from before: none of them counts any more.
 #[must_use]
 pub fn is_lost_in_restore(claims: &AccessTokenClaims, epoch: Option<RestoreEpoch>) -> bool {
-    epoch.is_some_and(|epoch| {
-        // `iat` has whole seconds: the second of the backup may hold tokens of both sides, and counts as unknown.
-        (epoch.backup_at.secs()..epoch.restored_at.secs()).contains(&claims.iat)
-    })
+    // Both are whole seconds: a restore takes effect with the second after it.
+    epoch.is_some_and(|epoch| claims.iat < epoch.restored_at.secs())
 }
 
 /// Checks what a token's own text cannot tell, with the facts of now.
@@ -75,13 +78,24 @@ pub fn is_lost_in_restore(claims: &AccessTokenClaims, epoch: Option<RestoreEpoch
 /// [`Inactive`].
 pub fn check_standing(claims: &AccessTokenClaims, facts: &Facts) -> Result<(), Inactive> {
     let application = &facts.client.application;
-    if application.created_at.secs() > claims.iat {
+    // Names can be given again: a `client_id` by its registration, a slug with its tenant. What a token says of the one before
+    // is not true of the next.
+    if application.created_at > minted_at(claims) {
         return Err(Inactive::ClientGone);
+    }
+    if claims.tenant_id != facts.tenant.as_ref().map(|tenant| tenant.tenant.id.to_string()) {
+        return Err(Inactive::TenantGone);
     }
     if application.status == ambit_protocol::admin::application::ApplicationStatus::Disabled {
         return Err(Inactive::ClientDisabled);
     }
     check_tenant_is_open(facts).map_err(|_| Inactive::TenantShut)
+}
+
+/// When a token was minted. Its `jti` knows it better than `iat`, which has whole seconds: many a client is registered and used
+/// within one.
+fn minted_at(claims: &AccessTokenClaims) -> Timestamp {
+    Uuid::parse_str(&claims.jti).ok().as_ref().and_then(moment_of).unwrap_or_else(|| claims.issued_at())
 }
 
 /// What a token still holds: of the scopes it carries, those that would be granted now. A change never widens a token;

@@ -112,7 +112,7 @@ fn each_link_of_the_chain_is_named_when_it_is_the_broken_one() {
         (
             Link::Audience,
             Case { called: Some(ADMIN), ..Case::new() }.explain(&["pos.read"]),
-            "https://as.example/connect/token",
+            "https://as.example/api/v1/admin/scopes --data-urlencode api=https://api.example.com/admin",
         ),
         (
             Link::TokenFresh,
@@ -136,6 +136,54 @@ fn each_link_of_the_chain_is_named_when_it_is_the_broken_one() {
         let broken = explanation.because.iter().find(|report| !report.ok).unwrap();
         assert!(explanation.verdict.contains(&broken.detail), "{}", explanation.verdict);
         assert!(explanation.fix[0].command.contains(command), "{} is not in {:#?}", command, explanation.fix);
+    }
+}
+
+#[test]
+fn every_broken_link_is_mended_and_the_token_request_comes_last() {
+    let explanation =
+        Case { allowed: "pos.read pos.write", asked: Some("pos.read"), ..Case::new() }.explain(&["pos:personal"]);
+    let commands: Vec<&str> = explanation.fix.iter().map(|fix| fix.command.as_str()).collect();
+    let expected = [
+        "/applications/till/allowed_scopes",
+        "PATCH https://as.example/api/v1/admin/scopes/pos:personal",
+        "/connect/token",
+    ];
+    assert_eq!(commands.len(), expected.len(), "{commands:#?}");
+    for (command, expected) in commands.iter().zip(expected) {
+        assert!(command.contains(expected), "{expected} is not in {command}");
+    }
+}
+
+#[test]
+fn an_unknown_scope_is_registered_where_it_was_asked_for_and_then_allowed() {
+    let explanation = Case { aud: ADMIN, ..Case::new() }.explain(&["it's:new"]);
+    let commands: Vec<&str> = explanation.fix.iter().map(|fix| fix.command.as_str()).collect();
+    assert_eq!(commands.len(), 3, "{commands:#?}");
+    assert!(
+        commands[0].contains(&format!(r#""api":"{ADMIN}""#)) && commands[0].contains(r"it'\''s:new"),
+        "{}",
+        commands[0]
+    );
+    assert!(commands[1].contains("/allowed_scopes"), "{}", commands[1]);
+    // Nothing says which API: the reader does.
+    let facts = facts(application("pos.read", json!({})), Receipts::On);
+    let explanation = request(Some("brand:new"), &[], &facts, NOW, &ADDRESSES);
+    assert!(explanation.fix[0].command.contains(r#"-d '{"api":"'"$API"'",'"#), "{}", explanation.fix[0].command);
+}
+
+#[test]
+fn where_no_change_helps_that_is_said() {
+    for (scope, text) in [
+        ("pos:retired", "nothing brings it back"),
+        ("pos:oldest", "does not come back: ask for its successor 'pos:baskets:read'"),
+        ("pos:old", "is deprecated and granted as its successor 'pos:baskets:read'"),
+        ("openid", "no change lets a service carry it"),
+        ("not a scope", "is no scope's name"),
+    ] {
+        let explanation = Case { allowed: "pos.read openid", ..Case::new() }.explain(&[scope]);
+        assert_eq!(explanation.fix.len(), 1, "{scope}: {:#?}", explanation.fix);
+        assert!(explanation.fix[0].text.contains(text), "{scope}: {}", explanation.fix[0].text);
     }
 }
 

@@ -1,6 +1,11 @@
 //! The rules, entered by their public functions.
 
+mod corpus;
 mod decisions;
 mod explanations;
 mod invariant;
+#[path = "../../../ambit-protocol/tests/it/mutation.rs"]
+mod mutation;
+pub mod properties;
+mod refusals;
 mod support;

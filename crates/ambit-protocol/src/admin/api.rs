@@ -67,7 +67,7 @@ pub struct CreateApi {
 #[serde(deny_unknown_fields)]
 pub struct PatchApi {
     /// Name for people.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
     /// How long tokens for it live.
     #[serde(default, deserialize_with = "present")]
@@ -76,6 +76,6 @@ pub struct PatchApi {
     #[serde(default, deserialize_with = "present")]
     pub signing_algorithm: Option<Option<Algorithm>>,
     /// The applications that serve it, by `client_id`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub resource_servers: Option<Vec<ClientId>>,
 }

@@ -11,6 +11,7 @@ use super::text::{ClientId, Name};
 use crate::client::TokenEndpointAuthMethod;
 use crate::id::{ApplicationId, PartnerId, TenantId};
 use crate::jose::JwkSet;
+use crate::jwks_uri::JwksUri;
 use crate::origin::Origin;
 use crate::redirect_uri::RedirectUri;
 use crate::scope::ScopeToken;
@@ -57,6 +58,9 @@ pub struct Application {
     pub token_endpoint_auth_method: TokenEndpointAuthMethod,
     /// The public keys of `private_key_jwt`.
     pub jwks: Option<JwkSet>,
+    /// Where it publishes them itself; never beside `jwks` (RFC 7591 §2).
+    #[serde(default)]
+    pub jwks_uri: Option<JwksUri>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -237,6 +241,9 @@ pub struct CreateApplication {
     /// The public keys of `private_key_jwt`.
     #[serde(default)]
     pub jwks: Option<JwkSet>,
+    /// Where it publishes them itself, in place of `jwks`: an https URL (RFC 7591 §2).
+    #[serde(default)]
+    pub jwks_uri: Option<JwksUri>,
 }
 
 /// The answer to a registration: the application and, once, its secret.
@@ -261,38 +268,41 @@ impl fmt::Debug for CreatedApplication {
 #[serde(deny_unknown_fields)]
 pub struct PatchApplication {
     /// Name for people.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
     /// Whether it gets tokens at all.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub status: Option<ApplicationStatus>,
     /// The ceiling, as a whole.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub allowed_scopes: Option<Vec<ScopeToken>>,
     /// What happens to a request that asks for too much, or for nothing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub scope_policy: Option<ScopePolicy>,
     /// Where a browser may be sent back to.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub redirect_uris: Option<Vec<RedirectUri>>,
     /// Where a browser may be sent after a logout.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub post_logout_redirect_uris: Option<Vec<RedirectUri>>,
     /// Origins whose scripts may call us for it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub allowed_origins: Option<Vec<Origin>>,
     /// Which grants it may use.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub grant_types: Option<Vec<GrantType>>,
     /// How long its tokens live.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub token_lifetime_secs: Option<u32>,
     /// How it authenticates.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_method: Option<TokenEndpointAuthMethod>,
     /// The public keys of `private_key_jwt`.
     #[serde(default, deserialize_with = "present")]
     pub jwks: Option<Option<JwkSet>>,
+    /// Where it publishes them itself. To move from one to the other, send both and one of them as `null`.
+    #[serde(default, deserialize_with = "present")]
+    pub jwks_uri: Option<Option<JwksUri>>,
 }
 
 /// Adds one scope to the allowed ones.

@@ -37,7 +37,7 @@ pub struct CreateFeature {
 #[serde(deny_unknown_fields)]
 pub struct PatchFeature {
     /// Its title.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub title: Option<Texts>,
 }
 
@@ -86,6 +86,9 @@ pub struct UnitFeature {
 #[serde(deny_unknown_fields)]
 pub struct SetFeature {
     /// On or off.
+    // Required: a body without it is a mistake, and no wish to unset.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schemars(required)]
     pub enabled: Option<bool>,
 }
 

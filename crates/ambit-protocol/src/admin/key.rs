@@ -47,11 +47,15 @@ pub enum KeyState {
     Revoked,
 }
 
-/// Rotates the keys of an algorithm: next becomes active, active retiring, and a new next is made.
+/// Rotates the keys of an algorithm: next becomes active, active retiring, and a new next is made. Refused while the next key
+/// was not published for `keys.publish_ahead`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateKeys {
     /// Which algorithm; all that are in use where left out.
     #[serde(default)]
     pub algorithm: Option<Algorithm>,
+    /// Whether the next key signs at once, even where caches cannot know it yet.
+    #[serde(default)]
+    pub force: bool,
 }

@@ -42,3 +42,16 @@ where
 {
     Option::<T>::deserialize(deserializer).map(Some)
 }
+
+/// Reads a member that may be absent (no change) and otherwise is a value: `null` would take away what must be there, and is a
+/// fault rather than no change.
+///
+/// # Errors
+/// Those of the value.
+pub fn given<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}

@@ -73,10 +73,10 @@ pub struct CreatePartner {
 #[serde(deny_unknown_fields)]
 pub struct PatchPartner {
     /// Name for people.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
     /// Whether it is in business with us.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub status: Option<PartnerStatus>,
     /// Whom to write to.
     #[serde(default, deserialize_with = "present")]

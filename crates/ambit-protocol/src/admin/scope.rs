@@ -160,28 +160,28 @@ pub struct CreateScope {
 #[serde(deny_unknown_fields)]
 pub struct PatchScope {
     /// What people read.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub title: Option<Texts>,
     /// What it allows.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub description: Option<Texts>,
     /// Coarse only: the granular scopes of the same API that it includes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub includes: Option<Vec<ScopeToken>>,
     /// Granular only: the feature that gates it.
     #[serde(default, deserialize_with = "present")]
     pub feature: Option<Option<FeatureKey>>,
     /// Which grants may carry it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<GrantKind>>,
     /// Roles of which a user needs one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<RoleName>>,
     /// How much harm it can do.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub sensitivity: Option<Sensitivity>,
     /// Where it stands in its life.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub state: Option<ScopeState>,
     /// With `deprecated`: what is granted in its place.
     #[serde(default, deserialize_with = "present")]
@@ -190,6 +190,6 @@ pub struct PatchScope {
     #[serde(default, deserialize_with = "present")]
     pub sunset: Option<Option<Timestamp>>,
     /// Whether discovery and the catalogue document list it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub advertised: Option<bool>,
 }

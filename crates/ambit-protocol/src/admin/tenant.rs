@@ -106,7 +106,7 @@ pub struct CreateTenant {
 #[serde(deny_unknown_fields)]
 pub struct PatchTenant {
     /// Name for people.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
     /// What it pays for.
     #[serde(default, deserialize_with = "super::present")]

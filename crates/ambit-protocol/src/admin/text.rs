@@ -135,14 +135,13 @@ impl Texts {
 impl<'de> Deserialize<'de> for Texts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        // The text of what is neither; what is missing says so itself.
+        #[serde(untagged, expecting = "must be a text, or an object of language → text")]
         enum Sent {
             English(String),
             Languages(BTreeMap<String, String>),
         }
-        let texts = match Sent::deserialize(deserializer)
-            .map_err(|_| serde::de::Error::custom("must be a text, or an object of language → text"))?
-        {
+        let texts = match Sent::deserialize(deserializer)? {
             Sent::English(text) => BTreeMap::from([("en".to_owned(), text)]),
             Sent::Languages(texts) => texts,
         };

@@ -52,10 +52,10 @@ pub struct CreateUnit {
 #[serde(deny_unknown_fields)]
 pub struct PatchUnit {
     /// Name for people.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
     /// `retailer`, `region`, …
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub kind: Option<Name>,
     /// The unit it is a part of; `null` makes it a part of the tenant itself.
     #[serde(default, deserialize_with = "super::present")]

@@ -5,5 +5,6 @@ mod assertions;
 mod corpus;
 mod forge;
 mod key_sets;
+mod mutation;
 mod oracle;
 pub mod properties;

@@ -5,9 +5,20 @@
 
 use std::sync::OnceLock;
 
+use ambit_protocol::admin::administrator::CreateAdministrator;
+use ambit_protocol::admin::api::{CreateApi, PatchApi};
+use ambit_protocol::admin::application::{AddAllowedScope, CreateApplication, PatchApplication};
+use ambit_protocol::admin::feature::{CreateFeature, PatchFeature, SetFeature};
+use ambit_protocol::admin::key::RotateKeys;
+use ambit_protocol::admin::partner::{CreatePartner, PatchPartner};
+use ambit_protocol::admin::scope::{CreateScope, PatchScope};
+use ambit_protocol::admin::secret::CreateSecret;
+use ambit_protocol::admin::tenant::{CreateTenant, PatchTenant, SetTenantStatus};
+use ambit_protocol::admin::unit::{CreateUnit, PatchUnit};
 use ambit_protocol::authorization::{Authorization, BearerToken, needs_form_encoding};
 use ambit_protocol::client::PresentedCredentials;
 use ambit_protocol::error::{MAX_DESCRIPTION, describe};
+use ambit_protocol::explain::Question;
 use ambit_protocol::jose::jws::MAX_TOKEN_LEN;
 use ambit_protocol::jose::{Algorithm, JwkSet, SigningKey, VerifyingKeys};
 use ambit_protocol::origin::Origin;
@@ -22,6 +33,8 @@ use ambit_protocol::verify::{self, Accepted, Validation};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use url::Url;
 use url::form_urlencoded;
 
@@ -225,6 +238,45 @@ pub fn traceparent(input: &[u8]) {
     assert_eq!(TraceParent::parse(written.as_bytes()), Some(parent));
     assert_ne!(parent.trace_id.octets(), [0; 16]);
     assert_ne!(parent.parent_id.octets(), [0; 8]);
+}
+
+/// The bodies of the admin API: what is read is written and read again as the same, whichever body it was meant to be.
+pub fn admin_bodies(input: &[u8]) {
+    reads_back::<CreateAdministrator>(input);
+    reads_back::<CreateApi>(input);
+    reads_back::<PatchApi>(input);
+    reads_back::<CreateApplication>(input);
+    reads_back::<PatchApplication>(input);
+    reads_back::<AddAllowedScope>(input);
+    reads_back::<CreateFeature>(input);
+    reads_back::<PatchFeature>(input);
+    reads_back::<SetFeature>(input);
+    reads_back::<RotateKeys>(input);
+    reads_back::<CreatePartner>(input);
+    reads_back::<PatchPartner>(input);
+    reads_back::<CreateScope>(input);
+    reads_back::<PatchScope>(input);
+    reads_back::<CreateSecret>(input);
+    reads_back::<CreateTenant>(input);
+    reads_back::<PatchTenant>(input);
+    reads_back::<SetTenantStatus>(input);
+    reads_back::<CreateUnit>(input);
+    reads_back::<PatchUnit>(input);
+}
+
+/// A question to Explain, likewise.
+pub fn explain_question(input: &[u8]) {
+    reads_back::<Question>(input);
+}
+
+fn reads_back<T: DeserializeOwned + Serialize>(input: &[u8]) {
+    let body: T = match serde_json::from_slice(input) {
+        Ok(body) => body,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let written = serde_json::to_value(&body).expect("what was JSON is JSON");
+    let read: T = serde_json::from_value(written.clone()).expect("what we write we read");
+    assert_eq!(serde_json::to_value(&read).expect("what was JSON is JSON"), written);
 }
 
 /// Error texts go into an `error_description`. What they quote was cleaned already, so that cleaning changes nothing.

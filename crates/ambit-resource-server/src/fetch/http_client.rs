@@ -20,7 +20,15 @@ impl HttpClient {
     /// # Errors
     /// The client's own text: no trusted certificates were found, or the TLS library failed.
     pub fn new() -> Result<Self, String> {
-        reqwest::Client::builder()
+        Self::with(reqwest::Client::builder())
+    }
+
+    /// With what else is to be said of the client: a proxy, certificates of one's own, a resolver. Redirects and times are not.
+    ///
+    /// # Errors
+    /// The client's own text.
+    pub fn with(builder: reqwest::ClientBuilder) -> Result<Self, String> {
+        builder
             .redirect(Policy::none())
             .timeout(FETCH_TIME)
             .connect_timeout(CONNECT_TIME)

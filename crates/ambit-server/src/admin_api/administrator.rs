@@ -14,7 +14,7 @@ pub async fn list(admin: Admin, list: List<OwnerFilters>) -> Answered<Plain<Page
 pub async fn create(admin: Admin, Body(body): Body<CreateAdministrator>) -> Answered<Created<Administrator>> {
     let change = admin.begin().await?;
     let assignment = administrator::create(&change.edit(), body).await?;
-    change.commit(Created::new(assignment)).await
+    change.commit(Created(assignment)).await
 }
 
 pub async fn show(admin: Admin, At(id): At) -> Answered<Shown<Administrator>> {

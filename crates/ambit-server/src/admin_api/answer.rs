@@ -44,14 +44,18 @@ pub trait Answer {
     fn render(self) -> Result<Kept, serde_json::Error>;
 }
 
-/// `201`: it was made, and here it is. Adding what is there already makes nothing, and is answered with `200`.
+/// `201`: it was made, and here it is.
 #[derive(Debug)]
-pub struct Created<T> {
-    /// The thing.
-    pub thing: T,
+pub struct Created<T>(pub T);
+
+/// `201`: it was added to this thing. Adding what is there already adds nothing, and is answered with `200`.
+#[derive(Debug)]
+pub struct Added<T> {
+    /// What it was added to.
+    pub to: T,
     /// Where it is, below the admin API.
     pub location: String,
-    /// Whether it is new.
+    /// Whether it is new there.
     pub is_new: bool,
 }
 
@@ -77,13 +81,6 @@ pub trait Revised {
 pub trait Located {
     /// Its path below the admin API.
     fn location(&self) -> String;
-}
-
-impl<T: Located> Created<T> {
-    /// A new thing.
-    pub fn new(thing: T) -> Self {
-        Self { location: thing.location(), thing, is_new: true }
-    }
 }
 
 impl<A: Answer> Done<A> {
@@ -114,10 +111,17 @@ impl<A> Done<A> {
     }
 }
 
-impl<T: Serialize + Revised> Answer for Created<T> {
+impl<T: Serialize + Revised + Located> Answer for Created<T> {
     fn render(self) -> Result<Kept, serde_json::Error> {
-        let mut kept = json(if self.is_new { 201 } else { 200 }, &self.thing)?;
-        kept.headers.push((ETAG.to_string(), etag(self.thing.revision())));
+        let location = self.0.location();
+        Added { to: self.0, location, is_new: true }.render()
+    }
+}
+
+impl<T: Serialize + Revised> Answer for Added<T> {
+    fn render(self) -> Result<Kept, serde_json::Error> {
+        let mut kept = json(if self.is_new { 201 } else { 200 }, &self.to)?;
+        kept.headers.push((ETAG.to_string(), etag(self.to.revision())));
         if self.is_new {
             kept.headers.push((LOCATION.to_string(), format!("{ROOT}{}", self.location)));
         }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::answer::path_segment;
 use super::query::{OwnerFilters, Query};
-use super::{Admin, Answered, At, Body, Created, Done, Gone, IfMatch, List, Patch, Plain, Shown};
+use super::{Added, Admin, Answered, At, Body, Created, Done, Gone, IfMatch, List, Patch, Plain, Shown};
 use crate::explain::{Unexplained, facts_for};
 use crate::oauth::scopes::grantable;
 
@@ -22,7 +22,7 @@ pub async fn list(admin: Admin, list: List<OwnerFilters>) -> Answered<Plain<Page
 pub async fn create(admin: Admin, Body(body): Body<CreateApplication>) -> Answered<Created<CreatedApplication>> {
     let change = admin.begin().await?;
     let created = application::create(&change.edit(), body).await?;
-    change.commit(Created::new(created)).await
+    change.commit(Created(created)).await
 }
 
 pub async fn show(admin: Admin, At(id): At) -> Answered<Shown<Application>> {
@@ -59,13 +59,13 @@ pub async fn allow_scope(
     At(id): At,
     _: IfMatch,
     Body(body): Body<AddAllowedScope>,
-) -> Answered<Created<Application>> {
+) -> Answered<Added<Application>> {
     let change = admin.begin().await?;
     let before = change.current_application(&id).await?;
     let location = format!("/applications/{}/allowed_scopes/{}", before.id, path_segment(body.scope.as_str()));
     let is_new = !before.allowed_scopes.contains(&body.scope);
     let application = application::allow_scope(&change.edit(), &id, body.scope).await?;
-    change.commit(Created { thing: application, location, is_new }).await
+    change.commit(Added { to: application, location, is_new }).await
 }
 
 pub async fn disallow_scope(admin: Admin, At((id, scope)): At<(String, String)>) -> Answered<Gone> {

@@ -29,6 +29,11 @@ pub struct Patch<T> {
 }
 
 impl<T: DeserializeOwned> Patch<T> {
+    /// A member as it was sent, before it is known whether it is any good.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
     /// What changes, given the thing as it is.
     ///
     /// Whoever reads a thing, edits it and sends the whole of it back also sends what cannot be changed. That is no fault as long
@@ -56,19 +61,24 @@ impl<T: DeserializeOwned> Patch<T> {
             }
             false
         });
-        if !faults.is_empty() {
-            return Err(RegistryError::Invalid(faults).into());
+        match read(&Value::Object(members)) {
+            Ok(changes) if faults.is_empty() => Ok(changes),
+            Ok(_) => Err(RegistryError::Invalid(faults).into()),
+            Err(more) => {
+                faults.extend(more);
+                Err(RegistryError::Invalid(faults).into())
+            }
         }
-        read(Value::Object(members))
     }
 }
 
-impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Body<T> {
+impl<S: Sync, T: DeserializeOwned + JsonSchema> FromRequestParts<S> for Body<T> {
     type Rejection = Stop;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Stop> {
         let admin = Admin::from_request_parts(parts, state).await?;
-        read(parse(parts, admin.body())?).map(Self)
+        let members = object(parse(parts, admin.body())?)?;
+        read(&Value::Object(members)).map(Self).map_err(|faults| RegistryError::Invalid(faults).into())
     }
 }
 
@@ -77,10 +87,16 @@ impl<S: Sync, T> FromRequestParts<S> for Patch<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Stop> {
         let admin = Admin::from_request_parts(parts, state).await?;
-        match parse(parts, admin.body())? {
-            Value::Object(members) => Ok(Self { members, kind: std::marker::PhantomData }),
-            _ => Err(Stop::invalid("", "must be a JSON object")),
-        }
+        let members = object(parse(parts, admin.body())?)?;
+        Ok(Self { members, kind: std::marker::PhantomData })
+    }
+}
+
+/// Every body is an object. serde would also take a list of the members' values, in the order of a struct's fields.
+fn object(body: Value) -> Result<Map<String, Value>, Stop> {
+    match body {
+        Value::Object(members) => Ok(members),
+        _ => Err(Stop::invalid("", "must be a JSON object")),
     }
 }
 
@@ -125,8 +141,81 @@ fn is_json(value: &str) -> bool {
         })
 }
 
-/// JSON → the type, with the place of the fault.
-fn read<T: DeserializeOwned>(value: Value) -> Result<T, Stop> {
+/// JSON → the type, or all its faults with their places.
+///
+/// serde stops at the first fault. So where there is one, each part of the body is read by itself, to the bottom: whoever sent it
+/// has all of it to mend at once.
+fn read<T: DeserializeOwned + JsonSchema>(body: &Value) -> Result<T, Vec<FieldError>> {
+    let first = match read_once(body) {
+        Ok(it) => return Ok(it),
+        Err(misfit) => misfit,
+    };
+    let mut faults = vec![];
+    find_faults::<T>(body, &|part| part, &mut Place::default(), &mut faults);
+    if let Value::Object(members) = body {
+        let schema = schemars::schema_for!(T);
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        faults.extend(required.filter(|name| !members.contains_key(*name)).map(|name| fault([name], MISSING)));
+    }
+    if faults.is_empty() {
+        faults.push(fault(first.path.iter().map(String::as_str), &first.message));
+    }
+    Err(faults)
+}
+
+/// The faults of the parts of a value. `within` puts a part where it belongs in a body that has nothing else.
+fn find_faults<T: DeserializeOwned>(
+    value: &Value,
+    within: &dyn Fn(Value) -> Value,
+    place: &mut Place,
+    faults: &mut Vec<FieldError>,
+) {
+    let parts: Vec<(String, &Value)> = match value {
+        Value::Object(members) => members.iter().map(|(name, part)| (name.clone(), part)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(index, part)| (index.to_string(), part)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return,
+    };
+    for (name, part) in parts {
+        if faults.len() >= MAX_FAULTS {
+            return;
+        }
+        let alone = |part: Value| {
+            within(match value {
+                Value::Array(_) => Value::Array(vec![part]),
+                _ => Value::Object(Map::from_iter([(name.clone(), part)])),
+            })
+        };
+        let Err(misfit) = read_once::<T>(&alone(part.clone())) else { continue };
+        place.sent.push(name.clone());
+        place.read.push(if value.is_array() { "0".to_owned() } else { name.clone() });
+        // Of a body with one part, what is missing elsewhere may be a fault as well: that is not this part's.
+        if misfit.path.starts_with(&place.read) {
+            let before = faults.len();
+            find_faults::<T>(part, &alone, place, faults);
+            if faults.len() == before {
+                let deeper = &misfit.path[place.read.len()..];
+                faults.push(fault(place.sent.iter().chain(deeper).map(String::as_str), &misfit.message));
+            }
+        }
+        place.sent.pop();
+        place.read.pop();
+    }
+}
+
+/// Where a part stands: in what was sent, and in the body that is read for it, in which every list has one item.
+#[derive(Default)]
+struct Place {
+    sent: Vec<String>,
+    read: Vec<String>,
+}
+
+/// The first thing that does not fit, and where.
+struct Misfit {
+    path: Vec<String>,
+    message: String,
+}
+
+fn read_once<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let mut path: Vec<String> = error
             .path()
@@ -142,13 +231,13 @@ fn read<T: DeserializeOwned>(value: Value) -> Result<T, Stop> {
         // serde names these members in its text, at the place of the object they are missing from or unknown to.
         let (name, message) = match (quoted(&message, "unknown field `"), quoted(&message, "missing field `")) {
             (Some(name), _) => (Some(name), "is unknown here".to_owned()),
-            (_, Some(name)) => (Some(name), "is missing".to_owned()),
+            (_, Some(name)) => (Some(name), MISSING.to_owned()),
             (None, None) => (None, message),
         };
         if path.last() != name.as_ref() {
             path.extend(name);
         }
-        RegistryError::Invalid(vec![fault(path.iter().map(String::as_str), &message)]).into()
+        Misfit { path, message }
     })
 }
 
@@ -242,8 +331,10 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 }
 
-/// After so many repeated members nobody is making an honest mistake.
+/// After so many faults nobody is making an honest mistake.
 const MAX_FAULTS: usize = 20;
+
+const MISSING: &str = "is missing";
 
 #[cfg(test)]
 mod tests {
@@ -280,8 +371,12 @@ mod tests {
     }
 
     fn fault_of(text: &str) -> (String, String) {
-        let error = parse_json(text.as_bytes()).and_then(read::<Thing>).expect_err(text);
-        faults(error).remove(0)
+        all_faults_of(text).remove(0)
+    }
+
+    fn all_faults_of(text: &str) -> Vec<(String, String)> {
+        let read = |body| read::<Thing>(&body).map_err(|faults| RegistryError::Invalid(faults).into());
+        faults(parse_json(text.as_bytes()).and_then(read).expect_err(text))
     }
 
     fn pointer_of(text: &str) -> String {
@@ -300,6 +395,17 @@ mod tests {
         assert_eq!(pointer_of(r#"{"name":"a","name":"b"}"#), "/name");
         assert_eq!(pointer_of(r#"{"name":"a","inner":{"name":"a","name":"a"}}"#), "/inner/name");
         assert_eq!(pointer_of(r#"{"name":"a","a/b~c":1}"#), "/a~1b~0c");
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let pointers = |text| all_faults_of(text).into_iter().map(|(pointer, _)| pointer).collect::<Vec<_>>();
+        assert_eq!(pointers(r#"{"nmae":"a","sizes":[1,-2,3,"x"]}"#), ["/nmae", "/sizes/1", "/sizes/3", "/name"]);
+        assert_eq!(pointers(r#"{"name":"a","inner":{"name":7,"sizes":[-1]}}"#), ["/inner/name", "/inner/sizes/0"]);
+        assert_eq!(pointers(r#"{"name":7,"sizes":{},"inner":[]}"#), ["/inner", "/name", "/sizes"]);
+        // However many there are, the answer stays short.
+        let many = format!(r#"{{"name":"a","sizes":[{}]}}"#, ["\"x\""; 500].join(","));
+        assert_eq!(all_faults_of(&many).len(), MAX_FAULTS);
     }
 
     #[test]
@@ -347,7 +453,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_body_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            drop(parse_json(&bytes).and_then(read::<Thing>));
+            drop(parse_json(&bytes).map(|body| read::<Thing>(&body)));
         }
 
         #[test]

@@ -161,6 +161,19 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for At<T> {
     }
 }
 
+/// The request is about something that its body names, and that may not be there.
+#[derive(Debug)]
+pub struct NamesInBody;
+
+impl<S: Sync> FromRequestParts<S> for NamesInBody {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, std::convert::Infallible> {
+        // The handler finds out; the document says so.
+        Ok(Self)
+    }
+}
+
 /// The request may name, in `If-Match`, the revision that it changes.
 #[derive(Debug)]
 pub struct IfMatch;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use ambit_core::page::{self, Page as ErrorPage};
 use schemars::{JsonSchema, SchemaGenerator};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Created, Done, Gone, Plain, Shown, Stop};
+use super::answer::{Added, Created, Done, Gone, Plain, Shown, Stop};
 use super::body::{Body, Patch};
-use super::call::{Admin, At, IfMatch};
+use super::call::{Admin, At, IfMatch, NamesInBody};
 use super::query::{DEFAULT_LIMIT, List, MAX_LIMIT, Query};
 
 /// An operation of the document while it is put together.
@@ -83,6 +84,12 @@ impl<T: JsonSchema> Argument for Body<T> {
     }
 }
 
+impl Argument for NamesInBody {
+    fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
+        operation.problems.push(&page::NOT_FOUND);
+    }
+}
+
 impl Argument for IfMatch {
     fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
         describe_if_match(operation);
@@ -98,10 +105,22 @@ fn describe_if_match(operation: &mut Operation) {
     operation.problems.push(&page::PRECONDITION_FAILED);
 }
 
-impl<T: JsonSchema> Argument for Patch<T> {
+impl<T: JsonSchema + DeserializeOwned> Argument for Patch<T> {
     fn describe(operation: &mut Operation, generator: &mut SchemaGenerator) {
         describe_if_match(operation);
         describe_body::<T>(operation, generator);
+        // Every member may be left out, and only some may be `null`: the type itself tells which.
+        let schema = generator.definitions_mut().get_mut(&*T::schema_name());
+        let properties = schema.and_then(|schema| schema.get_mut("properties")).and_then(Value::as_object_mut);
+        for (name, property) in properties.into_iter().flatten() {
+            if serde_json::from_value::<T>(json!({ name: null })).is_err() {
+                let description = property.as_object_mut().and_then(|property| property.remove("description"));
+                *property = without_null(property.take());
+                if let (Some(property), Some(description)) = (property.as_object_mut(), description) {
+                    property.insert("description".to_owned(), description);
+                }
+            }
+        }
     }
 }
 
@@ -182,14 +201,26 @@ fn without_null(mut schema: Value) -> Value {
 
 impl<T: JsonSchema> Described for Created<T> {
     fn describe(operation: &mut Operation, generator: &mut SchemaGenerator) {
-        let mut answer = json_answer::<T>("It was made.", generator);
-        answer["headers"] = json!({
-            "Location": { "description": "Where it is.", "schema": { "type": "string" } },
-            "ETag": etag(),
-        });
-        operation.answers.insert(201, answer);
-        operation.problems.extend([&page::CONFLICT, &page::FORBIDDEN]);
+        describe_new::<T>("It was made.", operation, generator);
     }
+}
+
+impl<T: JsonSchema> Described for Added<T> {
+    fn describe(operation: &mut Operation, generator: &mut SchemaGenerator) {
+        describe_new::<T>("It was added.", operation, generator);
+        let mut answer = json_answer::<T>("It was there already.", generator);
+        answer["headers"] = json!({ "ETag": etag() });
+        operation.answers.insert(200, answer);
+    }
+}
+
+fn describe_new<T: JsonSchema>(description: &str, operation: &mut Operation, generator: &mut SchemaGenerator) {
+    let mut answer = json_answer::<T>(description, generator);
+    answer["headers"] = json!({
+        "Location": { "description": "Where it is.", "schema": { "type": "string" } },
+        "ETag": etag(),
+    });
+    operation.answers.insert(201, answer);
 }
 
 impl<T: JsonSchema> Described for Shown<T> {
@@ -210,7 +241,6 @@ impl Described for Gone {
     fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
         describe_if_match(operation);
         operation.answers.insert(204, json!({ "description": "It is gone." }));
-        operation.problems.push(&page::CONFLICT);
     }
 }
 

@@ -3,10 +3,10 @@
 use ambit_core::page;
 use ambit_protocol::explain::{Explanation, Question};
 
-use super::{Admin, Answered, Body, Done, Plain, Stop};
+use super::{Admin, Answered, Body, Done, NamesInBody, Plain, Stop};
 use crate::explain::{Asker, Unexplained, explain};
 
-pub async fn ask(admin: Admin, Body(question): Body<Question>) -> Answered<Plain<Explanation>> {
+pub async fn ask(admin: Admin, _: NamesInBody, Body(question): Body<Question>) -> Answered<Plain<Explanation>> {
     Done::new(Plain(explain(admin.app(), &Asker::Administrator(admin.reach()), &question).await?))
 }
 

@@ -14,7 +14,7 @@ pub async fn list(admin: Admin, list: List) -> Answered<Plain<Page<Feature>>> {
 pub async fn create(admin: Admin, Body(body): Body<CreateFeature>) -> Answered<Created<Feature>> {
     let change = admin.begin().await?;
     let feature = feature::create(&change.edit(), body).await?;
-    change.commit(Created::new(feature)).await
+    change.commit(Created(feature)).await
 }
 
 pub async fn show(admin: Admin, At(key): At) -> Answered<Shown<Feature>> {

@@ -1,74 +1,96 @@
-//! The gate before every route of the admin API (scopes.md §4): who calls, how far they reach, and whether the token opens this
-//! route. Only behind it is a body read.
+//! The gate before every route of the admin API (scopes.md §4): the middleware that guards everybody else's APIs guards ours.
 //!
-//! 1. The token is verified: ours, and neither expired nor revoked.
-//! 2. It must hold a scope that opens the route, and be for this API. A token that holds none is for other APIs as well, and
-//!    what its client has to mend is the scope: so the scope is looked at first, and the answer is the 403 of scopes.md §4. Held is what it carries *and* would be granted now: a change never widens a
-//!    token, and one that narrows shows here at once.
-//! 3. Behind the scope stands the level of the application, narrowed by its roles and by the tenant the token names.
+//! 1. The [guard](ambit_resource_server::Guard) lets in who presents a good token of ours that holds a scope that opens the
+//!    route and is for this API. What it has to know is in this process: the [verifier](crate::verifier), and how callers stand
+//!    (`hooks.rs`). Held is what the token carries *and* would be granted now. The scope is looked at before the audience:
+//!    a token that holds none of ours is for other APIs as well, and the scope is what its client has to mend.
+//! 2. Behind the scope stands the level of the application, narrowed by its roles and by the tenant the token names.
+//! 3. Only then is the body read, and what the handler answers is finished here.
 
-use std::sync::{Arc, PoisonError};
-
-use ambit_core::client::Facts;
-use ambit_core::page;
-use ambit_core::reach::Reach;
-use ambit_core::refusal::shut_page;
-use ambit_core::registry::builtin::{ADMIN_READ, ADMIN_WRITE};
-use ambit_core::registry::{Power, Settings};
-use ambit_core::store::{Filter, noun};
-use ambit_core::tokens::introspect::{Inactive, check_standing, is_lost_in_restore, still_carried};
-use ambit_protocol::admin::administrator::Administrator;
-use ambit_protocol::admin::application::Level;
-use ambit_protocol::admin::tenant::TenantStatus;
-use ambit_protocol::authorization::Authorization;
-use ambit_protocol::claims::AccessTokenClaims;
-use ambit_protocol::error::describe;
-use ambit_protocol::scope::ScopeToken;
-use axum::body::Body;
-use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, WARNING, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde_json::Value;
+use std::sync::PoisonError;
 
 use super::answer::{Stop, Unfinished};
 use super::call::{Admin, Call};
-use crate::explain::{Asker, denied};
+use super::hooks::{Caller, Reasons, Standings};
+use crate::body::{self, BodyError};
 use crate::middleware::{Outcome, RequestContext};
-use crate::registry::Acting;
 use crate::routes::Needs;
 use crate::state::App;
+use ambit_core::page;
+use ambit_core::registry::Power;
+use ambit_resource_server::pages::{self, ErrorPage};
+use ambit_resource_server::{BuildError, Denied, Identity, ResourceServer};
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::response::Response;
+use axum::routing::MethodRouter;
+use bytes::Bytes;
 
-/// Lets a request in, or says why not; and finishes what the handler answers.
-pub async fn gate(app: App, needs: Needs, request: Request, next: Next) -> Response {
+/// The admin API as a protected API. Its metadata lists what the routes require that were [`guarded`].
+///
+/// # Errors
+/// [`BuildError`], where the address of the server is no address.
+pub fn resource_server(app: &App) -> Result<ResourceServer, BuildError> {
+    ResourceServer::over(app.verifier.clone(), app.admin_api_identifier())
+        .name("Ambit admin API")
+        .documentation(format!("{}/api/v1/docs", app.base_url))
+        .error_pages(format!("{}/errors", app.base_url))
+        .standing(Standings(app.registry.clone()))
+        .explain(Reasons(app.clone()))
+        .trace_ids(|extensions| extensions.get::<RequestContext>().map(|context| context.trace_id))
+        .scopes_before_audience()
+        .build()
+}
+
+/// A route behind the gate.
+///
+/// # Panics
+/// If the table of routes names something that is no scope.
+pub fn guarded(route: MethodRouter<App>, needs: Needs, api: &ResourceServer, app: &App) -> MethodRouter<App> {
+    let guard = api.require_any(needs.scopes()).asking_for([needs.asked_for()]).expect("the table names scopes");
+    route
+        .route_layer(from_fn_with_state(app.clone(), enter))
+        .route_layer(guard)
+        .route_layer(map_response(async |response| noted(response)))
+}
+
+/// What the admin API says about itself (RFC 9728).
+pub async fn metadata(Extension(api): Extension<ResourceServer>) -> Response {
+    api.metadata_response()
+}
+
+/// Steps 2 and 3.
+async fn enter(State(app): State<App>, identity: Identity, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let context = parts.extensions.get::<RequestContext>();
     let trace_id = context.map_or_else(|| crate::trace::generate(app.clock.now(), &*app.entropy), |it| it.trace_id);
     let (path, errors_url) = (parts.uri.path().to_owned(), format!("{}/errors/", app.base_url));
     let finish = |stop: Stop| stop.finish(&errors_url, &path, trace_id);
 
-    let entered = match enter(&app, needs, &parts.headers).await {
-        Ok(entered) => entered,
-        Err(TurnedAway { stop, challenge, outcome }) => {
-            let mut response = finish(stop);
-            if let Some(challenge) = challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
-                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-            }
-            response.extensions_mut().insert(outcome);
-            return response;
+    let mut outcome = Outcome {
+        actor: Some(format!("client:{}", identity.client_id())),
+        tenant: identity.tenant_slug().map(str::to_owned),
+        unit: identity.facts::<Caller>().and_then(|caller| Some(caller.facts.unit.as_ref()?.slug.to_string())),
+        outcome: "refused",
+        reason: None,
+    };
+    let power = match power(&app, &identity).await {
+        Ok(power) => power,
+        Err((stop, reason)) => {
+            outcome.reason = Some(reason);
+            return with_outcome(finish(stop), outcome);
         }
     };
-    let body = match read(body).await {
+    let body = match read(&app, body).await {
         Ok(body) => body,
-        Err(stop) => return entered.mark(finish(stop)),
+        Err(stop) => return with_outcome(finish(stop), outcome),
     };
     let admin = Admin::new(Call {
-        reach_text: format!("{:?}", entered.power.reach),
-        power: entered.power.clone(),
-        settings: Settings { limits: app.limits, base_url: app.base_url.clone() },
+        reach_text: format!("{:?}", power.reach),
+        power,
+        settings: app.settings(),
         method: parts.method.clone(),
         path: path.clone(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -85,232 +107,70 @@ pub async fn gate(app: App, needs: Needs, request: Request, next: Next) -> Respo
         let stop = stop.lock().unwrap_or_else(PoisonError::into_inner).take();
         response = finish(stop.unwrap_or_else(|| Stop::Internal("an answer was finished twice".into())));
     }
-    entered.mark(response)
-}
-
-/// A caller who may come in.
-#[derive(Debug)]
-struct Entered {
-    power: Power,
-    tenant: Option<String>,
-    warning: Option<HeaderValue>,
-}
-
-impl Entered {
-    fn mark(&self, mut response: Response) -> Response {
-        if let Some(warning) = &self.warning {
-            response.headers_mut().insert(WARNING, warning.clone());
-        }
-        let outcome = if response.status().is_success() { "answered" } else { "refused" };
-        response.extensions_mut().insert(Outcome {
-            actor: Some(self.power.actor.clone()),
-            tenant: self.tenant.clone(),
-            outcome,
-            reason: None,
-        });
-        response
+    if response.status().is_success() {
+        outcome.outcome = "answered";
     }
+    with_outcome(response, outcome)
 }
 
-/// Somebody who may not.
-#[derive(Debug)]
-struct TurnedAway {
-    stop: Stop,
-    /// RFC 6750 §3.
-    challenge: Option<String>,
-    outcome: Outcome,
-}
-
-impl TurnedAway {
-    fn new(stop: Stop, reason: &'static str) -> Self {
-        let outcome = Outcome { actor: None, tenant: None, outcome: "refused", reason: Some(reason) };
-        Self { stop, challenge: None, outcome }
-    }
-
-    fn by(mut self, claims: &AccessTokenClaims) -> Self {
-        self.outcome.actor = Some(format!("client:{}", claims.client_id));
-        self.outcome.tenant.clone_from(&claims.tenant_slug);
-        self
-    }
-}
-
-async fn enter(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Entered, TurnedAway> {
-    let claims = verified(app, needs, headers)?;
-    let facts = standing(app, &claims).await.map_err(|turned_away| turned_away.by(&claims))?;
-    let now = app.clock.now();
-    let held = still_carried(&claims, &facts, now);
-    if !needs.is_met_by(&held, &facts) {
-        return Err(lacking(app, needs, &claims, &held, &facts).await.by(&claims));
-    }
-    if !claims.aud.contains(&app.admin_api_identifier()) {
-        return Err(bad_token(app, "the token is for another audience (its 'aud' claim)".to_owned()).by(&claims));
-    }
-    let power = power(app, &claims, held, &facts).await.map_err(|turned_away| turned_away.by(&claims))?;
-    let warning = facts.tenant.as_ref().and_then(|tenant| {
-        let is_in_grace = tenant.tenant.status == TenantStatus::GracePeriod;
-        // RFC 9111 §5.5, 299: a slug is made of letters, digits and hyphens.
-        let text = format!("299 - \"tenant '{}' is in its grace period\"", tenant.tenant.slug);
-        is_in_grace.then(|| HeaderValue::try_from(text).ok()).flatten()
-    });
-    Ok(Entered { power, tenant: claims.tenant_slug.clone(), warning })
-}
-
-/// Step 1: a token of ours.
-fn verified(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Arc<AccessTokenClaims>, TurnedAway> {
-    let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-    let token = match Authorization::parse(authorization) {
-        Ok(Some(Authorization::Bearer(token))) => token,
-        Ok(Some(Authorization::Basic(_)) | None) => {
-            // RFC 6750 §3.1: a request without any authentication information gets no error code.
-            let mut missing = TurnedAway::new(
-                Stop::bad(&page::MISSING_TOKEN, "send an access token: Authorization: Bearer TOKEN"),
-                "token_missing",
-            );
-            missing.challenge = Some(format!("Bearer scope=\"{}\"", needs.asked_for()));
-            return Err(missing);
-        }
-        Err(error) => return Err(bad_token(app, error.to_string())),
+/// Step 2: how far the caller reaches; or why not, and the word for it in the log.
+async fn power(app: &App, identity: &Identity) -> Result<Power, (Stop, &'static str)> {
+    let Some(caller) = identity.facts::<Caller>() else {
+        return Err((Stop::Internal("a caller whose standing nobody looked up".into()), "internal"));
     };
-    let claims = app
-        .verified_tokens
-        .try_verify(app, token.expose_token(), app.clock.now())
-        .map_err(|error| bad_token(app, error.to_string()))?;
-    let epoch = app.registry.snapshot().epoch;
-    if app.revocations.is_revoked(&claims.jti) {
-        return Err(bad_token(app, "the token was revoked; get a new one".to_owned()).by(&claims));
-    }
-    if is_lost_in_restore(&claims, epoch) {
-        let text = "the token was issued in a span of time that a restored backup does not cover; get a new one";
-        return Err(bad_token(app, text.to_owned()).by(&claims));
-    }
-    Ok(claims)
-}
-
-fn bad_token(app: &App, detail: String) -> TurnedAway {
-    let challenge = format!(
-        "Bearer error=\"invalid_token\", error_description=\"{}\", error_uri=\"{}/errors/{}\"",
-        describe(&detail),
-        app.base_url,
-        page::INVALID_TOKEN.slug
-    );
-    let mut turned_away = TurnedAway::new(Stop::bad(&page::INVALID_TOKEN, detail), "token_invalid");
-    turned_away.challenge = Some(challenge);
-    turned_away
-}
-
-/// Those behind the token, as they stand now.
-async fn standing(app: &App, claims: &AccessTokenClaims) -> Result<Facts, TurnedAway> {
-    let gone = || bad_token(app, "the client, tenant or unit of the token is gone".to_owned());
-    let facts = app
-        .registry
-        .facts(&claims.client_id, &Acting::of_token(claims))
-        .await
-        .map_err(|error| TurnedAway::new(error.into(), "store"))?
-        .map_err(|_| gone())?;
-    match check_standing(claims, &facts) {
-        Ok(()) => {}
-        Err(Inactive::TenantShut) => return Err(shut(&facts)),
-        Err(Inactive::Revoked | Inactive::LostInRestore | Inactive::ClientGone | Inactive::ClientDisabled) => {
-            return Err(bad_token(app, "the client of the token is disabled or gone".to_owned()));
-        }
-    }
-    // A slug can name another tenant later; the identifier in the token cannot.
-    let tenant = facts.tenant.as_ref().map(|tenant| tenant.tenant.id.to_string());
-    if claims.tenant_id.is_some() && claims.tenant_id != tenant {
-        return Err(gone());
-    }
-    Ok(facts)
-}
-
-/// identity.md §4: suspended → 402, churned → 403.
-fn shut(facts: &Facts) -> TurnedAway {
-    match &facts.tenant {
-        Some(tenant) if matches!(tenant.tenant.status, TenantStatus::Suspended | TenantStatus::Churned) => {
-            let (slug, status) = (&tenant.tenant.slug, tenant.tenant.status);
-            TurnedAway::new(Stop::bad(shut_page(status), format!("tenant '{slug}' is {status}")), "tenant_shut")
-        }
-        _ => TurnedAway::new(Stop::bad(&page::PARTNER_SUSPENDED, "the partner is suspended"), "partner_suspended"),
-    }
-}
-
-/// The 403 of scopes.md §4, with its exact texts.
-async fn lacking(
-    app: &App,
-    needs: Needs,
-    claims: &AccessTokenClaims,
-    held: &[ScopeToken],
-    facts: &Facts,
-) -> TurnedAway {
-    let level = match facts.client.application.level {
-        Level::Platform => "Platform",
-        Level::Partner => "Partner",
-        Level::Tenant => "Tenant",
-    };
-    let holds_one = held.iter().any(|scope| matches!(scope.as_str(), ADMIN_READ | ADMIN_WRITE));
-    let detail = if holds_one {
-        format!("{level} token requires {ADMIN_WRITE} scope")
-    } else {
-        format!("{level} token requires {ADMIN_READ} or {ADMIN_WRITE} scope")
-    };
-    let required: Vec<String> = needs.scopes().map(str::to_owned).collect();
-    let asker = Asker::Client(claims.client_id.clone());
-    let why = match denied(app, &asker, claims, &required, Some(&app.admin_api_identifier())).await {
-        Ok(explanation) => serde_json::to_value(explanation).ok(),
-        // A refusal without its reasons is still the right refusal.
-        Err(unexplained) => {
-            tracing::warn!(?unexplained, "a refusal of the admin API could not be explained");
-            None
-        }
-    };
-    let mut members = vec![
-        ("required", Value::from(required)),
-        ("presented", Value::from(claims.scopes().collect::<Vec<_>>().join(" "))),
-    ];
-    members.extend(why.map(|why| ("why", why)));
-    let challenge = format!(
-        "Bearer error=\"insufficient_scope\", scope=\"{}\", error_description=\"{detail}\", error_uri=\"{}/errors/{}\"",
-        needs.asked_for(),
-        app.base_url,
-        page::INSUFFICIENT_SCOPE.slug
-    );
-    let mut turned_away =
-        TurnedAway::new(Stop::bad_with(&page::INSUFFICIENT_SCOPE, detail, members), "insufficient_scope");
-    turned_away.challenge = Some(challenge);
-    turned_away
-}
-
-/// Step 3: how far the caller reaches.
-async fn power(
-    app: &App,
-    claims: &AccessTokenClaims,
-    held: Vec<ScopeToken>,
-    facts: &Facts,
-) -> Result<Power, TurnedAway> {
-    let application = &facts.client.application;
-    let id = application.id.to_string();
-    let filter = Filter { parent: Some(&id), ..Filter::default() };
-    let assignments: Vec<Administrator> = noun::list(&*app.store, &filter, Reach::Platform)
-        .await
-        .map_err(|error| TurnedAway::new(error.into(), "store"))?;
-    let tenant = facts.tenant.as_ref().map(|tenant| (tenant.tenant.id, tenant.tenant.partner_id));
-    let now = app.clock.now();
-    Power::of_client(application, &assignments, held, tenant, now).ok_or_else(|| {
-        let detail = format!("the roles of application '{}' have ended, or do not reach here", claims.client_id);
-        TurnedAway::new(Stop::bad(&page::FORBIDDEN, detail), "role")
+    let application = &caller.facts.client.application;
+    let roles = app.registry.roles(application.id).await.map_err(|error| (error.into(), "store"))?;
+    let tenant = caller.facts.tenant.as_ref().map(|tenant| (tenant.tenant.id, tenant.tenant.partner_id));
+    Power::of_client(application, &roles, caller.held.to_vec(), tenant, app.clock.now()).ok_or_else(|| {
+        let detail = format!("the roles of application '{}' have ended, or do not reach here", identity.client_id());
+        (Stop::bad(&page::FORBIDDEN, detail), "role")
     })
 }
 
 /// The body, up to its limit.
-async fn read(body: Body) -> Result<Bytes, Stop> {
-    match Limited::new(body, MAX_BODY).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Stop::bad(&page::PAYLOAD_TOO_LARGE, format!("a body of the admin API has at most {MAX_BODY} bytes")))
-        }
-        // The caller is gone, or broke off: whatever is said, hardly anybody hears it.
-        Err(_) => Err(Stop::bad(&page::MALFORMED_JSON, "the body ended before it was whole")),
+async fn read(app: &App, body: Body) -> Result<Bytes, Stop> {
+    let limits = &app.config.limits;
+    body::read(body, limits.admin_body_bytes.get(), limits.body_timeout).await.map_err(|error| {
+        let page = match error {
+            BodyError::TooLarge { .. } => &page::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow { .. } => &page::REQUEST_TOO_SLOW,
+            // The caller is gone, or broke off: whatever is said, hardly anybody hears it.
+            BodyError::BrokenOff => &page::MALFORMED_JSON,
+        };
+        Stop::bad(page, error.to_string())
+    })
+}
+
+fn with_outcome(mut response: Response, outcome: Outcome) -> Response {
+    response.extensions_mut().insert(outcome);
+    response
+}
+
+/// The line in the log for what the guard turned away.
+fn noted(mut response: Response) -> Response {
+    let Some(Denied { page, holder, .. }) = response.extensions_mut().remove::<Denied>() else { return response };
+    let (client, tenant) = holder.map(|holder| (holder.client_id, holder.tenant_slug)).unzip();
+    let outcome = Outcome {
+        actor: client.map(|client_id| format!("client:{client_id}")),
+        tenant: tenant.flatten(),
+        outcome: "refused",
+        reason: Some(reason(page)),
+        ..Outcome::default()
+    };
+    with_outcome(response, outcome)
+}
+
+/// In one word.
+fn reason(page: ErrorPage) -> &'static str {
+    match page {
+        pages::MISSING_TOKEN => "token_missing",
+        pages::INSUFFICIENT_SCOPE => "insufficient_scope",
+        pages::TENANT_SUSPENDED | pages::TENANT_CHURNED => "tenant_shut",
+        pages::PARTNER_SUSPENDED => "partner_suspended",
+        pages::UNAVAILABLE => "store",
+        _ => "token_invalid",
     }
 }
 
-/// The longest body, in bytes: 2,000 scopes of 128 characters, twice, with room to spare.
-pub const MAX_BODY: usize = 1024 * 1024;
+/// Where the admin API says what tokens it takes (RFC 9728 §3).
+pub const METADATA: &str = "/.well-known/oauth-protected-resource/api/v1/admin";

@@ -24,6 +24,7 @@ pub mod describe;
 pub mod explain;
 pub mod feature;
 pub mod gate;
+mod hooks;
 pub mod key;
 pub mod partner;
 pub mod query;
@@ -32,9 +33,9 @@ pub mod secret;
 pub mod tenant;
 pub mod unit;
 
-pub use answer::{Created, Done, Gone, Plain, Shown, Stop};
+pub use answer::{Added, Created, Done, Gone, Plain, Shown, Stop};
 pub use body::{Body, Patch};
-pub use call::{Admin, At, IfMatch};
+pub use call::{Admin, At, IfMatch, NamesInBody};
 pub use query::List;
 
 /// What a handler answers.

@@ -14,7 +14,7 @@ pub async fn list(admin: Admin, list: List) -> Answered<Plain<Page<Partner>>> {
 pub async fn create(admin: Admin, Body(body): Body<CreatePartner>) -> Answered<Created<Partner>> {
     let change = admin.begin().await?;
     let partner = partner::create(&change.edit(), body).await?;
-    change.commit(Created::new(partner)).await
+    change.commit(Created(partner)).await
 }
 
 pub async fn show(admin: Admin, At(id): At) -> Answered<Shown<Partner>> {

@@ -37,7 +37,7 @@ pub async fn list(admin: Admin, list: List<Filters>) -> Answered<Plain<Page<Scop
 pub async fn create(admin: Admin, Body(body): Body<CreateScope>) -> Answered<Created<Scope>> {
     let change = admin.begin().await?;
     let scope = scope::create(&change.edit(), body).await?;
-    change.commit(Created::new(scope)).await
+    change.commit(Created(scope)).await
 }
 
 pub async fn show(admin: Admin, At(name): At) -> Answered<Shown<Scope>> {

@@ -38,7 +38,7 @@ pub async fn create(
 ) -> Answered<Created<CreatedSecret>> {
     let change = admin.begin().await?;
     let created = secret::create(&change.edit(), &application, body).await?;
-    change.commit(Created::new(created)).await
+    change.commit(Created(created)).await
 }
 
 pub async fn delete(

@@ -14,7 +14,7 @@ pub async fn list(admin: Admin, list: List<OwnerFilters>) -> Answered<Plain<Page
 pub async fn create(admin: Admin, Body(body): Body<CreateTenant>) -> Answered<Created<Tenant>> {
     let change = admin.begin().await?;
     let tenant = tenant::create(&change.edit(), body).await?;
-    change.commit(Created::new(tenant)).await
+    change.commit(Created(tenant)).await
 }
 
 pub async fn show(admin: Admin, At(id): At) -> Answered<Shown<Tenant>> {

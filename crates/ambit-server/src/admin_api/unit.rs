@@ -17,7 +17,7 @@ pub async fn list(admin: Admin, At(tenant): At, list: List) -> Answered<Plain<Pa
 pub async fn create(admin: Admin, At(tenant): At, Body(body): Body<CreateUnit>) -> Answered<Created<Unit>> {
     let change = admin.begin().await?;
     let unit = unit::create(&change.edit(), &tenant, body).await?;
-    change.commit(Created::new(unit)).await
+    change.commit(Created(unit)).await
 }
 
 pub async fn show(admin: Admin, At(id): At) -> Answered<Shown<Unit>> {

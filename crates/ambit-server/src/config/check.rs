@@ -29,6 +29,10 @@ pub(super) fn contradictions(config: &Config) -> Vec<Fault> {
             place.demo && config.metrics.listen.is_some_and(|listen| !is_loopback(listen.ip())),
             "demo is on and metrics.listen is not a loopback address",
         ),
+        (
+            config.outbound.loopback && !loopback,
+            "outbound.loopback is on and listen is not a loopback address: clients could have this machine's own services read",
+        ),
         (config.tls.cert.is_some() != config.tls.key.is_some(), "tls.cert and tls.key must be set together"),
         (
             config.metrics.listen.is_some_and(|listen| listen == place.listen && listen.port() != 0),
@@ -45,6 +49,11 @@ pub(super) fn contradictions(config: &Config) -> Vec<Fault> {
         (
             config.keys.publish_ahead >= config.keys.rotate,
             "keys.publish_ahead must be shorter than keys.rotate: the next key is made within the life of the active one",
+        ),
+        (
+            // 4 algorithms, each with an active and a next key, in a set of at most 64.
+            config.keys.overlap > config.keys.rotate * 12,
+            "keys.overlap is more than 12 times keys.rotate: more keys would be published than a key set may have",
         ),
         (
             config.otel.endpoint.is_some() && !cfg!(feature = "otel"),

@@ -10,14 +10,16 @@ pub struct Fault(String);
 
 impl Fault {
     pub(super) fn new(origin: &Origin, what: &str) -> Self {
-        Self(match origin {
+        let fault = match origin {
             Origin::File { .. } => format!("{origin}: {what}"),
             Origin::Variable(_) | Origin::Flag(_) if what.starts_with("is ") || what.starts_with("would ") => {
                 format!("{origin} {what}")
             }
             Origin::Variable(_) | Origin::Flag(_) => format!("{origin}: {what}"),
             Origin::Default => what.to_owned(),
-        })
+        };
+        // The name of a variable or a file is whatever somebody made it: it must not speak to a terminal.
+        Self(fault.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect())
     }
 
     /// Two keys that cannot both be so.

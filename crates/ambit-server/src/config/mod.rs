@@ -21,7 +21,9 @@ use std::path::PathBuf;
 pub use error::{ConfigErrors, Fault};
 pub use reference::{print, reference, sample};
 pub use sources::{Effective, File, Origin, Sources};
-pub use table::{Bootstrap, Journal, Key, Keys, Limits, Log, Metrics, Otel, Place, RateLimits, SECTIONS, Section, Tls};
+pub use table::{
+    Bootstrap, Journal, Key, Keys, Limits, Log, Metrics, Otel, Outbound, Place, RateLimits, SECTIONS, Section, Tls,
+};
 pub(crate) use values::is_loopback;
 pub use values::{BootstrapSecret, ByteSize, CollectorUrl, DatabaseUrl, LogFormat, LogLevel, Network, PublicUrl};
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub journal: Journal,
     /// Signing keys.
     pub keys: Keys,
+    /// What is fetched from elsewhere.
+    pub outbound: Outbound,
     /// Prometheus metrics.
     pub metrics: Metrics,
     /// The export of traces.
@@ -88,6 +92,7 @@ impl Config {
         let rate_limits = RateLimits::take(values);
         let journal = Journal::take(values);
         let keys = Keys::take(values);
+        let outbound = Outbound::take(values);
         let metrics = Metrics::take(values);
         let otel = Otel::take(values);
         let bootstrap = Bootstrap::take(values);
@@ -99,6 +104,7 @@ impl Config {
             rate_limits: rate_limits?,
             journal: journal?,
             keys: keys?,
+            outbound: outbound?,
             metrics: metrics?,
             otel: otel?,
             bootstrap: bootstrap?,

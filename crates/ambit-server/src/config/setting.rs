@@ -193,7 +193,7 @@ impl Setting for PathBuf {
     }
 
     fn show(&self) -> Option<String> {
-        Some(format!("{:?}", self.display().to_string()))
+        Some(toml_text(&self.display().to_string()))
     }
 }
 
@@ -205,7 +205,7 @@ impl Setting for String {
     }
 
     fn show(&self) -> Option<String> {
-        Some(format!("{self:?}"))
+        Some(toml_text(self))
     }
 }
 
@@ -231,6 +231,11 @@ impl Setting for Algorithm {
     fn show(&self) -> Option<String> {
         Some(format!("\"{self}\""))
     }
+}
+
+/// A text as TOML writes it: Rust's own escapes are not all TOML's.
+pub(super) fn toml_text(text: &str) -> String {
+    toml::Value::from(text).to_string()
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {

@@ -153,11 +153,12 @@ sections! {
         header_bytes: ByteSize = Some("32 KiB"), from "8 KiB" to "1 MiB";
         /// The most headers of a request.
         headers: usize = Some("100"), from "16" to "1000";
-        /// From the first octet of a request to the end of its head.
+        /// From the first octet of a request to the end of its head. On HTTP/2, where other frames come at any time,
+        /// `idle_timeout` is the time of a head.
         header_timeout: Duration = Some("10 s"), from "1 s" to "5 min";
         /// From the end of the head to the end of the body.
         body_timeout: Duration = Some("10 s"), from "100 ms" to "5 min";
-        /// From the end of the head to the answer.
+        /// From the end of the head to the answer; and as long again for the caller to take it.
         request_timeout: Duration = Some("30 s"), from "100 ms" to "10 min";
         /// How long a connection may be without a request.
         idle_timeout: Duration = Some("75 s"), from "1 s" to "1 h";
@@ -166,7 +167,8 @@ sections! {
         /// How long requests may go on after the server was told to stop.
         drain_timeout: Duration = Some("30 s"), from "0 s" to "10 min";
         /// The most connections at once. The operating system's limit on open files, less a reserve, counts if it is lower.
-        /// When all are taken, those that have been idle longest make room.
+        /// When all are taken, those that have been idle longest make room; where none is idle, the one whose request came
+        /// first, behind its answer.
         connections: usize = Some("8192"), from "16" to "1000000";
         /// The most requests at work at once. More are answered 503 with `Retry-After`; `/healthz`, `/readyz` and `/metrics`
         /// never are.
@@ -181,10 +183,10 @@ sections! {
         scope_bytes: ByteSize = Some("16 KiB"), from "128 B" to "1 MiB";
         /// The most scopes in the catalogue.
         catalogue_scopes: usize = Some("10000"), from "100" to "100000";
-        /// The most members of a bundle.
-        bundle_members: usize = Some("1000"), from "1" to "10000";
+        /// The most members of a bundle. The built-in ones have up to twelve.
+        bundle_members: usize = Some("1000"), from "16" to "10000";
         /// The most allowed scopes of an application.
-        allowed_scopes: usize = Some("2000"), from "1" to "10000";
+        allowed_scopes: usize = Some("2000"), from "16" to "10000";
     }
 
     /// How often a client or an address may fail: wrong credentials, bad tokens. Only failures count. Whoever has failed too
@@ -220,16 +222,29 @@ sections! {
         default_algorithm: Algorithm = Some("ES256");
         /// The age at which a key is replaced.
         rotate: Duration = Some("90 days"), from "1 h" to "3650 days";
-        /// How long the next key is published before it signs. Resource servers that cache the JWKS longer than that meet
-        /// unknown keys.
+        /// How long the next key is published, at least, before it signs: by schedule and, unless forced, by command. Resource
+        /// servers that cache the JWKS longer than that meet unknown keys.
         publish_ahead: Duration = Some("1 day"), from "1 min" to "90 days";
-        /// How long a replaced key stays published. No token may live longer than that.
-        overlap: Duration = Some("7 days"), from "1 min" to "90 days";
+        /// How long a replaced key stays published and verifies, by schedule and by command alike. A token lives a day at most,
+        /// and clocks differ.
+        overlap: Duration = Some("7 days"), from "25 h" to "90 days";
+    }
+
+    /// What the server fetches from elsewhere: the keys of clients that are registered with a `jwks_uri`, and nothing else. Only
+    /// by https, only from addresses of the public internet, never through a proxy, and no redirect is followed.
+    Outbound = "outbound" {
+        /// Lets a `jwks_uri` lead to this machine itself, by http too. For tests and development; `listen` must then be a
+        /// loopback address.
+        loopback: bool = Some("false");
+        /// How long one fetch may take, from looking up the name to the last octet.
+        timeout: Duration = Some("3 s"), from "100 ms" to "5 s";
+        /// The largest key set that is read.
+        body_bytes: ByteSize = Some("256 KiB"), from "1 KiB" to "4 MiB";
     }
 
     /// Prometheus metrics.
     Metrics = "metrics" {
-        /// An address of its own for `/metrics`. Unset: `/metrics` is on the main address when that is reachable from this
+        /// An address of its own for `/metrics` and nothing else, without TLS. Unset: `/metrics` is on the main address when that is reachable from this
         /// machine only (`listen` and `public_url` on loopback, no trusted proxies), and nowhere otherwise.
         listen: Option<SocketAddr> = None;
         /// How many clients have a label of their own; the others share the label `other`.

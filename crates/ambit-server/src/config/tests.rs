@@ -137,6 +137,7 @@ fn an_empty_or_unreadable_variable_is_refused() {
     };
     let errors = Sources::default().with_environment(raw).expect_err("not UTF-8");
     assert_eq!(errors.to_string(), "AMBIT_LISTEN is not UTF-8");
+    assert!(faults(&variables(&[("AMBIT_\u{1b}[2J", "x")]))[0].starts_with("AMBIT_\u{fffd}[2J is not"));
 }
 
 #[test]
@@ -153,6 +154,7 @@ fn contradictions_are_refused() {
         ("limits.body_timeout = '31 s'", "limits.body_timeout"),
         ("rate_limits.client_total_failures = 19", "rate_limits.client_failures"),
         ("keys.rotate = '1 day'", "keys.publish_ahead"),
+        ("keys.rotate = '13 h'\nkeys.publish_ahead = '1 h'", "keys.overlap"),
         ("bootstrap.client_id = 'x'", "bootstrap.client_id"),
         ("bootstrap.client_secret = '0123456789abcdef0123456789abcdef'", "bootstrap.client_id"),
     ];
@@ -161,6 +163,7 @@ fn contradictions_are_refused() {
         assert!(faults.len() == 1 && faults[0].starts_with(start), "{text}: {faults:?}");
     }
     assert!(faults(&file("listen = '[::1]:5000'\ndemo = true")).is_empty());
+    assert!(faults(&file("keys.rotate = '14 h'\nkeys.publish_ahead = '1 h'")).is_empty());
     assert!(faults(&file("rate_limits.client_total_failures = 20\nlimits.body_timeout = '30 s'")).is_empty());
 }
 

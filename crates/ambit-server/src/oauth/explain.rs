@@ -21,7 +21,7 @@ pub async fn ask(call: Call) -> Response {
     let app = &call.app;
     let answer = Answer::new(app, call.context.trace_id, call.uri.path());
     match asked(&call).await {
-        Err(refused) => refused.answer(&call).await,
+        Err(refused) => Box::pin(refused.answer(&call)).await,
         Ok((client_id, question)) => match explain(app, &Asker::Client(client_id), &question).await {
             Ok(explanation) => ([(header::CACHE_CONTROL, "no-store")], Json(explanation)).into_response(),
             Err(Unexplained::NotFound(detail)) => answer.problem(&page::NOT_FOUND, &detail).into_response(),
@@ -40,8 +40,9 @@ async fn asked(call: &Call) -> Result<(String, Question), Refused> {
     let unreadable =
         |error: serde_json::Error| Refusal::InvalidRequest(format!("the question cannot be read: {error}"));
     let (client, question) = if is_json {
+        call.refuse_in_query(RULES)?;
         let none = Params::parse(b"", ParamRules::new(CLIENT_PARAMS)).map_err(super::malformed)?;
-        (call.client(&none).await?, serde_json::from_slice(&call.body).map_err(unreadable)?)
+        (call.client(&none).await?, serde_json::from_slice(call.body()?).map_err(unreadable)?)
     } else {
         let params = call.form(RULES)?;
         let client = call.client(&params).await?;

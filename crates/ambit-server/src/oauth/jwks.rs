@@ -17,9 +17,15 @@ pub async fn jwks(State(app): State<App>, _issuer: Issuer, request: HeaderMap) -
     let mut response = document.body.clone().into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
-    // The next key is published longer ahead than this, so a cache knows it before it signs.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    // The next key is published at least this long before it signs, so a cache knows it by then.
+    let max_age = app.config.keys.publish_ahead.as_secs().min(MAX_AGE_SECS);
+    if let Ok(value) = HeaderValue::try_from(format!("public, max-age={max_age}")) {
+        headers.insert(header::CACHE_CONTROL, value);
+    }
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(header::ETAG, document.etag.clone());
     response
 }
+
+/// A key that is revoked goes out of caches this fast, and a set that changes twice in a quarter is asked for often enough.
+const MAX_AGE_SECS: u64 = 300;

@@ -21,9 +21,10 @@ use ambit_protocol::time::Timestamp;
 use ambit_protocol::token::TokenRequestError;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
-use axum::http::{HeaderMap, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::response::Response;
 
+use crate::body::{self, BodyError};
 use crate::issuer::Issuer;
 use crate::limits::{Caller, Outcome, TooManyFailures};
 use crate::middleware::RequestContext;
@@ -36,13 +37,20 @@ pub struct Call {
     app: App,
     issuer: Issuer,
     context: RequestContext,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    /// What was sent, or why it was not read: the client learns that with everything else that is wrong.
+    body: Result<Bytes, Refusal>,
     now: Timestamp,
 }
 
 impl Call {
+    /// What was sent.
+    fn body(&self) -> Result<&Bytes, Refusal> {
+        self.body.as_ref().map_err(Clone::clone)
+    }
+
     /// The form in the body (RFC 6749 §3.2: parameters are sent "using the `application/x-www-form-urlencoded` format").
     fn form(&self, rules: ParamRules) -> Result<Params<'_>, Refusal> {
         let media_type =
@@ -54,31 +62,36 @@ impl Call {
                     .to_owned(),
             ));
         }
-        // RFC 6749 §2.3.1: credentials "MUST NOT be included in the request URI"; nor is anything else read from there.
-        if let Some(query) = self.uri.query() {
-            Params::refuse_in_query(query.as_bytes(), rules).map_err(malformed)?;
-        }
-        Params::parse(&self.body, rules).map_err(malformed)
+        self.refuse_in_query(rules)?;
+        Params::parse(self.body()?, rules).map_err(malformed)
+    }
+
+    /// RFC 6749 §2.3.1: credentials "MUST NOT be included in the request URI"; nor is anything else read from there.
+    fn refuse_in_query(&self, rules: ParamRules) -> Result<(), Refusal> {
+        let query = self.uri.query().unwrap_or_default();
+        Params::refuse_in_query(query.as_bytes(), rules).map_err(malformed)
     }
 
     /// Who asks. Failures are counted, and answered no faster than [`FAILURE_TIME`] whatever they were.
     async fn authenticate(&self, params: &Params<'_>) -> Result<AuthenticatedClient, Refused> {
         let authorization = self.headers.get_all(header::AUTHORIZATION);
-        let presented = PresentedCredentials::from_request(
-            authorization.iter().map(http::HeaderValue::as_bytes),
-            params,
-        )
-        .map_err(|error| match error.code() {
-            ErrorCode::InvalidClient => Refusal::Unauthenticated(AuthenticationFailure::Assertion(error.to_string())),
-            _ => Refusal::InvalidRequest(error.to_string()),
-        })?;
+        let presented =
+            PresentedCredentials::from_request(authorization.iter().map(http::HeaderValue::as_bytes), params).map_err(
+                |error| match error.code() {
+                    ErrorCode::InvalidClient => {
+                        Refusal::Unauthenticated(AuthenticationFailure::UnsupportedMethod(error.to_string()))
+                    }
+                    _ => Refusal::InvalidRequest(error.to_string()),
+                },
+            )?;
         let client_id = claimed_client_id(&presented).map_err(Refusal::Unauthenticated)?;
         let failures = &self.app.failures;
         let caller = Caller { client_id: Some(&client_id), address: self.context.client_address };
         failures.check(caller, self.now).map_err(too_many)?;
         let client = self.app.registry.client(&client_id).await.map_err(unavailable)?;
         let issuer = self.issuer.url(&self.app.base_url);
-        match authenticate(&presented, client.clone(), &issuer, self.now, &*self.app.store).await {
+        let app = &self.app;
+        match authenticate(&presented, client.clone(), &issuer, self.now, &*app.store, &app.key_sets).await {
             Ok(client) => failures.settle(caller, Outcome::Right, self.now).map(|()| client).map_err(too_many),
             Err(AuthenticationError::Store(error)) => Err(unavailable(error).into()),
             Err(AuthenticationError::Failed(failure)) => {
@@ -119,12 +132,14 @@ impl FromRequest<App> for Call {
         let (mut parts, body) = request.into_parts();
         let issuer = Issuer::from_request_parts(&mut parts, app).await?;
         let context = RequestContext::of(&parts, app);
-        // The extractor of the body looks for its limit among the extensions.
-        let mut bare = Request::new(body);
-        *bare.extensions_mut() = parts.extensions;
-        let body = Bytes::from_request(bare, app).await.map_err(IntoResponse::into_response)?;
-        let (uri, headers, now) = (parts.uri, parts.headers, app.clock.now());
-        Ok(Self { app: app.clone(), issuer, context, uri, headers, body, now })
+        let limits = &app.config.limits;
+        let body = body::read(body, limits.body_bytes.get(), limits.body_timeout).await.map_err(|error| match error {
+            BodyError::TooLarge { .. } => Refusal::BodyTooLarge(error.to_string()),
+            BodyError::TooSlow { .. } => Refusal::BodyTooSlow(error.to_string()),
+            BodyError::BrokenOff => Refusal::InvalidRequest(error.to_string()),
+        });
+        let (method, uri, headers) = (parts.method, parts.uri, parts.headers);
+        Ok(Self { app: app.clone(), issuer, context, method, uri, headers, body, now: app.clock.now() })
     }
 }
 

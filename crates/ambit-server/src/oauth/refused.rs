@@ -67,7 +67,7 @@ impl Refused {
                 tracing::warn!(trace_id = %call.context.trace_id, %error, "a refusal could not be recorded");
             }
         }
-        app.metrics.refused(client_id.as_deref(), &refusal);
+        app.metrics.refused(client_id.as_deref(), &refusal, &app.registry.snapshot().catalogue);
 
         let mut body = ErrorBody::new(
             told.error,
@@ -102,9 +102,12 @@ impl Refused {
         if let Some(secs) = refusal.retry_after_secs() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
         }
+        // Whom it acted for, where the client reaches them; what it merely named is in no line of the log.
+        let (tenant, unit) = request.map_or((None, None), |request| (request.tenant, request.unit));
         response.extensions_mut().insert(Outcome {
             actor: client_id,
-            tenant: call.issuer.tenant().map(str::to_owned),
+            tenant: tenant.or_else(|| call.issuer.tenant().map(str::to_owned)),
+            unit,
             outcome: "refused",
             reason: Some(refusal.code()),
         });

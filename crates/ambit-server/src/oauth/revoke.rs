@@ -16,7 +16,7 @@ use crate::middleware::Outcome;
 pub async fn revoke(call: Call) -> Response {
     match revoked(&call).await {
         Ok(response) => response,
-        Err(refused) => refused.answer(&call).await,
+        Err(refused) => Box::pin(refused.answer(&call)).await,
     }
 }
 
@@ -27,7 +27,8 @@ async fn revoked(call: &Call) -> Result<Response, Refused> {
     let by = |refused: Refused| refused.by(Some(client_id.to_owned()));
     let request = RevocationRequest::parse(&params).map_err(|error| by(super::malformed(error).into()))?;
     let app = &call.app;
-    let outcome = match app.verified_tokens.verify(app, request.token, call.now) {
+    let token = app.verifier.verify_now(request.token).and_then(Result::ok);
+    let outcome = match token.as_ref().map(|token| token.claims()) {
         // RFC 7009 §2.2: "invalid tokens do not cause an error response", there is nothing to take back.
         None => "nothing_to_revoke",
         // RFC 7009 §2.1: the server verifies "whether the token was issued to the client making the revocation request".
@@ -48,6 +49,7 @@ async fn revoked(call: &Call) -> Result<Response, Refused> {
             // RFC 7009 §2.2.1: 503 where it cannot be done now; never 200 for what may come back after a crash.
             app.store.revoke(&revocation).await.map_err(|error| by(unavailable(error).into()))?;
             app.revocations.insert(&revocation);
+            app.metrics.revoked();
             "revoked"
         }
     };
@@ -56,7 +58,7 @@ async fn revoked(call: &Call) -> Result<Response, Refused> {
         actor: Some(client_id.to_owned()),
         tenant: call.issuer.tenant().map(str::to_owned),
         outcome,
-        reason: None,
+        ..Outcome::default()
     });
     Ok(response)
 }

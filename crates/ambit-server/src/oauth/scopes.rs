@@ -1,4 +1,6 @@
 //! `GET {issuer}/connect/scopes`: what a client may ask for, here and now (scopes.md §6).
+//!
+//! A client that authenticates otherwise than by the Authorization header sends a form by `POST`, as to every other endpoint.
 
 use ambit_core::client::Facts;
 use ambit_core::governance::decision::meets_every_rule;
@@ -10,7 +12,7 @@ use ambit_protocol::client::CLIENT_PARAMS;
 use ambit_protocol::params::{ParamRules, Params};
 use ambit_protocol::time::Timestamp;
 use axum::Json;
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
@@ -30,17 +32,23 @@ pub struct Grantable {
 pub async fn scopes(call: Call) -> Response {
     match listed(&call).await {
         Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
-        Err(refused) => refused.answer(&call).await,
+        Err(refused) => Box::pin(refused.answer(&call)).await,
     }
 }
 
 async fn listed(call: &Call) -> Result<Grantable, Refused> {
-    // RFC 6749 §2.3.1: no credentials in the URI. Tenant and unit may stand there.
-    let query = call.uri.query().unwrap_or_default().as_bytes();
-    Params::refuse_in_query(query, ParamRules::new(CLIENT_PARAMS)).map_err(malformed)?;
-    let params = Params::parse(query, ParamRules::new(&["tenant", "unit"])).map_err(malformed)?;
-    let none = Params::parse(b"", ParamRules::new(CLIENT_PARAMS)).map_err(malformed)?;
-    let client = call.client(&none).await?;
+    let (params, client) = if call.method == Method::POST {
+        let params = call.form(FORM)?;
+        let client = call.client(&params).await?;
+        (params, client)
+    } else {
+        // RFC 6749 §2.3.1: no credentials in the URI. Tenant and unit may stand there.
+        call.refuse_in_query(ParamRules::new(CLIENT_PARAMS))?;
+        let query = call.uri.query().unwrap_or_default().as_bytes();
+        let params = Params::parse(query, ParamRules::new(&["tenant", "unit"])).map_err(malformed)?;
+        let none = Params::parse(b"", ParamRules::new(CLIENT_PARAMS)).map_err(malformed)?;
+        (params, call.client(&none).await?)
+    };
     let facts = facts(call, &client, params.get("tenant"), params.get("unit")).await?;
     Ok(Grantable { client_id: client.application.client_id.to_string(), scopes: grantable(&facts, call.now) })
 }
@@ -82,3 +90,6 @@ pub fn grantable(facts: &Facts, now: Timestamp) -> Vec<GrantableScope> {
         })
         .collect()
 }
+
+const FORM: ParamRules =
+    ParamRules::new(&["tenant", "unit", "client_id", "client_secret", "client_assertion", "client_assertion_type"]);

@@ -14,9 +14,9 @@ use ambit_core::refusal::Refusal;
 use ambit_core::tokens::issue::{self, IssuedToken};
 use ambit_protocol::admin::tenant::TenantStatus;
 use ambit_protocol::token::{TokenRequest, TokenResponse};
-use axum::Json;
+use axum::body::Body;
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 
 use super::{Call, Refused, misread, unavailable};
 use crate::journal::{self, Issued, JournalError};
@@ -27,7 +27,7 @@ use crate::registry::Acting;
 pub async fn token(call: Call) -> Response {
     match issue(&call).await {
         Ok(response) => response,
-        Err(refused) => refused.answer(&call).await,
+        Err(refused) => Box::pin(refused.answer(&call)).await,
     }
 }
 
@@ -40,7 +40,11 @@ async fn issue(call: &Call) -> Result<Response, Refused> {
         TokenRequest::ClientCredentials { scope, resource, tenant, unit } => {
             let facts = facts(call, &client, tenant.as_deref(), unit.as_deref()).await.map_err(by)?;
             let asked = Request { scope: scope.as_deref(), resources: resource };
-            let grant = client_credentials::grant(&client, &asked, &facts, &call.app.limits, call.now)
+            let decide = || client_credentials::grant(&client, &asked, &facts, &call.app.limits, call.now);
+            let grant = call
+                .app
+                .metrics
+                .time_decision(decide)
                 .map_err(|refusal| by(Refused::new(refusal).of(&issued(&asked, &facts, ""))))?;
             let token = mint(call, &client, &asked, &grant, &facts).await.map_err(by)?;
             Ok(answer(call, &client, &grant, &facts, &token))
@@ -116,8 +120,9 @@ fn answer(call: &Call, client: &AuthenticatedClient, grant: &Grant, facts: &Fact
         notices: &grant.decision.notices,
         ..TokenResponse::new(&token.access_token, u64::from(token.lifetime_secs), &token.scope)
     };
-    let mut response = Json(body).into_response();
+    let mut response = Response::new(Body::from(body.to_json()));
     let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // RFC 6749 §5.1: "The authorization server MUST include the HTTP `Cache-Control` response header field with a value
     // of `no-store`".
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -133,6 +138,7 @@ fn answer(call: &Call, client: &AuthenticatedClient, grant: &Grant, facts: &Fact
     response.extensions_mut().insert(Outcome {
         actor: Some(client.application.client_id.to_string()),
         tenant: facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.to_string()),
+        unit: facts.unit.as_ref().map(|unit| unit.slug.to_string()),
         outcome: "issued",
         reason: None,
     });

@@ -1,28 +1,54 @@
 //! A bounded cache that never keeps what a change has overtaken, and remembers for a while what is not there.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ambit_core::store::StoreError;
 
+/// How a cache is used, for those who watch.
+#[derive(Debug, Clone, Copy)]
+pub struct CacheUse {
+    /// What it holds.
+    pub name: &'static str,
+    /// Look-ups that found the thing.
+    pub hits: u64,
+    /// Look-ups that found that there is no such thing.
+    pub absent_hits: u64,
+    /// Look-ups that had to load.
+    pub misses: u64,
+    /// How many things it holds.
+    pub found: u64,
+    /// How many names it holds of things that are not there.
+    pub absent: u64,
+}
+
 /// Things by name.
 pub(super) struct Cache<V> {
+    name: &'static str,
     found: moka::sync::Cache<Arc<str>, Arc<V>>,
     missing: moka::sync::Cache<Arc<str>, ()>,
     seen: Arc<Mutex<u64>>,
     loading: Box<[tokio::sync::Mutex<()>]>,
     hasher: RandomState,
+    hits: AtomicU64,
+    absent_hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 impl<V: Send + Sync + 'static> Cache<V> {
-    pub(super) fn new(capacity: u64, missing: u64, seen: Arc<Mutex<u64>>) -> Self {
+    pub(super) fn new(name: &'static str, capacity: u64, missing: u64, seen: Arc<Mutex<u64>>) -> Self {
         Self {
+            name,
             found: moka::sync::Cache::new(capacity),
             missing: moka::sync::Cache::builder().max_capacity(missing).time_to_live(MISSING_FOR).build(),
             seen,
             loading: (0..STRIPES).map(|_| tokio::sync::Mutex::new(())).collect(),
             hasher: RandomState::new(),
+            hits: AtomicU64::new(0),
+            absent_hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         }
     }
 
@@ -32,12 +58,30 @@ impl<V: Send + Sync + 'static> Cache<V> {
         F: Fn() -> Fut,
         Fut: Future<Output = Result<Option<V>, StoreError>>,
     {
+        match self.kept(key) {
+            Some(kept) => Ok(kept),
+            // Loading is rare and its future large: it must not make every request's future large, which are moved about.
+            None => Box::pin(self.load(key, load)).await,
+        }
+    }
+
+    /// What is known of a name without asking the store: that it is there, or that it is not.
+    #[expect(clippy::option_option, reason = "known to be missing is not unknown")]
+    fn kept(&self, key: &str) -> Option<Option<Arc<V>>> {
         if let Some(found) = self.found.get(key) {
-            return Ok(Some(found));
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Some(Some(found));
         }
-        if self.missing.contains_key(key) {
-            return Ok(None);
-        }
+        let is_missing = self.missing.contains_key(key);
+        if is_missing { &self.absent_hits } else { &self.misses }.fetch_add(1, Ordering::Relaxed);
+        is_missing.then_some(None)
+    }
+
+    async fn load<F, Fut>(&self, key: &str, load: F) -> Result<Option<Arc<V>>, StoreError>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<Option<V>, StoreError>>,
+    {
         #[expect(clippy::cast_possible_truncation, reason = "any of the stripes will do")]
         let stripe = self.hasher.hash_one(key) as usize % STRIPES;
         let _alone = self.loading[stripe].lock().await;
@@ -69,8 +113,18 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.missing.invalidate_all();
     }
 
-    pub(super) fn len(&self) -> u64 {
-        self.found.entry_count()
+    pub(super) fn cache_use(&self) -> CacheUse {
+        // What is counted is what was put in and taken out; that is worked off now and then, and now.
+        self.found.run_pending_tasks();
+        self.missing.run_pending_tasks();
+        CacheUse {
+            name: self.name,
+            hits: self.hits.load(Ordering::Relaxed),
+            absent_hits: self.absent_hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            found: self.found.entry_count(),
+            absent: self.missing.entry_count(),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ambit_core::client::{Client, StoredSecret, TenantFacts};
+use ambit_core::client::{Client, ClientKeys, StoredSecret, TenantFacts};
 use ambit_core::governance::catalogue::Catalogue;
 use ambit_core::governance::ceiling::Ceiling;
 use ambit_core::keys::KeyRingError;
@@ -10,6 +10,7 @@ use ambit_core::reach::Reach;
 use ambit_core::secret::SecretHash;
 use ambit_core::store::noun;
 use ambit_core::store::{By, Filter, Store, StoreError};
+use ambit_protocol::admin::administrator::Administrator;
 use ambit_protocol::admin::application::Application;
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::feature::{TenantFeature, UnitFeature};
@@ -85,11 +86,14 @@ pub(super) async fn client(store: &dyn Store, client_id: &str) -> Result<Option<
         let hash = row.sealed.as_deref().and_then(SecretHash::from_bytes).ok_or_else(corrupt)?;
         secrets.push(StoredSecret { id: secret.id, hash, expires_at: secret.expires_at });
     }
-    let keys = application.jwks.as_ref().map(VerifyingKeys::new).transpose().map_err(|error| StoreError::Corrupt {
-        resource: Resource::Application,
-        id: id.clone(),
-        source: error.into(),
+    let registered = application.jwks.as_ref().map(VerifyingKeys::new).transpose().map_err(|error| {
+        StoreError::Corrupt { resource: Resource::Application, id: id.clone(), source: error.into() }
     })?;
+    let keys = match (registered, &application.jwks_uri) {
+        (Some(keys), _) => Some(ClientKeys::Registered(keys)),
+        (None, Some(uri)) => Some(ClientKeys::Published(uri.clone())),
+        (None, None) => None,
+    };
     let partner_status = partner_status(store, application.partner_id).await?;
     Ok(Some(CachedClient {
         client: Arc::new(Client { application, secrets, keys, partner_status }),
@@ -135,6 +139,12 @@ pub(super) async fn unit(store: &dyn Store, id: &str) -> Result<Option<CachedUni
         flags: Arc::new(flags.into_iter().map(|flag| (flag.key, flag.enabled)).collect()),
         loaded_at: store.revision().await?,
     }))
+}
+
+pub(super) async fn roles(store: &dyn Store, application: &str) -> Result<Option<Vec<Administrator>>, StoreError> {
+    let filter = Filter { parent: Some(application), ..Filter::default() };
+    // An application without any role is one that was found to have none.
+    noun::list(store, &filter, Reach::Platform).await.map(Some)
 }
 
 async fn partner_status(store: &dyn Store, id: Option<PartnerId>) -> Result<PartnerStatus, StoreError> {

@@ -1,7 +1,7 @@
 //! The facts that decisions are made of, in memory.
 //!
-//! A snapshot holds what every decision needs: the catalogue and the keys. Clients, tenants and units are loaded when they are
-//! first asked for and kept in bounded caches. Three things keep all of this at one revision, so that a token's `rev` is a
+//! A snapshot holds what every decision needs: the catalogue and the keys. Clients, tenants, units and the roles of
+//! administrators are loaded when they are first asked for and kept in bounded caches. Three things keep all of this at one revision, so that a token's `rev` is a
 //! revision at which the same decision comes out again:
 //!
 //! 1. [`Registry::catch_up`] reads the change log behind what it has `seen`. Under one lock it raises `seen`, forgets what
@@ -27,14 +27,16 @@ use ambit_core::refusal::{AuthenticationFailure, Refusal};
 use ambit_core::store::noun::unit_key;
 use ambit_core::store::{ChangeHead, Store, StoreError};
 use ambit_core::time::Clock;
+use ambit_protocol::admin::administrator::Administrator;
 use ambit_protocol::admin::audit::Resource;
-use ambit_protocol::id::TenantId;
+use ambit_protocol::id::{ApplicationId, TenantId};
 use ambit_protocol::time::Timestamp;
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 pub use acting::{Acting, UnitName};
 use cache::Cache;
+pub use cache::CacheUse;
 pub use load::LoadError;
 use load::{CachedClient, CachedTenant, CachedUnit};
 pub use snapshot::{Document, Snapshot};
@@ -48,13 +50,15 @@ pub struct Capacity {
     pub tenants: u64,
     /// Units.
     pub units: u64,
+    /// Applications that call the admin API, with their roles.
+    pub administrators: u64,
     /// Names that nothing has: floods of invented ones are answered from here.
     pub missing: u64,
 }
 
 impl Default for Capacity {
     fn default() -> Self {
-        Self { clients: 50_000, tenants: 10_000, units: 50_000, missing: 10_000 }
+        Self { clients: 50_000, tenants: 10_000, units: 50_000, administrators: 10_000, missing: 10_000 }
     }
 }
 
@@ -72,6 +76,7 @@ pub struct Registry {
     tenant_ids: Cache<TenantId>,
     units: Cache<CachedUnit>,
     unit_ids: Cache<String>,
+    roles: Cache<Vec<Administrator>>,
 }
 
 impl std::fmt::Debug for Registry {
@@ -91,17 +96,18 @@ impl Registry {
         clock: Arc<dyn Clock>,
         capacity: Capacity,
     ) -> Result<Self, LoadError> {
-        let snapshot = Snapshot::load(&*store, &vault).await?;
+        let snapshot = Snapshot::load(&*store, &vault, None).await?;
         let seen = Arc::new(std::sync::Mutex::new(snapshot.revision));
         let refreshed_at = AtomicI64::new(clock.now().millis());
         Ok(Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             catching_up: Mutex::new(()),
-            clients: Cache::new(capacity.clients, capacity.missing, seen.clone()),
-            tenants: Cache::new(capacity.tenants, capacity.missing, seen.clone()),
-            tenant_ids: Cache::new(capacity.tenants, capacity.missing, seen.clone()),
-            units: Cache::new(capacity.units, capacity.missing, seen.clone()),
-            unit_ids: Cache::new(capacity.units, capacity.missing, seen.clone()),
+            clients: Cache::new("clients", capacity.clients, capacity.missing, seen.clone()),
+            tenants: Cache::new("tenants", capacity.tenants, capacity.missing, seen.clone()),
+            tenant_ids: Cache::new("tenant_slugs", capacity.tenants, capacity.missing, seen.clone()),
+            units: Cache::new("units", capacity.units, capacity.missing, seen.clone()),
+            unit_ids: Cache::new("unit_slugs", capacity.units, capacity.missing, seen.clone()),
+            roles: Cache::new("roles", capacity.administrators, capacity.missing, seen.clone()),
             seen,
             refreshed_at,
             store,
@@ -122,10 +128,17 @@ impl Registry {
         now.millis() - self.refreshed_at.load(Ordering::Relaxed)
     }
 
-    /// How many clients are in memory.
+    /// How the caches are used.
     #[must_use]
-    pub fn cached_clients(&self) -> u64 {
-        self.clients.len()
+    pub fn caches(&self) -> [CacheUse; 6] {
+        [
+            self.clients.cache_use(),
+            self.tenants.cache_use(),
+            self.tenant_ids.cache_use(),
+            self.units.cache_use(),
+            self.unit_ids.cache_use(),
+            self.roles.cache_use(),
+        ]
     }
 
     /// A client by its `client_id`.
@@ -150,6 +163,16 @@ impl Registry {
     /// Those of the store.
     pub async fn tenant_by_id(&self, id: TenantId) -> Result<Option<Arc<TenantFacts>>, StoreError> {
         Ok(self.cached_tenant_by_id(id).await?.map(|cached| cached.facts.clone()))
+    }
+
+    /// The roles that are assigned to an application, ended ones included.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn roles(&self, application: ApplicationId) -> Result<Arc<Vec<Administrator>>, StoreError> {
+        let key = application.to_string();
+        let roles = self.roles.get_or_load(&key, || load::roles(&*self.store, &key)).await?;
+        Ok(roles.unwrap_or_default())
     }
 
     /// All that a decision for a client needs, as of one revision. The inner refusal says that the client, the tenant or the
@@ -182,7 +205,7 @@ impl Registry {
                 unit = Some(found);
             }
             if newest > snapshot.revision {
-                self.catch_up().await?;
+                Box::pin(self.catch_up()).await?;
                 continue;
             }
             return Ok(Ok(Facts {
@@ -219,7 +242,8 @@ impl Registry {
             if more.iter().any(|head| is_of_the_snapshot(head.resource)) {
                 rebuilt = None;
                 heads.extend(more);
-                match Snapshot::load(&*self.store, &self.vault).await {
+                let keys = self.snapshot.load().keys.clone();
+                match Snapshot::load(&*self.store, &self.vault, Some(&keys)).await {
                     Ok(snapshot) => rebuilt = Some(snapshot),
                     Err(LoadError::Store(error)) => return Err(error),
                     Err(LoadError::Keys(error)) => {
@@ -265,6 +289,7 @@ impl Registry {
                     stale.unit_keys.extend(head.natural_key.clone());
                 }
                 Resource::UnitFeature => stale.units.extend(head.parent.clone()),
+                Resource::Administrator => stale.roles.extend(head.parent.clone()),
                 // A partner's status is in the facts of all its clients and tenants. It changes once in a year.
                 Resource::Partner => stale.everything = true,
                 _ => stale.everything |= head.resource.as_str() == "registry",
@@ -313,6 +338,7 @@ struct Stale {
     tenant_slugs: Vec<String>,
     units: Vec<String>,
     unit_keys: Vec<String>,
+    roles: Vec<String>,
     everything: bool,
 }
 
@@ -324,12 +350,14 @@ impl Stale {
             registry.tenant_ids.forget_all();
             registry.units.forget_all();
             registry.unit_ids.forget_all();
+            registry.roles.forget_all();
         }
         self.clients.iter().for_each(|key| registry.clients.forget(key));
         self.tenants.iter().for_each(|key| registry.tenants.forget(key));
         self.tenant_slugs.iter().for_each(|key| registry.tenant_ids.forget(key));
         self.units.iter().for_each(|key| registry.units.forget(key));
         self.unit_keys.iter().for_each(|key| registry.unit_ids.forget(key));
+        self.roles.iter().for_each(|key| registry.roles.forget(key));
     }
 }
 

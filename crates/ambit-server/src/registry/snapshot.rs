@@ -54,8 +54,9 @@ impl Document {
 }
 
 impl Snapshot {
-    /// Reads all of it. The revision is read first: the rest is at least as new.
-    pub(super) async fn load(store: &dyn Store, vault: &Vault) -> Result<Self, LoadError> {
+    /// Reads all of it. The revision is read first: the rest is at least as new. Where the public keys are those of an earlier
+    /// ring, the tokens that it verified stay verified.
+    pub(super) async fn load(store: &dyn Store, vault: &Vault, earlier: Option<&KeyRing>) -> Result<Self, LoadError> {
         let revision = store.revision().await?;
         let all = Filter::default();
         let apis = noun::list(store, &all, Reach::Platform).await?;
@@ -66,7 +67,10 @@ impl Snapshot {
             .into_iter()
             .map(|row| Ok((noun::read::<Key>(&row)?, row.sealed)))
             .collect::<Result<Vec<_>, StoreError>>()?;
-        let keys = KeyRing::open(keys, vault)?;
+        let mut keys = KeyRing::open(keys, vault)?;
+        if let Some(earlier) = earlier {
+            keys.verify_as(earlier);
+        }
         let jwks = serde_json::to_vec(keys.published()).map_err(|error| StoreError::Corrupt {
             resource: Resource::Key,
             id: "all".to_owned(),

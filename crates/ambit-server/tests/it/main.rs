@@ -2,7 +2,19 @@
 
 mod operations;
 
+mod access;
 mod admin_api;
+mod contract;
+mod corpus;
+mod forge;
+mod gate;
+mod journal;
+#[path = "../../../ambit-protocol/tests/it/mutation.rs"]
+mod mutation;
 mod oauth;
+pub mod properties;
+mod samples;
 mod seeds;
+mod store;
 mod support;
+mod world;

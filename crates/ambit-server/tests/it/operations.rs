@@ -1,3 +1,20 @@
-//! What operators see: configuration, listening, health, metrics, logs, limits.
+//! What operators see: configuration, listening, health, metrics, logs, limits, keys, jobs.
 
+mod bodies;
 mod configuration;
+mod connections;
+mod faults;
+mod heads;
+mod health;
+mod http2;
+mod jobs;
+mod keys;
+mod logs;
+mod metrics;
+mod metrics_address;
+#[cfg(feature = "otel")]
+mod otel;
+mod running;
+mod stopping;
+mod tls;
+mod traces;

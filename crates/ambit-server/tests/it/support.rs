@@ -10,6 +10,7 @@ use ambit_core::store::{ChangeContext, Store};
 use ambit_core::time::Clock;
 use ambit_protocol::time::Timestamp;
 use ambit_server::config::{Config, File, Sources};
+use ambit_server::first_start::{Start, prepare};
 use ambit_server::logs::Log;
 use ambit_server::server::{Parts, Server};
 use ambit_store::{SqlStore, StoreConfig};
@@ -19,6 +20,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
+use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 pub(crate) const BASE: &str = "https://as.example";
@@ -32,8 +34,16 @@ pub(crate) const START: i64 = 1_800_000_000;
 pub(crate) struct TestClock(AtomicI64);
 
 impl TestClock {
+    pub(crate) fn starting() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(START * 1000)))
+    }
+
     pub(crate) fn advance_secs(&self, secs: i64) {
-        self.0.fetch_add(secs * 1000, Ordering::SeqCst);
+        self.advance_millis(secs * 1000);
+    }
+
+    pub(crate) fn advance_millis(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
@@ -58,12 +68,18 @@ impl Entropy for TestEntropy {
     }
 }
 
+pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
+
 pub(crate) struct Fixture {
     pub(crate) server: Server,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) store: Arc<dyn Store>,
+    /// The same, to be closed.
+    pub(crate) sql: Arc<SqlStore>,
     router: Router,
-    _dir: tempfile::TempDir,
+    config: Config,
+    master_key: String,
+    dir: Arc<TempDir>,
 }
 
 /// An answer, read.
@@ -82,9 +98,34 @@ impl Fixture {
 
     /// With a configuration file.
     pub(crate) async fn with(file: &str) -> Self {
+        Self::altered(file, |parts| parts).await
+    }
+
+    /// With a configuration file, and the store in a coat of the test's.
+    pub(crate) async fn with_store(file: &str, coat: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> Self {
+        Self::altered(file, |parts| Parts { store: coat(parts.store), ..parts }).await
+    }
+
+    /// With a configuration file, and with other parts than the usual ones.
+    pub(crate) async fn altered(file: &str, alter: impl FnOnce(Parts) -> Parts) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let store = SqlStore::open(&StoreConfig::data_dir(dir.path())).await.expect("a database");
         store.migrate().await.expect("a schema");
+        Self::build(store, dir, TestClock::starting(), file, alter).await
+    }
+
+    /// Over a database that is there, in a folder of its own.
+    pub(crate) async fn over(store: SqlStore, dir: TempDir, clock: Arc<TestClock>, file: &str, log: Log) -> Self {
+        Self::build(store, dir, clock, file, |parts| Parts { log, ..parts }).await
+    }
+
+    async fn build(
+        store: SqlStore,
+        dir: TempDir,
+        clock: Arc<TestClock>,
+        file: &str,
+        alter: impl FnOnce(Parts) -> Parts,
+    ) -> Self {
         let flags = [("public_url", BASE), ("data_dir", dir.path().to_str().expect("a path in UTF-8"))];
         let environment = [("AMBIT_BOOTSTRAP_CLIENT_ID", ROOT), ("AMBIT_BOOTSTRAP_CLIENT_SECRET", ROOT_SECRET)];
         let text = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
@@ -94,21 +135,64 @@ impl Fixture {
             file: (!file.is_empty()).then(|| File { name: "ambit.toml".to_owned(), text: file.to_owned() }),
         };
         let config = Config::load(&sources).expect("a configuration");
-        let clock = Arc::new(TestClock(AtomicI64::new(START * 1000)));
         let entropy = Arc::new(TestEntropy::default());
-        let store: Arc<dyn Store> = Arc::new(store);
-        let parts = Parts {
-            config,
+        let sql = Arc::new(store);
+        // The first octets of an entropy that is the same each time: every server here has this master key.
+        let master_key = MasterKey::generate(&*entropy);
+        let master_key_text = master_key.expose_secret().to_string();
+        let parts = alter(Parts {
+            config: config.clone(),
             base_url: BASE.to_owned(),
-            store: store.clone(),
-            master_key: MasterKey::generate(&*entropy),
+            store: sql.clone(),
+            master_key,
             clock: clock.clone(),
             entropy,
             log: Log::off(),
-        };
+        });
+        let store = parts.store.clone();
         let server = Server::build(parts).await.expect("a server");
         let router = server.router();
-        Self { server, clock, store, router, _dir: dir }
+        Self { server, clock, store, sql, router, config, master_key: master_key_text, dir: Arc::new(dir) }
+    }
+
+    /// A second node: another server on the same database.
+    pub(crate) async fn another_node(&self) -> Self {
+        let parts = Parts {
+            config: self.config.clone(),
+            base_url: BASE.to_owned(),
+            store: self.store.clone(),
+            master_key: MasterKey::parse(&self.master_key).expect("the same key"),
+            clock: self.clock.clone(),
+            entropy: self.server.app().entropy.clone(),
+            log: Log::off(),
+        };
+        let server = Server::build(parts).await.expect("a server");
+        Self {
+            router: server.router(),
+            server,
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            sql: self.sql.clone(),
+            config: self.config.clone(),
+            master_key: self.master_key.clone(),
+            dir: self.dir.clone(),
+        }
+    }
+
+    /// What another start does with the same database and the same environment.
+    pub(crate) async fn start_again(&self) {
+        let app = self.server.app();
+        let start = Start {
+            base_url: BASE,
+            default_algorithm: app.default_algorithm,
+            limits: app.limits,
+            now: self.clock.now(),
+            vault: &app.vault,
+            entropy: &*app.entropy,
+            bootstrap: Some((ROOT, ROOT_SECRET)),
+        };
+        prepare(&*self.store, &start).await.expect("a start");
+        app.registry.catch_up().await.expect("the new facts");
     }
 
     /// Adds the retail catalogue, as the demonstration does.
@@ -165,15 +249,31 @@ impl Fixture {
 
     /// A call of the admin API.
     pub(crate) async fn admin(&self, token: &str, method: Method, path: &str, body: Option<&Value>) -> Answer {
-        let request = Request::builder()
-            .method(method)
+        match body {
+            Some(body) => self.admin_with(token, method, path, &[JSON], body.to_string()).await,
+            None => self.admin_with(token, method, path, &[], Body::empty()).await,
+        }
+    }
+
+    /// The same with headers and octets of the test's own.
+    pub(crate) async fn admin_with(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(&method)
             .uri(format!("/api/v1/admin{path}"))
             .header(header::AUTHORIZATION, format!("Bearer {token}"));
-        let request = match body {
-            Some(body) => request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
-            None => request.body(Body::empty()),
-        };
-        self.send(request.expect("a request")).await
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = self.send(request.body(body.into()).expect("a request")).await;
+        crate::contract::check(&method, path, &answer);
+        answer
     }
 
     /// A call of the admin API, as the administrator, that must succeed.

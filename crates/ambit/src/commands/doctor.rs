@@ -1,12 +1,24 @@
-//! `ambit doctor`: is the configuration good, does the store answer, does the server, and do they agree.
+//! `ambit doctor`: is the configuration good, does the store answer, does the server, and do they agree. It only looks: it
+//! makes neither a database nor a key.
 
-use ambit_core::store::Store as _;
+use ambit_core::keys::{KeyRing, MasterKey, Vault};
+use ambit_core::reach::Reach;
+use ambit_core::store::noun::{self, Noun as _};
+use ambit_core::store::{Filter, Reads as _, Store as _, StoreError};
+use ambit_core::time::Clock as _;
+use ambit_protocol::admin::key::Key;
+use ambit_server::clock::SystemClock;
+use ambit_server::config::Config;
+use ambit_server::listener::tls::Tls;
+use ambit_store::SqlStore;
 use clap::Args;
+use reqwest::header::{DATE, HeaderMap};
 use serde_json::{Value, json};
 
 use crate::client::{Connection, http};
+use crate::master_key;
 use crate::output::{Failure, Output};
-use crate::serve::{Place, chain};
+use crate::serve::{Place, chain, open_existing_store, store_config};
 
 /// Check the configuration, the store and a running server.
 #[derive(Debug, Args)]
@@ -38,8 +50,8 @@ impl Doctor {
             },
         });
         if let Ok(config) = &config {
-            checks.push(Check { what: "master key", outcome: master_key(config) });
-            checks.push(Check { what: "store", outcome: store(config).await });
+            checks.extend(on_this_machine(config).await);
+            checks.extend(tls(config).map(|outcome| Check { what: "certificate", outcome }));
         }
         if !self.offline {
             checks.extend(self.server().await?);
@@ -73,20 +85,19 @@ impl Doctor {
         let mut checks = vec![];
         let get = async |path: &str| {
             let response = http.get(format!("{base}{path}")).send().await.map_err(|error| chain(&error))?;
-            let status = response.status();
+            let (status, headers) = (response.status(), response.headers().clone());
             let body: Value = response.json().await.unwrap_or_default();
-            if status.is_success() { Ok(body) } else { Err(format!("GET {path}: HTTP {status}")) }
+            if status.is_success() { Ok((body, headers)) } else { Err(format!("GET {path}: HTTP {status}")) }
         };
         let ready = get("/readyz").await;
-        let answers = ready.is_ok();
+        let headers = ready.as_ref().ok().map(|(_, headers)| headers.clone());
         checks.push(Check { what: "server", outcome: ready.map(|_| format!("{base} is ready")) });
-        if !answers {
-            return Ok(checks);
-        }
+        let Some(headers) = headers else { return Ok(checks) };
+        checks.push(Check { what: "clock", outcome: clocks_agree(&headers) });
         let metadata = get("/.well-known/openid-configuration").await;
         checks.push(Check {
             what: "discovery",
-            outcome: metadata.and_then(|metadata| match metadata.get("issuer").and_then(Value::as_str) {
+            outcome: metadata.and_then(|(metadata, _)| match metadata.get("issuer").and_then(Value::as_str) {
                 Some(issuer) if issuer == base => Ok(format!("issuer {issuer}")),
                 Some(issuer) => {
                     Err(format!("the issuer is {issuer} and was called as {base}: set --url or public_url"))
@@ -96,8 +107,8 @@ impl Doctor {
         });
         let keys = get("/connect/jwks").await;
         checks.push(Check {
-            what: "keys",
-            outcome: keys.and_then(|set| match set.get("keys").and_then(Value::as_array).map(Vec::len) {
+            what: "key set",
+            outcome: keys.and_then(|(set, _)| match set.get("keys").and_then(Value::as_array).map(Vec::len) {
                 Some(count) if count > 0 => Ok(format!("{count} published")),
                 _ => Err("no key is published".to_owned()),
             }),
@@ -117,18 +128,89 @@ impl Doctor {
     }
 }
 
-fn master_key(config: &ambit_server::config::Config) -> Result<String, String> {
+/// The master key, the store and the signing keys of a configuration.
+async fn on_this_machine(config: &Config) -> Vec<Check> {
     let path = config.master_key_file();
-    if path.exists() {
-        Ok(path.display().to_string())
-    } else {
-        Err(format!("{} is not there: the first start makes it", path.display()))
+    let key = master_key::read(&path).map_err(|failure| failure.to_string());
+    let is_first = key.as_ref().is_ok_and(Option::is_none)
+        && store_config(config).file().is_ok_and(|file| file.is_some_and(|file| !file.exists()));
+    if is_first {
+        let found = format!("neither master key nor database in {}: the first start makes them", path.display());
+        return vec![Check { what: "store", outcome: Ok(found) }];
+    }
+    let mut checks = vec![Check {
+        what: "master key",
+        outcome: match &key {
+            Ok(Some(_)) => Ok(path.display().to_string()),
+            Ok(None) => Err(format!("{} is not there", path.display())),
+            Err(wrong) => Err(wrong.clone()),
+        },
+    }];
+    let opened = open_existing_store(config).await.map_err(|failure| failure.to_string());
+    let store = match opened {
+        Ok(store) => store,
+        Err(wrong) => {
+            checks.push(Check { what: "store", outcome: Err(wrong) });
+            return checks;
+        }
+    };
+    let found = revision(&store).await;
+    let answers = found.is_ok();
+    checks.push(Check { what: "store", outcome: found });
+    if let (true, Ok(Some(key))) = (answers, key) {
+        checks.push(Check { what: "signing keys", outcome: signing_keys(&store, &key, config).await });
+    }
+    checks
+}
+
+async fn revision(store: &SqlStore) -> Result<String, String> {
+    let wrong = |error: StoreError| chain(&error);
+    let version = store.schema_version().await.map_err(wrong)?;
+    if version == 0 {
+        return Err(format!("{} is empty: the first start, or ambit migrate, makes the schema", store.engine()));
+    }
+    store.check().await.map_err(wrong)?;
+    let revision = store.revision().await.map_err(wrong)?;
+    Ok(format!("{}, schema version {version}, revision {revision}", store.engine()))
+}
+
+/// Whether the keys open with the master key, and whether one of them signs.
+async fn signing_keys(store: &SqlStore, key: &MasterKey, config: &Config) -> Result<String, String> {
+    let vault = Vault::new(key).map_err(|error| error.to_string())?;
+    let rows = store.list_rows(Key::RESOURCE, &Filter::default(), Reach::Platform).await;
+    let keys = rows
+        .map_err(|error| chain(&error))?
+        .into_iter()
+        .map(|row| Ok((noun::read::<Key>(&row)?, row.sealed)))
+        .collect::<Result<Vec<_>, StoreError>>()
+        .map_err(|error| chain(&error))?;
+    let count = keys.len();
+    let ring = KeyRing::open(keys, &vault).map_err(|error| error.to_string())?;
+    let default = config.keys.default_algorithm;
+    match ring.signer(default) {
+        Some(signer) => Ok(format!("{count} in all; {} signs by {default}", signer.kid)),
+        None => Err(format!("none is active for {default}: the next start makes one")),
     }
 }
 
-async fn store(config: &ambit_server::config::Config) -> Result<String, String> {
-    let store = crate::serve::open_store(config).await.map_err(|failure| failure.to_string())?;
-    store.check().await.map_err(|error| chain(&error))?;
-    let revision = store.revision().await.map_err(|error| chain(&error))?;
-    Ok(format!("{}, revision {revision}", store.engine()))
+/// Whether the certificate and its key can be used, where the configuration names them.
+fn tls(config: &Config) -> Option<Result<String, String>> {
+    let cert = config.tls.cert.as_ref()?;
+    Some(Tls::load(&config.tls).map(|_| cert.display().to_string()).map_err(|error| chain(&error)))
 }
+
+/// RFC 9110 §6.6.1: `Date` is when the answer was made. Assertions and tokens are judged by the server's clock.
+fn clocks_agree(headers: &HeaderMap) -> Result<String, String> {
+    let text =
+        headers.get(DATE).and_then(|date| date.to_str().ok()).ok_or("the server does not say what time it is")?;
+    let theirs = jiff::fmt::rfc2822::parse(text).map_err(|_| format!("'{text}' is no date"))?.timestamp().as_second();
+    let apart = SystemClock.now().secs() - theirs;
+    if apart.abs() <= CLOCKS_APART_SECS {
+        return Ok("the server's and this machine's agree".to_owned());
+    }
+    let which = if apart > 0 { "behind" } else { "ahead of" };
+    Err(format!("the server's is {} s {which} this machine's", apart.abs()))
+}
+
+/// `Date` has whole seconds, and the answer took its time.
+const CLOCKS_APART_SECS: i64 = 5;

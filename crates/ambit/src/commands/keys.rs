@@ -20,6 +20,9 @@ pub enum Keys {
         /// Only this algorithm: ES256, RS256, PS256 or `EdDSA`.
         #[arg(long)]
         algorithm: Option<String>,
+        /// Sign with the next key at once, even where caches of the key set cannot know it yet.
+        #[arg(long)]
+        now: bool,
         #[command(flatten)]
         connection: Connection,
     },
@@ -36,8 +39,11 @@ impl Keys {
     pub async fn run(self, output: Output) -> Result<(), Failure> {
         let items = match self {
             Self::List { connection } => connection.admin().await?.list("/keys").await?,
-            Self::Rotate { algorithm, connection } => {
+            Self::Rotate { algorithm, now, connection } => {
                 let mut body = Map::new();
+                if now {
+                    body.insert("force".to_owned(), true.into());
+                }
                 if let Some(algorithm) = algorithm {
                     body.insert("algorithm".to_owned(), algorithm.into());
                 }

@@ -76,3 +76,27 @@ async fn nothing_that_was_shown_once_is_shown_again() {
     let hint: &Value = &listed.json["items"][0]["hint"];
     assert_eq!(hint.as_str(), secret.get(secret.len() - 4..));
 }
+
+#[tokio::test]
+async fn a_body_that_is_no_object_is_refused() {
+    let fixture = Fixture::new().await;
+    let root = fixture.root().await;
+    fixture
+        .made(
+            Method::POST,
+            "/applications",
+            &json!({"name": "Etl", "type": "service", "level": "platform", "client_id": "etl"}),
+        )
+        .await;
+    for body in [json!(["openid"]), json!("openid"), json!(1), json!(null), json!([])] {
+        for path in ["/applications/etl/allowed_scopes", "/applications/etl/secrets", "/tenants", "/keys/rotate"] {
+            let refused = fixture.admin(&root, Method::POST, path, Some(&body)).await;
+            assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {body}: {}", refused.text);
+            assert_eq!(
+                refused.json["errors"][0]["message"], "must be a JSON object",
+                "{path} {body}: {}",
+                refused.text
+            );
+        }
+    }
+}

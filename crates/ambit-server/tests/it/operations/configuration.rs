@@ -4,13 +4,13 @@ use std::path::Path;
 
 /// Compares a document with what the code would write; writes it where golden tables are being accepted.
 #[expect(clippy::disallowed_methods, reason = "the variable with which golden tables are accepted")]
-fn is_fresh(file: &str, made: &str) {
+pub(super) fn is_fresh(file: &str, made: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(file);
     if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
         std::fs::write(&path, made).expect("docs/reference can be written");
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == made, "docs/reference/{file} is not what the table of keys makes: cargo xtask golden --accept");
+    assert!(written == made, "docs/reference/{file} is not what the code makes: cargo xtask golden --accept");
 }
 
 #[test]

@@ -1,0 +1,10 @@
+//! Takes in what other nodes changed and revoked.
+
+use super::JobError;
+use crate::state::App;
+
+pub(super) async fn refresh(app: &App) -> Result<(), JobError> {
+    app.registry.catch_up().await?;
+    app.revocations.catch_up(&*app.store).await?;
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! A store that fails where a test says so.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use ambit_core::reach::Reach;
+use ambit_core::store::journal::{JournalBlock, RefusalRecord, SecretUse};
+use ambit_core::store::{
+    By, ChangeContext, ChangeHead, ChangeQuery, Filter, HistorySubject, Reads, RestoreEpoch, Revocation, Row,
+    SavedAnswer, Store, StoreError, Transaction,
+};
+use ambit_protocol::admin::audit::{Change, Resource};
+use ambit_protocol::time::Timestamp;
+use async_trait::async_trait;
+
+/// Another store, and the verbs of it that fail. Clones fail together.
+#[derive(Debug, Clone)]
+pub(super) struct Faulty {
+    store: Arc<dyn Store>,
+    failing: Arc<Mutex<HashSet<&'static str>>>,
+    /// How many calls of `purge_expired` and `purge_journal` still answer that there is more.
+    pub(super) more: Arc<AtomicU64>,
+}
+
+impl Faulty {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, failing: Arc::default(), more: Arc::default() }
+    }
+
+    /// From now on these verbs fail, and no others.
+    pub(super) fn fail(&self, verbs: &[&'static str]) {
+        *self.failing.lock().expect("not poisoned") = verbs.iter().copied().collect();
+    }
+
+    fn check_verb(&self, verb: &'static str) -> Result<(), StoreError> {
+        if self.failing.lock().expect("not poisoned").contains(verb) {
+            return Err(StoreError::Unavailable("a fault of the test".into()));
+        }
+        Ok(())
+    }
+
+    fn is_there_more(&self) -> bool {
+        self.more.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+#[async_trait]
+impl Reads for Faulty {
+    async fn find_row(&self, resource: Resource, by: By<'_>, reach: Reach) -> Result<Option<Row>, StoreError> {
+        self.check_verb("find_row")?;
+        self.store.find_row(resource, by, reach).await
+    }
+
+    async fn list_rows(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<Vec<Row>, StoreError> {
+        self.check_verb("list_rows")?;
+        self.store.list_rows(resource, filter, reach).await
+    }
+
+    async fn count_rows(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<u64, StoreError> {
+        self.check_verb("count_rows")?;
+        self.store.count_rows(resource, filter, reach).await
+    }
+}
+
+#[async_trait]
+impl Store for Faulty {
+    async fn begin(&self, context: ChangeContext) -> Result<Box<dyn Transaction>, StoreError> {
+        self.check_verb("begin")?;
+        self.store.begin(context).await
+    }
+
+    async fn revision(&self) -> Result<u64, StoreError> {
+        self.check_verb("revision")?;
+        self.store.revision().await
+    }
+
+    async fn changes_after(&self, revision: u64, limit: u32) -> Result<Vec<ChangeHead>, StoreError> {
+        self.check_verb("changes_after")?;
+        self.store.changes_after(revision, limit).await
+    }
+
+    async fn changes(&self, query: &ChangeQuery<'_>, reach: Reach) -> Result<Vec<Change>, StoreError> {
+        self.check_verb("changes")?;
+        self.store.changes(query, reach).await
+    }
+
+    async fn first_changes_after(
+        &self,
+        revision: u64,
+        subject: &HistorySubject<'_>,
+    ) -> Result<Vec<Change>, StoreError> {
+        self.check_verb("first_changes_after")?;
+        self.store.first_changes_after(revision, subject).await
+    }
+
+    async fn append_journal(
+        &self,
+        blocks: &[JournalBlock],
+        refusals: &[RefusalRecord],
+        uses: &[SecretUse],
+    ) -> Result<(), StoreError> {
+        self.check_verb("append_journal")?;
+        self.store.append_journal(blocks, refusals, uses).await
+    }
+
+    async fn journal_blocks(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<JournalBlock>, StoreError> {
+        self.check_verb("journal_blocks")?;
+        self.store.journal_blocks(from, to, limit).await
+    }
+
+    async fn refusals_of_trace(&self, trace_id: &str) -> Result<Vec<RefusalRecord>, StoreError> {
+        self.check_verb("refusals_of_trace")?;
+        self.store.refusals_of_trace(trace_id).await
+    }
+
+    async fn purge_journal(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.check_verb("purge_journal")?;
+        if self.is_there_more() { Ok(limit.into()) } else { self.store.purge_journal(before, limit).await }
+    }
+
+    async fn revoke(&self, revocation: &Revocation) -> Result<(), StoreError> {
+        self.check_verb("revoke")?;
+        self.store.revoke(revocation).await
+    }
+
+    async fn revocations_after(&self, sequence: u64, limit: u32) -> Result<Vec<(u64, Revocation)>, StoreError> {
+        self.check_verb("revocations_after")?;
+        self.store.revocations_after(sequence, limit).await
+    }
+
+    async fn use_assertion(&self, client_id: &str, jti: &str, expires_at: Timestamp) -> Result<bool, StoreError> {
+        self.check_verb("use_assertion")?;
+        self.store.use_assertion(client_id, jti, expires_at).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.check_verb("purge_expired")?;
+        if self.is_there_more() { Ok(limit.into()) } else { self.store.purge_expired(now, limit).await }
+    }
+
+    async fn find_answer(&self, actor: &str, key: &str) -> Result<Option<SavedAnswer>, StoreError> {
+        self.check_verb("find_answer")?;
+        self.store.find_answer(actor, key).await
+    }
+
+    async fn restore_epoch(&self) -> Result<Option<RestoreEpoch>, StoreError> {
+        self.check_verb("restore_epoch")?;
+        self.store.restore_epoch().await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.check_verb("check")?;
+        self.store.check().await
+    }
+}

@@ -1,0 +1,316 @@
+//! Every command against one running server, for people and for programs, when it goes well and when it does not.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Node, ROOT, ROOT_SECRET, Ran, Setup, ambit, folder};
+
+/// A server with something of everything, and a terminal beside it.
+struct Terminal {
+    node: Node,
+    folder: tempfile::TempDir,
+    walked: std::cell::RefCell<BTreeSet<String>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    People,
+    Programs,
+}
+
+impl Terminal {
+    async fn new() -> Self {
+        let folder = folder();
+        let node = Setup::new(folder.path()).arguments(&["--demo"]).start().await;
+        Self { node, folder, walked: std::cell::RefCell::default() }
+    }
+
+    async fn run(&self, whom: For, variables: &[(&str, &str)], arguments: &str) -> Ran {
+        let mode = if whom == For::People { "text" } else { "json" };
+        let mut words: Vec<String> = arguments
+            .split(' ')
+            .map(|word| word.replace("MODE", mode).replace('_', " ").replace("UNDERLINE", "_"))
+            .collect();
+        let words_of_the_command = words.iter().take_while(|word| !word.starts_with("--")).take(2);
+        self.walked.borrow_mut().insert(words_of_the_command.cloned().collect::<Vec<_>>().join(" "));
+        if whom == For::Programs {
+            words.push("--json".to_owned());
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        ambit(self.folder.path(), variables, &words).await
+    }
+
+    fn as_root(&self) -> [(&str, &str); 3] {
+        [("AMBIT_URL", &self.node.url), ("AMBIT_CLIENT_ID", ROOT), ("AMBIT_CLIENT_SECRET", ROOT_SECRET)]
+    }
+
+    /// A command that goes well says so on standard output, and nothing else anywhere.
+    async fn well(&self, arguments: &str) -> Value {
+        let shown = self.run(For::People, &self.as_root(), arguments).await;
+        assert_eq!((shown.code, shown.stderr.as_str()), (0, ""), "{arguments}: {shown:?}");
+        assert!(!shown.stdout.trim().is_empty(), "{arguments}");
+        let ran = self.run(For::Programs, &self.as_root(), arguments).await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{arguments}: {ran:?}");
+        ran.json()
+    }
+
+    /// A command that fails says why on standard error, and nothing on standard output.
+    async fn fails(&self, code: i32, variables: &[(&str, &str)], arguments: &str, why: &[&str]) -> Value {
+        let shown = self.run(For::People, variables, arguments).await;
+        assert_eq!((shown.code, shown.stdout.as_str()), (code, ""), "{arguments}: {shown:?}");
+        for why in why {
+            assert!(shown.stderr.contains(why), "{arguments}: '{why}' is not in {}", shown.stderr);
+        }
+        let ran = self.run(For::Programs, variables, arguments).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{arguments}: {ran:?}");
+        let error: Value = serde_json::from_str(&ran.stderr).unwrap_or_else(|_| panic!("{arguments}: {}", ran.stderr));
+        assert_eq!(error["exit_code"], code);
+        assert!(error["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{error}");
+        error
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_command_goes_well_for_people_and_for_programs() {
+    let it = Terminal::new().await;
+    // Applications.
+    let made = it.well("app create Till --id till-MODE --level platform --scope tenants:read --scope units:read").await;
+    assert!(made["client_secret"].as_str().is_some_and(|secret| secret.starts_with("ambit_cs_")), "{made}");
+    let full = it.well("app create Till --level platform --integration etl").await;
+    assert_eq!(full["allowed_scopes"], json!(["admin.read"]));
+    let listed = it.well("app list").await;
+    assert!(listed.as_array().expect("a list").iter().any(|it| it["client_id"] == "till-json"));
+    assert_eq!(it.well("app show till-MODE").await["client_id"], "till-json");
+    let allowed = it.well("app allow till-MODE scopes:read keys:read").await;
+    assert_eq!(allowed["allowed_scopes"], json!(["tenants:read", "units:read", "scopes:read", "keys:read"]));
+    let less = it.well("app disallow till-MODE keys:read units:read").await;
+    assert_eq!(less["allowed_scopes"], json!(["tenants:read", "scopes:read"]));
+    let second = it.well("app secret till-MODE --overlap-secs 60").await;
+    let secret = second["client_secret"].as_str().expect("a secret");
+    assert_eq!(it.node.token(("till-json", secret), &[]).await.json["scope"], "tenants:read scopes:read");
+
+    // Scopes.
+    assert!(it.well("scope list").await.as_array().expect("a list").len() > 30);
+    assert_eq!(it.well("scope show pos:receipts:read").await["feature"], "digital-receipts");
+    let sets = it.well("scope integrations").await;
+    assert!(sets.as_array().expect("a list").len() >= 7, "{sets}");
+    let pos = it.well("scope show pos.read").await["api"].clone();
+    let pos = pos.as_str().expect("an API");
+    let api = it.node.admin(&it.node.root().await, Method::GET, &format!("/apis/{pos}"), None).await.json;
+    let api = api["identifier"].as_str().expect("an identifier");
+    let scope =
+        format!("scope create pos:MODE:read --api {api} --title Read --description Read_it --feature digital-receipts");
+    let scope = it.well(&scope).await;
+    assert_eq!((&scope["kind"], &scope["description"]["en"]), (&"granular".into(), &"Read it".into()), "{scope}");
+    let bundle =
+        format!("scope create pos.MODE --api {api} --title All --description All --includes pos:MODE:read --draft");
+    let bundle = it.well(&bundle).await;
+    assert_eq!((&bundle["kind"], &bundle["state"]), (&"coarse".into(), &"draft".into()), "{bundle}");
+    let old = "scope deprecate pos:MODE:read --successor pos:members:read --sunset 2090-01-01T00:00:00Z";
+    assert_eq!(it.well(old).await["successor"], "pos:members:read");
+    assert_eq!(it.well("scope retire pos:MODE:read").await["state"], "retired");
+
+    // Features.
+    assert_eq!(it.well("feature list --tenant acme").await[0]["open"], true);
+    let off = it.well("feature set digital-receipts off --tenant acme --unit north").await;
+    assert_eq!((&off["unit_enabled"], &off["open"]), (&false.into(), &false.into()));
+    assert_eq!(it.well("feature list --tenant acme --unit north").await[0]["open"], false);
+    assert_eq!(it.well("feature set digital-receipts unset --tenant acme --unit north").await["open"], true);
+    assert_eq!(it.well("feature set digital-receipts off --tenant acme").await["open"], false);
+    assert_eq!(it.well("feature set digital-receipts on --tenant acme").await["open"], true);
+
+    // Keys.
+    let state = |keys: &Value, state: &str| {
+        let keys = keys.as_array().expect("a list").iter().find(|key| key["state"] == state).cloned();
+        keys.unwrap_or_else(|| panic!("no key is {state}"))["id"].as_str().expect("a kid").to_owned()
+    };
+    let before = state(&it.well("keys list").await, "active");
+    let rotated = it.well("keys rotate --algorithm ES256 --now").await;
+    assert_ne!(state(&rotated, "active"), before);
+    // Each key once: `rotated` is the second rotation's.
+    let other =
+        rotated.as_array().expect("a list").iter().find(|key| key["state"] == "retiring" && key["id"] != before);
+    let other = other.expect("another key")["id"].as_str().expect("a kid").to_owned();
+    for (whom, key) in [(For::People, &before), (For::Programs, &other)] {
+        let ran = it.run(whom, &it.as_root(), &format!("keys revoke {}", key.replace('_', "UNDERLINE"))).await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+        assert!(ran.stdout.contains(key.as_str()) && ran.stdout.contains("revoked"), "{}", ran.stdout);
+    }
+
+    // Explain.
+    let root = it.node.root().await.replace('_', "UNDERLINE");
+    let explained = it.well("explain request till --scope pos.read").await;
+    assert_eq!(explained["verdict"], "the token would carry 'pos.read pos:receipts:read'");
+    it.well(&format!("explain token {root}")).await;
+    it.well(&format!("explain denial {root} --needs admin:read")).await;
+    it.well(&format!("explain denial {root} --endpoint GET_/api/v1/admin/applications")).await;
+
+    // The store and the program itself.
+    assert_eq!(it.well("migrate --data-dir data").await["steps"], json!([]));
+    let backup = it.well("backup --data-dir data --out MODE.backup").await;
+    let restored = it.well("restore --data-dir restored-MODE --from MODE.backup").await;
+    assert_eq!(restored["rows"], backup["rows"]);
+    assert_eq!(it.well("openapi").await["openapi"], "3.1.0");
+    let config = it.well("serve --print-config --set limits.bodyUNDERLINEbytes=16_KiB").await;
+    assert_eq!(config["limits.body_bytes"]["value"], "\"16 KiB\"", "{config}");
+    assert_eq!(config["listen"]["from"], "default");
+    let healthy = it.well("doctor --data-dir data").await;
+    assert!(healthy.as_array().expect("checks").len() >= 8, "{healthy}");
+    assert!(healthy.as_array().expect("checks").iter().all(|check| check["ok"] == true), "{healthy}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = ambit(it.folder.path(), &[], &["completions", shell]).await;
+        assert_eq!(script.code, 0);
+        assert!(script.stdout.contains("integrations"), "{shell}");
+    }
+
+    it.walked.borrow_mut().insert("completions".to_owned());
+    let told: BTreeSet<String> = commands(it.folder.path()).await;
+    let walked: BTreeSet<String> = it.walked.borrow().iter().map(|walked| command(walked, &told)).collect();
+    assert_eq!(walked, told, "a command that nobody tried");
+    let page = include_str!("../../../../docs/reference/cli.md");
+    for command in &told {
+        assert!(page.contains(&format!("`ambit {command}")), "docs/reference/cli.md does not have {command}");
+    }
+}
+
+/// The command that these words begin with.
+fn command(words: &str, told: &BTreeSet<String>) -> String {
+    let first = words.split(' ').next().unwrap_or_default();
+    if told.contains(words) { words.to_owned() } else { first.to_owned() }
+}
+
+/// All commands, as `--help` lists them.
+async fn commands(folder: &Path) -> BTreeSet<String> {
+    let listed = async |arguments: &[&str]| -> Vec<String> {
+        let help = ambit(folder, &[], &[arguments, &["--help"]].concat()).await;
+        assert_eq!((help.code, help.stderr.as_str()), (0, ""));
+        let Some((_, rest)) = help.stdout.split_once("Commands:\n") else { return vec![] };
+        let lines = rest.lines().take_while(|line| !line.is_empty());
+        let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next().map(str::to_owned));
+        names.filter(|name| !name.is_empty() && name != "help").collect()
+    };
+    let mut all = BTreeSet::new();
+    for name in listed(&[]).await {
+        let below = listed(&[&name]).await;
+        if below.is_empty() {
+            all.insert(name);
+        } else {
+            all.extend(below.into_iter().map(|below| format!("{name} {below}")));
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_fails_says_why_and_its_exit_code_says_whose_move_it_is() {
+    let it = Terminal::new().await;
+    let root = it.as_root();
+    let secret = it.node.service("poor", &["openid", "tenants:read"]).await;
+
+    // 2: the command line, or a file that it names.
+    for (arguments, why) in [
+        ("frobnicate", "frobnicate"),
+        ("app", "Usage"),
+        ("app create", "<NAME>"),
+        ("app frobnicate", "frobnicate"),
+        ("feature set digital-receipts maybe --tenant acme", "maybe"),
+        ("app list --url ftp://host", "http://"),
+        ("app list --url nonsense", "not a URL"),
+        ("app create X --level platform --integration unheard-of", "etl"),
+        ("serve --listen nowhere", "listen"),
+        ("serve --set limits.boddyUNDERLINEbytes=1", "the nearest is \"limits.body_bytes\""),
+        ("serve --set limits.bodyUNDERLINEbytes", "KEY=VALUE"),
+        ("serve --config missing.toml", "missing.toml"),
+        ("migrate --database-url mysql://host/db", "postgres://"),
+        ("backup --out there --data-dir no-such-folder", "there is no database"),
+        ("restore --from no-such-file --data-dir fresh", "no-such-file"),
+        ("completions cobol", "cobol"),
+    ] {
+        it.fails(2, &root, arguments, &[why]).await;
+    }
+    it.fails(2, &[("AMBIT_URL", &it.node.url)], "app list", &["AMBIT_CLIENT_ID"]).await;
+    it.fails(2, &[("AMBIT_URL", &it.node.url)], "explain --own request", &["AMBIT_CLIENT_ID"]).await;
+
+    // 3: the server refuses, in its own words, with the page that explains it and the trace.
+    let refused = async |variables: &[(&str, &str)], arguments: &str, detail: &str, page: &str| {
+        let page = format!("{}/errors/{page}", it.node.url);
+        let error = it.fails(3, variables, arguments, &[detail, &page, "trace "]).await;
+        let problem = &error["problem"];
+        assert!(problem["type"] == page || problem["error_uri"] == page, "{arguments}: {problem}");
+        let trace = problem["trace_id"].as_str().expect("a trace").to_owned();
+        assert!(error["detail"].as_str().expect("a text").contains(&trace));
+        // The log has it under the same trace, though not always already.
+        crate::support::eventually(std::time::Duration::from_secs(5), async || it.node.log.text().contains(&trace))
+            .await;
+        problem.clone()
+    };
+    let url = it.node.url.as_str();
+    let wrong = [("AMBIT_URL", url), ("AMBIT_CLIENT_ID", ROOT), ("AMBIT_CLIENT_SECRET", "wrong")];
+    refused(&wrong, "app list", "invalid_client", "api/oauth2-invalid-client").await;
+    let poor = [("AMBIT_URL", url), ("AMBIT_CLIENT_ID", "poor"), ("AMBIT_CLIENT_SECRET", &secret)];
+    let denied =
+        refused(&poor, "app list", "Platform token requires admin:read or admin:write scope", "api/insufficient-scope")
+            .await;
+    assert!(denied["why"]["fix"][0]["command"].is_string(), "{denied}");
+    let bad_token = [("AMBIT_URL", url), ("AMBIT_TOKEN", "nonsense")];
+    refused(&bad_token, "scope list", "", "api/invalid-token").await;
+    for (arguments, detail, page) in [
+        ("app show nobody", "nobody", "api/not-found"),
+        ("app secret nobody", "nobody", "api/not-found"),
+        ("scope show nothing", "nothing", "api/not-found"),
+        ("keys revoke nothing", "nothing", "api/not-found"),
+        ("app create Twice --id till --level platform", "'till' exists already", "api/name-taken"),
+        ("app create Bad --id bad/id --level platform", "/client_id", "api/validation-failed"),
+        ("app allow till nothing", "nothing", "api/validation-failed"),
+        ("scope create x --api https://nowhere.example --title X --description X", "/api", "api/validation-failed"),
+        ("scope retire admin:read", "built in", "api/built-in"),
+        ("feature set nothing on --tenant acme", "nothing", "api/not-found"),
+        ("explain token 00000000-0000-7000-8000-000000000000", "no token of this jti", "api/not-found"),
+        ("explain request nobody", "nobody", "api/not-found"),
+    ] {
+        refused(&root, arguments, detail, page).await;
+    }
+    it.fails(3, &root, "feature list --tenant nobody", &["there is no tenant 'nobody'"]).await;
+    it.fails(3, &root, "feature list --tenant acme --unit nobody", &["there is no unit 'nobody'"]).await;
+
+    // 4: nobody answers there, or not as we do.
+    let absent = [("AMBIT_URL", "http://127.0.0.1:1"), ("AMBIT_CLIENT_ID", ROOT), ("AMBIT_CLIENT_SECRET", ROOT_SECRET)];
+    for arguments in ["app list", "scope show x", "keys rotate", "explain request x", "feature list --tenant x"] {
+        it.fails(4, &absent, arguments, &["127.0.0.1:1"]).await;
+    }
+    it.fails(4, &[], "migrate --database-url postgres://nobody@127.0.0.1:1/nothing", &[""]).await;
+    let taken = it.node.url.trim_start_matches("http://");
+    it.fails(4, &[], &format!("serve --data-dir other --listen {taken}"), &["cannot listen on"]).await;
+
+    // 1: what was looked at is not as it should be. That it was found is the answer.
+    for arguments in ["explain request till --scope scopes:read", "doctor --offline --data-dir data --set nonsense=1"] {
+        let ran = it.run(For::Programs, &root, arguments).await;
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(!ran.json().is_null());
+        let error: Value = serde_json::from_str(&ran.stderr).expect("JSON");
+        assert_eq!(error["exit_code"], 1);
+    }
+
+    // The table that people read has these, and 0 and 70.
+    let page = include_str!("../../../../docs/reference/cli.md");
+    let codes: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .filter(|code| code.parse::<u8>().is_ok())
+        .collect();
+    assert_eq!(codes, ["0", "1", "2", "3", "4", "70"]);
+}
+
+/// A secret on the command line can be seen by everybody on the machine; what is in the environment is not shown by help.
+#[tokio::test]
+async fn help_shows_no_secret_of_the_environment() {
+    let folder = folder();
+    let variables = [("AMBIT_CLIENT_SECRET", "canary-secret"), ("AMBIT_TOKEN", "canary-token")];
+    for arguments in [["app", "list", "--help"], ["explain", "request", "--help"], ["doctor", "--offline", "--help"]] {
+        let help = ambit(folder.path(), &variables, &arguments).await;
+        assert!(!help.stdout.contains("canary"), "{}", help.stdout);
+    }
+}

@@ -1,0 +1,174 @@
+//! `ambit doctor` finds what is wrong, says so in words that help, and changes nothing.
+
+use std::path::Path;
+
+use serde_json::Value;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::support::{Postgres, ROOT, Setup, ambit, folder, on_postgres};
+
+/// What it found about one thing: whether that is good, and the words.
+async fn found(folder: &Path, arguments: &str, variables: &[(&str, &str)], what: &str) -> (bool, String) {
+    let words: Vec<&str> = ["doctor", "--json"].into_iter().chain(arguments.split(' ')).collect();
+    let ran = ambit(folder, variables, &words).await;
+    let checks = ran.json();
+    let checks = checks.as_array().expect("checks");
+    assert_eq!(ran.code, i32::from(checks.iter().any(|check| check["ok"] == false)), "{ran:?}");
+    let check = checks.iter().find(|check| check["check"] == what).unwrap_or_else(|| panic!("no {what} in {checks:?}"));
+    (check["ok"] == true, check["detail"].as_str().expect("a text").to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_without_anything_is_well_and_stays_as_it_is() {
+    let folder = folder();
+    let (good, text) = found(folder.path(), "--offline --data-dir data", &[], "store").await;
+    assert!(good && text.contains("the first start makes them"), "{text}");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_on_this_machine_is_found() {
+    let folder = folder();
+    Setup::new(folder.path()).start().await.stop().await;
+    let offline = "--offline --data-dir data";
+    let (good, text) = found(folder.path(), offline, &[], "signing keys").await;
+    assert!(good && text.contains("signs by ES256"), "{text}");
+
+    // Names that no key has: the nearest is told, and where it stands.
+    std::fs::write(folder.path().join("ambit.toml"), "listen = \"127.0.0.1:0\"\ndatadir = \"x\"\n").expect("a file");
+    let (good, text) = found(folder.path(), offline, &[], "configuration").await;
+    assert!(!good && text.contains("ambit.toml:2") && text.contains("the nearest is \"data_dir\""), "{text}");
+    std::fs::remove_file(folder.path().join("ambit.toml")).expect("removed");
+    let (good, text) = found(folder.path(), offline, &[("AMBIT_DATA_DIRR", "x")], "configuration").await;
+    assert!(!good && text.contains("AMBIT_DATA_DIR"), "{text}");
+
+    // The master key: for its owner alone, whole, and the one that the keys were sealed with.
+    let key = folder.path().join("data/master.key");
+    let mode =
+        |mode| std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("a mode");
+    mode(0o644);
+    let (good, text) = found(folder.path(), offline, &[], "master key").await;
+    assert!(!good && text.contains("mode 644") && text.contains("chmod 600"), "{text}");
+    mode(0o600);
+    let right = std::fs::read_to_string(&key).expect("a key");
+    std::fs::write(&key, "half a key").expect("written");
+    let (good, text) = found(folder.path(), offline, &[], "master key").await;
+    assert!(!good && text.contains("43 characters"), "{text}");
+    std::fs::write(&key, "A".repeat(43)).expect("written");
+    let (good, text) = found(folder.path(), offline, &[], "signing keys").await;
+    assert!(!good && text.contains("another master key"), "{text}");
+    std::fs::remove_file(&key).expect("removed");
+    let (good, text) = found(folder.path(), offline, &[], "master key").await;
+    assert!(!good && text.contains("is not there"), "{text}");
+    assert!(!key.exists());
+    std::fs::write(&key, right).expect("written");
+    mode(0o600);
+
+    // No key that signs by the algorithm that is asked for.
+    let (good, text) =
+        found(folder.path(), &format!("{offline} --set keys.default_algorithm=EdDSA"), &[], "signing keys").await;
+    assert!(!good && text.contains("none is active for EdDSA"), "{text}");
+
+    // A schema of before and one of after; a file that is no database.
+    let database = folder.path().join("data/ambit.db");
+    let after = "INSERT INTO schema_migrations (version, name, checksum) VALUES (99, '0099_fly', 'x')";
+    execute(&database, after).await;
+    let (good, text) = found(folder.path(), offline, &[], "store").await;
+    assert!(!good && text.contains("newer than this program") && text.contains("0099_fly"), "{text}");
+    let refused = Setup::new(folder.path()).refused().await;
+    assert_eq!(refused.code, 2, "an old program starts on a new schema: {refused:?}");
+    assert!(refused.stderr.contains("newer than this program"), "{}", refused.stderr);
+    execute(&database, "DELETE FROM schema_migrations WHERE version = 99").await;
+    execute(&database, "DELETE FROM schema_migrations WHERE version = 5").await;
+    let (good, text) = found(folder.path(), offline, &[], "store").await;
+    assert!(!good && text.contains("has version 4") && text.contains("migrate"), "{text}");
+    std::fs::write(folder.path().join("notes.txt"), "not a database at all. ".repeat(100)).expect("written");
+    let url = format!("sqlite://{}", folder.path().join("notes.txt").display());
+    let (good, _) = found(folder.path(), &format!("{offline} --database-url {url}"), &[], "store").await;
+    assert!(!good);
+
+    // A server of databases that is not there.
+    let nowhere = format!("{offline} --database-url postgres://nobody@127.0.0.1:1/nothing");
+    let (good, text) = found(folder.path(), &nowhere, &[], "store").await;
+    assert!(!good && !text.is_empty(), "{text}");
+}
+
+async fn an_empty_database(database: &Postgres) {
+    let folder = folder();
+    let variables = [("AMBIT_DATABASE_URL", database.url())];
+    let variables = [(variables[0].0, variables[0].1.as_str())];
+    let (good, text) = found(folder.path(), "--offline --data-dir data", &variables, "store").await;
+    assert!(!good && text.contains("is empty"), "{text}");
+    let migrated = ambit(folder.path(), &variables, &["migrate", "--json"]).await;
+    assert_eq!(migrated.code, 0, "{migrated:?}");
+    let (good, text) = found(folder.path(), "--offline --data-dir data", &variables, "store").await;
+    assert!(good && text.contains("postgres, schema version"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_postgresql_is_told_from_one_that_is_ready() {
+    on_postgres(an_empty_database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_a_running_server_is_found() {
+    let folder = folder();
+    let node = Setup::lasting(folder.path()).start().await;
+    let at = format!("--data-dir data --url {}", node.url);
+    let (good, text) = found(folder.path(), &at, &[], "discovery").await;
+    assert!(!good && text.contains("set --url or public_url"), "{text}");
+    let (good, _) = found(folder.path(), &at, &[], "clock").await;
+    assert!(good);
+    let wrong = [("AMBIT_CLIENT_ID", ROOT), ("AMBIT_CLIENT_SECRET", "wrong")];
+    let (good, text) = found(folder.path(), &at, &wrong, "credentials").await;
+    assert!(!good && text.contains("invalid_client"), "{text}");
+    let (good, text) = found(folder.path(), "--data-dir data --url http://127.0.0.1:1", &[], "server").await;
+    assert!(!good && text.contains("127.0.0.1:1"), "{text}");
+
+    // A server that lives in another hour.
+    let elsewhere = in_another_time().await;
+    let (good, text) = found(folder.path(), &format!("--data-dir data --url {elsewhere}"), &[], "clock").await;
+    assert!(!good && text.contains("s behind this machine's"), "{text}");
+    let (good, text) = found(folder.path(), &format!("--data-dir data --url {elsewhere}"), &[], "key set").await;
+    assert!(!good && text.contains("no key is published"), "{text}");
+}
+
+/// Answers everything with an empty object, long ago.
+async fn in_another_time() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request).await;
+                let answer = "HTTP/1.1 200 OK\r\ndate: Thu, 15 Jan 2026 08:00:00 GMT\r\nconnection: close\r\n\
+                    content-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+                let _ = stream.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+async fn execute(database: &Path, statement: &str) {
+    sqlx::any::install_default_drivers();
+    let mut connection = AnyConnection::connect(&format!("sqlite://{}", database.display())).await.expect("connects");
+    sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.expect(statement);
+    connection.close().await.expect("closes");
+}
+
+/// For people it is the same, line by line.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_read_a_line_for_each_thing() {
+    let folder = folder();
+    Setup::new(folder.path()).start().await.stop().await;
+    let ran = ambit(folder.path(), &[], &["doctor", "--offline", "--data-dir", "data"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let json = ambit(folder.path(), &[], &["doctor", "--offline", "--data-dir", "data", "--json"]).await.json();
+    let checks: &Vec<Value> = json.as_array().expect("checks");
+    assert_eq!(ran.stdout.lines().count(), checks.len());
+    assert!(ran.stdout.lines().all(|line| line.starts_with("ok    ")), "{}", ran.stdout);
+}

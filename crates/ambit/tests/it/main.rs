@@ -1,0 +1,16 @@
+//! The binary as its users have it: real processes, on free ports of this machine, killed when a test is over.
+
+mod backup;
+mod canary;
+mod commands;
+mod demo;
+mod disconnect;
+mod doctor;
+mod explain;
+mod faults;
+mod first_start;
+mod kill;
+mod log_injection;
+mod nodes;
+mod readme;
+mod support;

@@ -1,0 +1,5 @@
+#![no_main]
+
+use ambit_fuzz::protocol;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| protocol::admin_bodies(input));

@@ -85,6 +85,7 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("-", MatchedPath::as_str);
     let method = request.method().clone();
+    let version = request.version();
     #[cfg(feature = "otel")]
     let span = app.spans.as_ref().and_then(|spans| spans.begin(trace_id, parent.as_ref(), request.headers()));
     let uri = request.uri().clone();
@@ -139,6 +140,12 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // RFC 9110 §15.5.9: "the server SHOULD send the `close` connection option". What is left of such a body is not read, and a
+    // client that knows sends no other request behind it, where it would be lost. HTTP/2 has streams for that.
+    let leaves_body = matches!(status, 408 | 413);
+    if leaves_body && version <= Version::HTTP_11 {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Ok(value) = HeaderValue::try_from(trace_id.to_string()) {
         headers.insert(TRACE_ID, value);
     }

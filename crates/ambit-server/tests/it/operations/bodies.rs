@@ -28,6 +28,7 @@ async fn partner(server: &Running, announced: &str) -> String {
 
 fn is_oauth_error(answer: &WireAnswer, page: &page::Page) {
     assert_eq!(answer.status, page.status, "{answer:?}");
+    assert_eq!(answer.head.contains("connection: close"), matches!(page.status, 408 | 413), "{}", answer.head);
     assert_eq!(answer.json["error"], "invalid_request");
     assert_eq!(answer.json["error_uri"], format!("{BASE}/errors/{}", page.slug));
     assert_eq!(answer.json["trace_id"].as_str().map(str::len), Some(32));
@@ -35,6 +36,7 @@ fn is_oauth_error(answer: &WireAnswer, page: &page::Page) {
 
 fn is_problem(answer: &WireAnswer, page: &page::Page) {
     assert_eq!(answer.status, page.status, "{answer:?}");
+    assert_eq!(answer.head.contains("connection: close"), matches!(page.status, 408 | 413), "{}", answer.head);
     assert!(answer.head.contains("content-type: application/problem+json"), "{}", answer.head);
     assert_eq!(answer.json["type"], format!("{BASE}/errors/{}", page.slug));
 }

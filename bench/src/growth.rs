@@ -152,7 +152,7 @@ fn uuid(kind: u8, n: u32) -> Uuid {
 const TENANTS: u32 = 10_000;
 const AT_ONCE_U32: u32 = 50_000;
 const AT_ONCE: usize = AT_ONCE_U32 as usize;
-const SWEEP_SECS: f64 = 20.0;
+const SWEEP_SECS: f64 = 60.0;
 const TENANT: u8 = 1;
 const APPLICATION: u8 = 2;
 const SECRET: u8 = 3;

@@ -64,8 +64,7 @@ pub async fn metadata(Extension(api): Extension<ResourceServer>) -> Response {
 /// Steps 2 and 3.
 async fn enter(State(app): State<App>, identity: Identity, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let context = parts.extensions.get::<RequestContext>();
-    let trace_id = context.map_or_else(|| crate::trace::generate(app.clock.now(), &*app.entropy), |it| it.trace_id);
+    let trace_id = RequestContext::of(&parts, &app).trace_id;
     let (path, errors_url) = (parts.uri.path().to_owned(), format!("{}/errors/", app.base_url));
     let finish = |stop: Stop| stop.finish(&errors_url, &path, trace_id);
 

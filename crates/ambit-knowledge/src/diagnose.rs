@@ -10,12 +10,14 @@ use crate::corpus::Corpus;
 use crate::entry::{Category, Entry, EntryId, Language, Product, Text};
 use crate::input::{Fact, Input, InputKind, Jwt};
 use crate::matcher::{Matcher, PatternError, Ranked, Ranking, Reason, Rule, Verdict};
+use crate::search::Search;
 
 /// A corpus that can be asked.
 #[derive(Debug)]
 pub struct Knowledge {
     corpus: Arc<Corpus>,
     matcher: Matcher,
+    search: OnceLock<Search>,
 }
 
 /// What an input is about.
@@ -133,13 +135,21 @@ impl Knowledge {
     /// Makes the index of a corpus.
     pub fn new(corpus: Arc<Corpus>) -> Result<Self, PatternError> {
         let matcher = Matcher::new(&corpus)?;
-        Ok(Self { corpus, matcher })
+        Ok(Self { corpus, matcher, search: OnceLock::new() })
     }
 
     /// The entries.
     #[must_use]
     pub fn corpus(&self) -> &Corpus {
         &self.corpus
+    }
+
+    /// The entries with these words in their id, code, title, tags, signature or cause, in either language, best first. Those
+    /// that have all of the words; where there are none, those that have most of them.
+    #[must_use]
+    pub fn search(&self, words: &str, limit: usize) -> Vec<&Entry> {
+        let places = self.search.get_or_init(|| Search::new(&self.corpus)).find(words, limit);
+        places.into_iter().map(|place| &self.corpus.entries()[place]).collect()
     }
 
     /// Says what an input is about, in a language as far as the entries have it.
@@ -160,6 +170,10 @@ impl Knowledge {
 
     pub(crate) fn rank(&self, input: &Input, limit: usize) -> Ranking {
         self.matcher.rank(&self.corpus, input, limit)
+    }
+
+    pub(crate) fn pattern_matches(&self, entry: &Entry, which: usize, input: &Input) -> bool {
+        self.matcher.pattern_matches(&self.corpus, entry, which, input)
     }
 
     fn entry(&self, ranked: &Ranked) -> &Entry {

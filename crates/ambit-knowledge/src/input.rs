@@ -25,6 +25,7 @@ pub use fact::{Fact, FactKind, Part};
 pub use jwt::Jwt;
 
 pub(crate) use flat::Flat;
+pub(crate) use words::REGISTERED;
 
 use fact::Facts;
 

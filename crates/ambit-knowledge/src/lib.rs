@@ -4,6 +4,9 @@
 //! * [`corpus`]: all of them. Those of this repository are built in.
 //! * [`input`]: takes apart whatever a person has in hand, after [`redact`] has taken the secrets out.
 //! * [`diagnose`]: says which entry an input is about, why, and how sure that is.
+//! * [`confidence`]: how sure an entry is, from its evidence and from reported outcomes.
+//! * [`exchange`]: import from and export to the flat JSON form of other collections.
+//! * [`lint`]: what every entry has to pass.
 //!
 //! No I/O, apart from [`corpus::Corpus::from_folder`]; no clock; nothing waits.
 //!
@@ -34,12 +37,16 @@
 //! assert_eq!(title.language, Language::Zh, "a text says which language it was given in");
 //! ```
 
+pub mod confidence;
 pub mod corpus;
 pub mod diagnose;
 pub mod entry;
+pub mod exchange;
 pub mod input;
+pub mod lint;
 mod matcher;
 pub mod redact;
+mod search;
 
 pub use corpus::{Corpus, CorpusError};
 pub use diagnose::{Answer, Knowledge, Outcome};

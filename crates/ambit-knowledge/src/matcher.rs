@@ -26,6 +26,9 @@ mod words;
 pub use patterns::PatternError;
 pub use points::{Reason, Rule};
 
+pub(crate) use literals::needs;
+pub(crate) use patterns::compile;
+
 use patterns::{Hit, Patterns};
 use points::Evidence;
 use structure::Structure;
@@ -72,6 +75,17 @@ pub(crate) struct Ranked {
 impl Matcher {
     pub(crate) fn new(corpus: &Corpus) -> Result<Self, PatternError> {
         Ok(Self { structure: Structure::new(corpus), patterns: Patterns::new(corpus)?, words: Words::new(corpus) })
+    }
+
+    /// Whether one pattern of an entry matches an input; the pattern of the description comes after the others.
+    pub(crate) fn pattern_matches(&self, corpus: &Corpus, entry: &Entry, which: usize, input: &Input) -> bool {
+        let is_description = which == entry.matching.patterns.len();
+        let hits = self.patterns.search(corpus, input);
+        let of_entry = |hit: &Hit| corpus.entries()[hit.entry].id == entry.id;
+        if is_description {
+            return hits.described.iter().any(of_entry);
+        }
+        hits.free.iter().any(|hit| of_entry(hit) && hit.place == Some(which))
     }
 
     /// The entries that the input may be about, at most so many.

@@ -168,6 +168,8 @@ closed_lists! {
     /// Whether an error still occurs in a version.
     VersionStatus {
         Active = "active", "It occurs";
+        Introduced = "introduced", "It occurs from here on";
+        BehaviorChange = "behavior_change", "It occurs otherwise from here on";
         Deprecated = "deprecated", "It occurs with what is advised against";
         Removed = "removed", "It occurs no longer";
     }

@@ -1,0 +1,217 @@
+//! Takes apart what somebody has in hand: a message, a JSON body, headers, a transcript of `curl -v`, a HAR, the URL of a
+//! redirect, log lines, a stack trace, a token.
+//!
+//! 1. Bytes become text: at most [`MAX_INPUT`], what is no UTF-8 is replaced, terminal colours are dropped.
+//! 2. Tokens are decoded ([`jwt`]); of their claims only those are kept that decide something, of their signature nothing.
+//! 3. Secrets are taken out ([`crate::redact`]). Nothing after this step has seen them.
+//! 4. What is left is read for [`Fact`]s: by HTTP's rules ([`http`]), as JSON ([`json`]), and as words ([`words`]).
+//!
+//! All of it takes time in proportion to the input, whatever the input is.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::entry::Product;
+use crate::redact::redact;
+
+mod fact;
+mod flat;
+mod http;
+mod json;
+mod jwt;
+mod words;
+
+pub use fact::{Fact, FactKind, Part};
+pub use jwt::Jwt;
+
+pub(crate) use flat::Flat;
+pub(crate) use words::REGISTERED;
+
+use fact::Facts;
+
+/// What is read of an input, in octets. The rest is left out, and said to be.
+pub const MAX_INPUT: usize = 1024 * 1024;
+
+/// Something that a person pasted, without its secrets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    shown: String,
+    flat: Flat,
+    kind: InputKind,
+    facts: Vec<Fact>,
+    jwts: Vec<Jwt>,
+    products: Vec<Product>,
+    is_cut: bool,
+}
+
+/// What an input was taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InputKind {
+    /// Nothing, or nothing but white space.
+    Empty,
+    /// An HTTP archive.
+    Har,
+    /// A request, a response, or the transcript of both.
+    Http,
+    /// A JSON document.
+    Json,
+    /// A line or two of headers.
+    Header,
+    /// A URL that carries an error.
+    Url,
+    /// A token.
+    Jwt,
+    /// An exception with its frames.
+    StackTrace,
+    /// Log lines.
+    Log,
+    /// Anything else.
+    Message,
+}
+
+impl Input {
+    /// Takes apart whatever it is given.
+    ///
+    /// ```
+    /// use ambit_knowledge::input::{FactKind, Input};
+    ///
+    /// let input = Input::take_apart(br#"{"error":"invalid_grant","error_description":"Code not valid"}"#);
+    /// let fact = input.facts().iter().find(|fact| fact.kind == FactKind::OauthError).expect("there is one");
+    /// assert_eq!(fact.value, "invalid_grant");
+    /// ```
+    #[must_use]
+    pub fn take_apart(bytes: &[u8]) -> Self {
+        let is_cut = bytes.len() > MAX_INPUT;
+        let text = clean(&String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_INPUT)]));
+        let jwts = jwt::find(&text);
+        let shown = redact(&text);
+        drop(text);
+
+        let mut facts = Facts::default();
+        let values = json::values(&shown);
+        let has_http = http::read(&shown, &mut facts);
+        for value in &values {
+            json::read(value, &mut facts);
+        }
+        words::read(&shown, &mut facts);
+        for jwt in &jwts {
+            jwt.read(&mut facts);
+        }
+        let flat = Flat::new(&shown);
+        let products = words::products(flat.folded());
+        let kind = kind(&shown, &values, has_http, &jwts, &facts);
+        Self { shown, flat, kind, facts: facts.into_vec(), jwts, products, is_cut }
+    }
+
+    /// The text as it may be shown: without its secrets.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// What it was taken for.
+    #[must_use]
+    pub const fn kind(&self) -> InputKind {
+        self.kind
+    }
+
+    /// What was found in it, in the order in which it counts.
+    #[must_use]
+    pub fn facts(&self) -> &[Fact] {
+        &self.facts
+    }
+
+    /// The tokens in it: headers and claims, without signatures.
+    #[must_use]
+    pub fn jwts(&self) -> &[Jwt] {
+        &self.jwts
+    }
+
+    /// The products that it shows.
+    #[must_use]
+    pub fn products(&self) -> &[Product] {
+        &self.products
+    }
+
+    /// Whether it was longer than [`MAX_INPUT`].
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// The values of one kind of fact.
+    pub fn values(&self, kind: FactKind) -> impl Iterator<Item = &Fact> {
+        self.facts.iter().filter(move |fact| fact.kind == kind)
+    }
+
+    /// The HTTP status that the last answer in it had.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.values(FactKind::Status).last().and_then(|fact| fact.value.parse().ok())
+    }
+
+    pub(crate) const fn flat(&self) -> &Flat {
+        &self.flat
+    }
+}
+
+/// Drops what a terminal would not print: colours, and control characters other than line breaks and tabs.
+fn clean(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{1b}' => {
+                let mut ahead = rest.clone();
+                if ahead.next() == Some('[') {
+                    // ECMA-48: parameters and intermediates, then one final octet. Colours are short.
+                    let end = ahead.clone().take(24).position(|c| ('@'..='~').contains(&c));
+                    if let Some(end) = end {
+                        rest = ahead;
+                        rest.by_ref().take(end + 1).for_each(drop);
+                    }
+                }
+            }
+            '\r' | '\n' | '\t' => clean.push(c),
+            '\u{feff}' => {}
+            c if c.is_control() => {}
+            c => clean.push(c),
+        }
+    }
+    clean
+}
+
+fn kind(shown: &str, values: &[serde_json::Value], has_http: bool, jwts: &[Jwt], facts: &Facts) -> InputKind {
+    let text = shown.trim();
+    if text.is_empty() {
+        return InputKind::Empty;
+    }
+    if let [value] = values
+        && text.starts_with(['{', '['])
+        && text.ends_with(['}', ']'])
+    {
+        return if value.get("log").is_some_and(|log| log.get("entries").is_some()) {
+            InputKind::Har
+        } else {
+            InputKind::Json
+        };
+    }
+    if has_http {
+        return InputKind::Http;
+    }
+    if !jwts.is_empty() && text.len() < 32 {
+        return InputKind::Jwt;
+    }
+    if words::is_stack_trace(text) {
+        return InputKind::StackTrace;
+    }
+    let has_part = |part: Part| facts.iter().any(|fact| fact.part == part);
+    if has_part(Part::Challenge) && text.lines().count() <= 20 {
+        return InputKind::Header;
+    }
+    if has_part(Part::Query) && text.lines().count() <= 2 && text.split_whitespace().count() <= 3 {
+        return InputKind::Url;
+    }
+    if words::is_log(text) { InputKind::Log } else { InputKind::Message }
+}

@@ -1,0 +1,217 @@
+//! What can be read from the words of a text: error codes, statuses, exceptions, and whose product it is.
+
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+use regex::Regex;
+
+use super::fact::{FactKind, Facts, Part};
+use super::http;
+use crate::entry::Product;
+
+/// Reads the words of a text that is not, or not only, HTTP or JSON.
+pub(super) fn read(text: &str, facts: &mut Facts) {
+    for found in MEMBERS.captures_iter(text).take(MAX_FOUND) {
+        if let Some(error) = found.name("error").filter(|it| http::is_error_code(it.as_str())) {
+            facts.push(FactKind::OauthError, error.as_str(), Part::Text);
+        }
+        if let Some(description) = found.name("d1").or_else(|| found.name("d2")).or_else(|| found.name("description")) {
+            facts.push(FactKind::Description, description.as_str(), Part::Text);
+        }
+    }
+    for found in CODES.find_iter(text).take(MAX_FOUND) {
+        facts.push(FactKind::VendorCode, found.as_str(), Part::Text);
+    }
+    for found in EXCEPTIONS.captures_iter(text).take(MAX_FOUND) {
+        facts.push(FactKind::Exception, &found[1], Part::Text);
+        if let Some(message) = found.get(2) {
+            facts.push(FactKind::Description, message.as_str(), Part::Text);
+        }
+    }
+    for word in WORDS.find_iter(text).filter(|word| REGISTERED.contains(&word.as_str())).take(MAX_FOUND) {
+        if !facts.iter().any(|fact| fact.kind == FactKind::OauthError && fact.value == word.as_str()) {
+            facts.push(FactKind::MentionedError, word.as_str(), Part::Text);
+        }
+    }
+    if !facts.has(FactKind::Status) {
+        for found in STATUS.captures_iter(text).take(MAX_FOUND) {
+            if let Some(status) = found.get(1).or_else(|| found.get(2)) {
+                http::push_status(status.as_str(), Part::Text, facts);
+            }
+        }
+    }
+}
+
+/// The products that a text in small letters shows.
+pub(super) fn products(folded: &str) -> Vec<Product> {
+    let mut products: Vec<Product> =
+        MARKS.find_iter(folded).map(|found| PRODUCTS[found.pattern().as_usize()].1).collect();
+    products.sort_unstable();
+    products.dedup();
+    products
+}
+
+pub(super) fn is_stack_trace(text: &str) -> bool {
+    FRAMES.find_iter(text).take(2).count() > 0
+}
+
+pub(super) fn is_log(text: &str) -> bool {
+    LOG_LINE.is_match(text)
+}
+
+/// `error=…`, `'error': '…'` and their descriptions, as logs and languages other than JSON write them.
+static MEMBERS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?x)
+        \berror(?:[_\ ]?code)?["']?\s{0,3}[:=]\s{0,3}["']?(?P<error>[a-z][a-z0-9_]{2,63})\b
+        | \berror_?description["']?\s{0,3}[:=]\s{0,3}(?:"(?P<d1>[^"]+)|'(?P<d2>[^']+)|(?P<description>[^"'\s,;&][^,;&\n\]})]*))
+        "#,
+    )
+    .expect("a constant that a test compiles")
+});
+
+/// The codes of products that number their errors.
+static CODES: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\b(?:AADSTS[0-9]{4,7}|AADB2C[0-9]{5,6}|IDX[0-9]{5}|ID[0-9]{4}\b|E[0-9]{7}|ERR_[A-Z_]{3,40}|OIDC-[A-Za-z0-9]{4,8}|OAUTH-[A-Za-z0-9]{4,8}|AUTHZ-[A-Za-z0-9]{4,8}|COMMAND-[A-Za-z0-9]{4,8}|QUERY-[A-Za-z0-9]{4,8}|AUTH-[A-Za-z0-9]{4,8}|DOM-[A-Za-z0-9]{4,8}|APP-[A-Za-z0-9]{4,8}|MSIS[0-9]{4})\b")
+        .expect("a constant that a test compiles")
+});
+
+/// The class of an exception, with its message.
+static EXCEPTIONS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\b((?:[A-Za-z_][A-Za-z0-9_]{0,40}[.$]){0,12}[A-Z][A-Za-z0-9]{2,60}(?:Exception|Error|Failure))(?:[ \t]*(?:\[[a-z_]+\])?:[ \t]*([^\r\n]+))?")
+        .expect("a constant that a test compiles")
+});
+
+static WORDS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\b[a-z]+_[a-z_]+\b").expect("a constant that a test compiles"));
+
+static STATUS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?i)\b(?:status(?:[ _]?code)?|http(?:/[0-9.]+)?|response(?: code)?|returned|code)["']?[ \t]{0,3}[:=]?[ \t]{0,3}(?:of )?["'(]?([45][0-9]{2})\b|\b([45][0-9]{2}) (?:Bad Request|Unauthorized|Forbidden|Not Found|Payment Required|Too Many Requests|Internal Server Error|Service Unavailable|Conflict|Method Not Allowed)\b"#,
+    )
+    .expect("a constant that a test compiles")
+});
+
+/// A frame of a stack: Java, .NET, JavaScript, Python, Go.
+static FRAMES: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?m)^\s*(?:at [A-Za-z0-9_.$<>\[\]/ ]{3,200}\(|File "[^"\n]+", line [0-9]+|Traceback \(most recent|Caused by: |goroutine [0-9]+ \[|at (?:async )?[A-Za-z0-9_./:-]+:[0-9]+:[0-9]+)"#)
+        .expect("a constant that a test compiles")
+});
+
+static LOG_LINE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?m)^[^A-Za-z0-9\n]{0,4}(?:[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ][0-9]{2}:|[0-9]{2}:[0-9]{2}:[0-9]{2}|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:|time=|ts=|level=|\[?(?:ERROR|WARN|INFO|DEBUG|error|warn|info)\b)")
+        .expect("a constant that a test compiles")
+});
+
+/// The error codes of the IANA registry of OAuth extensions errors, of RFC 6749 and of OpenID Connect.
+pub(crate) const REGISTERED: &[&str] = &[
+    "access_denied",
+    "account_selection_required",
+    "authorization_pending",
+    "consent_required",
+    "expired_token",
+    "insufficient_authorization_details",
+    "insufficient_scope",
+    "insufficient_user_authentication",
+    "interaction_required",
+    "invalid_authorization_details",
+    "invalid_binding_message",
+    "invalid_client",
+    "invalid_client_metadata",
+    "invalid_dpop_proof",
+    "invalid_grant",
+    "invalid_issuer",
+    "invalid_metadata",
+    "invalid_redirect_uri",
+    "invalid_request",
+    "invalid_request_object",
+    "invalid_request_uri",
+    "invalid_scope",
+    "invalid_software_statement",
+    "invalid_subject",
+    "invalid_target",
+    "invalid_token",
+    "invalid_trust_anchor",
+    "invalid_trust_chain",
+    "invalid_user_code",
+    "login_required",
+    "missing_user_code",
+    "need_info",
+    "not_found",
+    "registration_not_supported",
+    "request_denied",
+    "request_not_supported",
+    "request_submitted",
+    "request_uri_not_supported",
+    "server_error",
+    "slow_down",
+    "temporarily_unavailable",
+    "unapproved_software_statement",
+    "unauthorized_client",
+    "unknown_user_id",
+    "unmet_authentication_requirements",
+    "unsupported_grant_type",
+    "unsupported_parameter",
+    "unsupported_response_type",
+    "unsupported_token_type",
+    "use_dpop_nonce",
+    "vp_formats_not_supported",
+    "wallet_unavailable",
+];
+
+/// Words that only one product uses, in small letters.
+const PRODUCTS: &[(&str, Product)] = &[
+    ("keycloak", Product::Keycloak),
+    ("/protocol/openid-connect/", Product::Keycloak),
+    ("/auth/realms/", Product::Keycloak),
+    ("org.springframework.security", Product::Spring),
+    ("spring security", Product::Spring),
+    ("springframework.boot", Product::Spring),
+    (".auth0.com", Product::Auth0),
+    ("auth0", Product::Auth0),
+    (".okta.com", Product::Okta),
+    (".oktapreview.com", Product::Okta),
+    ("errorsummary", Product::Okta),
+    ("aadsts", Product::Entra),
+    ("login.microsoftonline.com", Product::Entra),
+    ("sts.windows.net", Product::Entra),
+    ("amazoncognito.com", Product::Cognito),
+    ("cognito-idp", Product::Cognito),
+    ("cognitoidentityprovider", Product::Cognito),
+    ("duende", Product::Duende),
+    ("identityserver", Product::Duende),
+    ("openiddict", Product::OpenIddict),
+    ("ory hydra", Product::Hydra),
+    ("/oauth2/fallbacks/error", Product::Hydra),
+    ("zitadel", Product::Zitadel),
+    ("oidc-provider", Product::NodeOidcProvider),
+    ("accounts.google.com", Product::Google),
+    ("googleapis.com", Product::Google),
+    ("google.auth", Product::Google),
+    ("jsonwebtokenerror", Product::JsonWebToken),
+    ("node_modules/jsonwebtoken", Product::JsonWebToken),
+    ("node_modules/jose", Product::Jose),
+    ("err_jwt_", Product::Jose),
+    ("err_jws_", Product::Jose),
+    ("err_jwks_", Product::Jose),
+    ("err_jose_", Product::Jose),
+    ("jwt.exceptions", Product::PyJwt),
+    ("jwt/api_jwt.py", Product::PyJwt),
+    ("pyjwt", Product::PyJwt),
+    ("authlib", Product::Authlib),
+    ("joserfc", Product::JoseRfc),
+    ("com.nimbusds", Product::Nimbus),
+    ("io.jsonwebtoken", Product::Jjwt),
+    ("microsoft.identitymodel", Product::MicrosoftIdentityModel),
+    ("golang-jwt", Product::GolangJwt),
+    ("coreos/go-oidc", Product::GoOidc),
+    ("go-oidc", Product::GoOidc),
+    ("openid-client", Product::OpenIdClient),
+    ("oauthlib", Product::OauthLib),
+    ("msal", Product::Msal),
+];
+
+static MARKS: LazyLock<AhoCorasick> =
+    LazyLock::new(|| AhoCorasick::new(PRODUCTS.iter().map(|(mark, _)| mark)).expect("a constant that a test compiles"));
+
+const MAX_FOUND: usize = 24;

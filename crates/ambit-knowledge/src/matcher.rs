@@ -1,0 +1,222 @@
+//! Finds the entry that an input is about.
+//!
+//! 1. **Structure**: codes, challenges, problem types and statuses are looked up ([`structure`]).
+//! 2. **Patterns**: one scan finds which literals of which patterns occur; the few patterns that can match at all are
+//!    then tried ([`patterns`]).
+//! 3. **Words**: how much of what an entry says is in the input, rare words counting more ([`words`]). This is what
+//!    finds a message that was reworded, cut off or translated by another release.
+//! 4. What was found is worth points, as [`points`] has them; the sum ranks the entries.
+//! 5. The answer is *one* entry only if there is evidence enough and the next one is far enough behind. Otherwise it is
+//!    *ambiguous*, or *none* with the nearest entries: a wrong answer that sounds sure costs more than none.
+
+use std::cmp::Reverse;
+
+use rustc_hash::FxHashMap;
+
+use crate::corpus::Corpus;
+use crate::entry::{Entry, Product};
+use crate::input::{FactKind, Input};
+
+mod literals;
+mod patterns;
+mod points;
+mod structure;
+mod words;
+
+pub use patterns::PatternError;
+pub use points::{Reason, Rule};
+
+pub(crate) use literals::needs;
+pub(crate) use patterns::compile;
+
+use patterns::{Hit, Patterns};
+use points::Evidence;
+use structure::Structure;
+use words::{Query, Words};
+
+/// The index of a corpus. It refers to entries by their place, and has to be asked with the corpus it was made of.
+#[derive(Debug)]
+pub(crate) struct Matcher {
+    structure: Structure,
+    patterns: Patterns,
+    words: Words,
+}
+
+/// The entries that an input may be about, best first, and what to make of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Ranking {
+    pub(crate) verdict: Verdict,
+    /// The best first; with [`Verdict::Ambiguous`] the first so many are tied.
+    pub(crate) ranked: Vec<Ranked>,
+}
+
+/// What the ranking amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The first.
+    One,
+    /// One of the first so many.
+    Ambiguous(usize),
+    /// None of them for sure.
+    None,
+}
+
+/// An entry with what speaks for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Ranked {
+    /// Its place in the corpus.
+    pub(crate) place: usize,
+    pub(crate) score: f32,
+    /// How much of its words is in the input, from 0 to 1.
+    pub(crate) likeness: f32,
+    pub(crate) evidence: Evidence,
+}
+
+impl Matcher {
+    pub(crate) fn new(corpus: &Corpus) -> Result<Self, PatternError> {
+        Ok(Self { structure: Structure::new(corpus), patterns: Patterns::new(corpus)?, words: Words::new(corpus) })
+    }
+
+    /// Whether one pattern of an entry matches an input; the pattern of the description comes after the others.
+    pub(crate) fn pattern_matches(&self, corpus: &Corpus, entry: &Entry, which: usize, input: &Input) -> bool {
+        let is_description = which == entry.matching.patterns.len();
+        let hits = self.patterns.search(corpus, input);
+        let of_entry = |hit: &Hit| corpus.entries()[hit.entry].id == entry.id;
+        if is_description {
+            return hits.described.iter().any(of_entry);
+        }
+        hits.free.iter().any(|hit| of_entry(hit) && hit.place == Some(which))
+    }
+
+    /// The entries that the input may be about, at most so many.
+    pub(crate) fn rank(&self, corpus: &Corpus, input: &Input, limit: usize) -> Ranking {
+        let hits = self.patterns.search(corpus, input);
+        let mut found: FxHashMap<usize, Evidence> = FxHashMap::default();
+        for hit in hits.free {
+            let evidence = found.entry(hit.entry).or_default();
+            if evidence.pattern.as_ref().is_none_or(|known| known.weight < hit.weight) {
+                evidence.pattern = Some(hit);
+            }
+        }
+        let described: FxHashMap<usize, Hit> = hits.described.into_iter().map(|hit| (hit.entry, hit)).collect();
+        for place in self.structure.candidates(input).into_iter().chain(described.keys().copied()) {
+            let entry = &corpus.entries()[place];
+            if let Some(structure) = structure::holds(entry, input, described.get(&place)) {
+                found.entry(place).or_default().structure = Some(structure);
+            }
+        }
+
+        let query = Query::new(&self.words, input);
+        for (place, likeness) in self.words.nearest(&query) {
+            found.entry(place).or_default().likeness = Some(likeness);
+        }
+        let mut ranked: Vec<Ranked> = found
+            .into_iter()
+            .map(|(place, mut evidence)| {
+                let entry = &corpus.entries()[place];
+                let likeness = evidence.likeness.unwrap_or_else(|| self.words.likeness(&query, place));
+                evidence.likeness = Some(likeness);
+                evidence.status = status(entry, input);
+                evidence.product = product(entry, input);
+                evidence.names_code = names_code(entry, input);
+                Ranked { place, score: evidence.score(), likeness, evidence }
+            })
+            .collect();
+        // Equal scores keep the order of the ids, so that an answer is the same every time.
+        ranked.sort_by(|one, other| other.score.total_cmp(&one.score).then_with(|| one.place.cmp(&other.place)));
+        let verdict = verdict(corpus, &ranked, input);
+        let tied = if let Verdict::Ambiguous(tied) = verdict { tied } else { 0 };
+        ranked.truncate(limit.max(tied));
+        Ranking { verdict, ranked }
+    }
+}
+
+/// What the scores amount to.
+fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
+    let Some(first) = ranked.first() else { return Verdict::None };
+    let second = ranked.get(1);
+    let tied = || {
+        let is_near = |other: &&Ranked| first.score - other.score < MARGIN && other.score >= ENOUGH;
+        Verdict::Ambiguous(ranked.iter().take_while(is_near).count().clamp(2, MAX_TIED).min(ranked.len()))
+    };
+    if !first.evidence.is_hard() {
+        // Words alone: nearly all of them, and nobody else has them.
+        let lead = first.likeness - second.map_or(0.0, |second| second.likeness);
+        // An entry about a code that the input does not have may be near, and is not it.
+        let lacks_code = !first.evidence.names_code && corpus.entries()[first.place].error_code.is_some();
+        if first.likeness >= LIKE_ENOUGH && lead >= LIKE_MARGIN && !lacks_code {
+            return Verdict::One;
+        }
+        let has_hard = ranked.iter().take(MAX_TIED).any(|other| other.evidence.is_hard() && other.score >= ENOUGH);
+        return if has_hard || first.likeness >= LIKE_SOMEWHAT && first.score >= ENOUGH {
+            tied_or_none(ranked, tied)
+        } else {
+            Verdict::None
+        };
+    }
+    if first.score < ENOUGH {
+        return Verdict::None;
+    }
+    if second.is_some_and(|second| first.score - second.score < MARGIN) {
+        return tied();
+    }
+    // A code alone matches, the input says more than the code, and another entry resembles what it says.
+    let says_more = input.values(FactKind::Description).next().is_some();
+    let resembles = |other: &Ranked| other.likeness >= LIKE_SOMEWHAT && other.likeness > first.likeness + LIKE_MARGIN;
+    if first.evidence.is_code_only() && says_more && ranked.iter().skip(1).take(MAX_TIED).any(resembles) {
+        return Verdict::Ambiguous(2.min(ranked.len()));
+    }
+    Verdict::One
+}
+
+fn tied_or_none(ranked: &[Ranked], tied: impl Fn() -> Verdict) -> Verdict {
+    if ranked.len() >= 2 { tied() } else { Verdict::None }
+}
+
+/// Whether the status agrees; `None` where one of the two says nothing.
+fn status(entry: &Entry, input: &Input) -> Option<bool> {
+    if entry.matching.status.is_empty() {
+        return None;
+    }
+    let mut shown = input.values(FactKind::Status).filter_map(|fact| fact.value.parse::<u16>().ok()).peekable();
+    shown.peek()?;
+    Some(shown.any(|status| entry.matching.status.contains(&status)))
+}
+
+/// Whether the product agrees; `None` where the input shows none, or the entry is anybody's.
+fn product(entry: &Entry, input: &Input) -> Option<bool> {
+    if entry.product == Product::Standard || input.products().is_empty() {
+        return None;
+    }
+    Some(input.products().contains(&entry.product))
+}
+
+/// Whether the input names the code of the entry, in whatever place.
+fn names_code(entry: &Entry, input: &Input) -> bool {
+    let Some(code) = &entry.error_code else { return false };
+    input.facts().iter().any(|fact| {
+        matches!(
+            fact.kind,
+            FactKind::OauthError
+                | FactKind::MentionedError
+                | FactKind::VendorCode
+                | FactKind::ChallengeError
+                | FactKind::Exception
+        ) && fact.value.eq_ignore_ascii_case(code)
+    })
+}
+
+/// The heaviest first.
+fn by_weight(hits: &mut [Hit]) {
+    hits.sort_by_key(|hit| (Reverse(hit.weight), hit.entry));
+}
+
+/// The score below which nothing is said to be the answer: a registered code that is merely mentioned has it.
+const ENOUGH: f32 = 10.0;
+/// How far the next one has to be behind.
+const MARGIN: f32 = 4.0;
+/// How alike words have to be to be an answer by themselves.
+const LIKE_ENOUGH: f32 = 0.8;
+const LIKE_SOMEWHAT: f32 = 0.4;
+const LIKE_MARGIN: f32 = 0.15;
+const MAX_TIED: usize = 5;

@@ -1,0 +1,180 @@
+//! What evidence is worth, and how it is told.
+//!
+//! | evidence | points |
+//! | --- | --- |
+//! | `problem_type` | 60 |
+//! | `description_pattern` | 26, and one for each fixed character up to 40 |
+//! | one of `patterns` | 24, and one for each fixed character up to 40 |
+//! | `www_authenticate` | 14 |
+//! | `oauth_error` in its place | 12 |
+//! | `oauth_error` mentioned in a text | 7 |
+//! | `status`, where the entry asks for nothing else | 5 |
+//! | both structure and a pattern | 4 |
+//! | the status agrees | 3; it does not: −8 |
+//! | the product agrees | 6; the input shows another one: −6 |
+//! | the input names the code | 5 |
+//! | the words | up to 25, in proportion to their likeness |
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::patterns::Hit;
+use super::structure::Held;
+use crate::entry::Entry;
+use crate::input::{FactKind, Input, Part};
+
+/// Everything that speaks for an entry, or against it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Evidence {
+    pub(crate) structure: Option<Held>,
+    pub(crate) pattern: Option<Hit>,
+    pub(crate) status: Option<bool>,
+    pub(crate) product: Option<bool>,
+    pub(crate) names_code: bool,
+    pub(crate) likeness: Option<f32>,
+}
+
+/// One thing that speaks for an entry, or against it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    /// Which rule of the entry.
+    pub rule: Rule,
+    /// What the entry asks for: a code, a pattern, a status.
+    pub wanted: String,
+    /// What the input has there, without secrets.
+    pub seen: String,
+    /// Where in the input.
+    pub part: Part,
+    /// What it is worth.
+    pub points: f32,
+}
+
+/// A rule by which an entry is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// `match.problem_type`.
+    ProblemType,
+    /// `match.description_pattern`.
+    DescriptionPattern,
+    /// One of `match.patterns`.
+    Pattern,
+    /// `match.www_authenticate`.
+    WwwAuthenticate,
+    /// `match.oauth_error`.
+    OauthError,
+    /// `match.status`.
+    Status,
+    /// The entry's product.
+    Product,
+    /// `error_code`.
+    ErrorCode,
+    /// The words of the title, the signature and the samples.
+    Words,
+}
+
+impl Evidence {
+    /// Whether a rule of the entry holds, and not only its words.
+    pub(crate) const fn is_hard(&self) -> bool {
+        self.structure.is_some() || self.pattern.is_some()
+    }
+
+    /// Whether nothing but a code or a status is known.
+    pub(crate) fn is_code_only(&self) -> bool {
+        let says_more = |held: &Held| held.problem_type.is_some() || held.description.is_some();
+        self.pattern.is_none() && !self.structure.as_ref().is_some_and(says_more)
+    }
+
+    pub(crate) fn score(&self) -> f32 {
+        let structure = self.structure.as_ref().map(structure_points);
+        let pattern = self.pattern.as_ref().map(|hit| PATTERN + specificity(hit));
+        let rules = match (structure, pattern) {
+            (Some(structure), Some(pattern)) => structure.max(pattern) + BOTH,
+            (one, other) => one.or(other).unwrap_or(0.0),
+        };
+        let status = self.status.map_or(0.0, |agrees| if agrees { STATUS } else { OTHER_STATUS });
+        let product = self.product.map_or(0.0, |agrees| if agrees { PRODUCT } else { OTHER_PRODUCT });
+        let code = if self.names_code { CODE } else { 0.0 };
+        rules + status + product + code + self.likeness.unwrap_or(0.0) * WORDS
+    }
+
+    /// The evidence for people, what counts most first.
+    pub(crate) fn reasons(&self, entry: &Entry, input: &Input) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        let mut push = |rule, wanted: &str, seen: &str, part, points| {
+            reasons.push(Reason { rule, wanted: wanted.to_owned(), seen: seen.to_owned(), part, points });
+        };
+        let asked = &entry.matching;
+        if let Some(held) = &self.structure {
+            if let (Some(fact), Some(wanted)) = (&held.problem_type, &asked.problem_type) {
+                push(Rule::ProblemType, wanted, &fact.value, fact.part, PROBLEM);
+            }
+            if let (Some(hit), Some(wanted)) = (&held.description, &asked.description_pattern) {
+                push(Rule::DescriptionPattern, wanted, &hit.seen, hit.part, DESCRIPTION + specificity(hit));
+            }
+            if let (Some(fact), Some(wanted)) = (&held.challenge, &asked.www_authenticate) {
+                push(Rule::WwwAuthenticate, wanted, &fact.value, fact.part, CHALLENGE);
+            }
+            if let (Some(fact), Some(wanted)) = (&held.error, &asked.oauth_error) {
+                push(Rule::OauthError, wanted, &fact.value, fact.part, error_points(fact.kind));
+            }
+        }
+        if let Some(hit) = &self.pattern
+            && let Some(wanted) = hit.place.and_then(|place| asked.patterns.get(place))
+        {
+            push(Rule::Pattern, wanted, &hit.seen, hit.part, PATTERN + specificity(hit));
+        }
+        if let Some(agrees) = self.status
+            && let Some(fact) = input.values(FactKind::Status).last()
+        {
+            let wanted = asked.status.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+            push(Rule::Status, &wanted, &fact.value, fact.part, if agrees { STATUS } else { OTHER_STATUS });
+        }
+        if let Some(agrees) = self.product {
+            let seen = input.products().iter().map(|product| product.title()).collect::<Vec<_>>().join(", ");
+            push(Rule::Product, entry.product.title(), &seen, Part::Text, if agrees { PRODUCT } else { OTHER_PRODUCT });
+        }
+        if let (true, Some(code)) = (self.names_code, &entry.error_code) {
+            push(Rule::ErrorCode, code, code, Part::Text, CODE);
+        }
+        if let Some(likeness) = self.likeness.filter(|likeness| *likeness >= 0.05) {
+            let seen = format!("{:.0} %", likeness * 100.0);
+            push(Rule::Words, entry.id.as_str(), &seen, Part::Text, likeness * WORDS);
+        }
+        reasons.sort_by(|one, other| other.points.total_cmp(&one.points));
+        reasons
+    }
+}
+
+fn structure_points(held: &Held) -> f32 {
+    let problem = if held.problem_type.is_some() { PROBLEM } else { 0.0 };
+    let challenge = if held.challenge.is_some() { CHALLENGE } else { 0.0 };
+    let error = held.error.as_ref().map_or(0.0, |fact| error_points(fact.kind));
+    let description = held.description.as_ref().map_or(0.0, |hit| DESCRIPTION + specificity(hit));
+    let status = if held.is_status_alone { STATUS_ALONE } else { 0.0 };
+    problem + challenge.max(error) + description + status
+}
+
+const fn error_points(kind: FactKind) -> f32 {
+    if matches!(kind, FactKind::MentionedError) { MENTIONED } else { ERROR }
+}
+
+fn specificity(hit: &Hit) -> f32 {
+    f32::from(u8::try_from(hit.weight.min(MAX_SPECIFICITY)).unwrap_or(u8::MAX))
+}
+
+const PROBLEM: f32 = 60.0;
+const DESCRIPTION: f32 = 26.0;
+const PATTERN: f32 = 24.0;
+const CHALLENGE: f32 = 14.0;
+const ERROR: f32 = 12.0;
+const MENTIONED: f32 = 7.0;
+const STATUS_ALONE: f32 = 5.0;
+const BOTH: f32 = 4.0;
+const STATUS: f32 = 3.0;
+const OTHER_STATUS: f32 = -8.0;
+const PRODUCT: f32 = 6.0;
+const OTHER_PRODUCT: f32 = -6.0;
+const CODE: f32 = 5.0;
+const WORDS: f32 = 25.0;
+const MAX_SPECIFICITY: usize = 40;

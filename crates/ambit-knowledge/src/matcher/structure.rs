@@ -1,0 +1,113 @@
+//! Which entries an input's codes, challenges, problem types and statuses lead to.
+
+use rustc_hash::FxHashMap;
+
+use super::patterns::Hit;
+use crate::corpus::Corpus;
+use crate::entry::Entry;
+use crate::input::{Fact, FactKind, Input};
+
+/// The entries by what their structured members ask for.
+#[derive(Debug, Default)]
+pub(super) struct Structure {
+    by_error: FxHashMap<Box<str>, Vec<u32>>,
+    by_challenge: FxHashMap<Box<str>, Vec<u32>>,
+    /// By the last segment of the path.
+    by_problem: FxHashMap<Box<str>, Vec<u32>>,
+    /// Those that ask for a status and for nothing else.
+    by_status: FxHashMap<u16, Vec<u32>>,
+}
+
+/// The structured members of an entry that hold, all of those that it names.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Held {
+    pub(crate) problem_type: Option<Fact>,
+    pub(crate) challenge: Option<Fact>,
+    pub(crate) error: Option<Fact>,
+    pub(crate) description: Option<Hit>,
+    /// The entry asks for nothing but a status, and the input has it.
+    pub(crate) is_status_alone: bool,
+}
+
+impl Structure {
+    pub(super) fn new(corpus: &Corpus) -> Self {
+        let mut structure = Self::default();
+        for (place, entry) in corpus.entries().iter().enumerate() {
+            let place = u32::try_from(place).expect("a corpus has fewer than 2³² entries");
+            let asked = &entry.matching;
+            if let Some(problem) = &asked.problem_type {
+                structure.by_problem.entry(last_segment(problem).into()).or_default().push(place);
+            } else if let Some(error) = &asked.www_authenticate {
+                structure.by_challenge.entry(error.as_str().into()).or_default().push(place);
+            } else if let Some(error) = &asked.oauth_error {
+                structure.by_error.entry(error.as_str().into()).or_default().push(place);
+            } else if asked.description_pattern.is_none() && asked.patterns.is_empty() {
+                for status in &asked.status {
+                    structure.by_status.entry(*status).or_default().push(place);
+                }
+            }
+        }
+        structure
+    }
+
+    /// The entries of which one member holds; whether all of them do is for [`holds`] to say.
+    pub(super) fn candidates(&self, input: &Input) -> Vec<usize> {
+        let mut found = Vec::new();
+        for fact in input.facts() {
+            let places = match fact.kind {
+                FactKind::OauthError | FactKind::MentionedError => self.by_error.get(fact.value.as_str()),
+                FactKind::ChallengeError => self.by_challenge.get(fact.value.as_str()),
+                FactKind::ProblemType => self.by_problem.get(last_segment(&fact.value)),
+                FactKind::Status => fact.value.parse().ok().and_then(|status: u16| self.by_status.get(&status)),
+                _ => None,
+            };
+            found.extend(places.into_iter().flatten().map(|place| *place as usize));
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+/// What holds of an entry's structured members; `None` unless all that it names do.
+pub(super) fn holds(entry: &Entry, input: &Input, described: Option<&Hit>) -> Option<Held> {
+    let asked = &entry.matching;
+    if asked.product.is_some_and(|product| !input.products().contains(&product)) {
+        return None;
+    }
+    if super::status(entry, input) == Some(false) {
+        return None;
+    }
+    let mut held = Held::default();
+    if asked.description_pattern.is_some() {
+        held.description = Some(described?.clone());
+    }
+    if let Some(wanted) = &asked.problem_type {
+        let fits = |fact: &&Fact| fact.value.trim_end_matches('/').ends_with(wanted.as_str());
+        held.problem_type = Some(input.values(FactKind::ProblemType).find(fits)?.clone());
+    }
+    if let Some(wanted) = &asked.www_authenticate {
+        held.challenge = Some(input.values(FactKind::ChallengeError).find(|fact| fact.value == *wanted)?.clone());
+    }
+    if let Some(wanted) = &asked.oauth_error {
+        let is_it = |fact: &&Fact| fact.value == *wanted;
+        let found = input
+            .values(FactKind::OauthError)
+            .find(is_it)
+            .or_else(|| input.values(FactKind::MentionedError).find(is_it));
+        match found {
+            Some(fact) => held.error = Some(fact.clone()),
+            // A description that was pasted without its code is still a description; one with another code is another.
+            None if held.description.is_some() && input.values(FactKind::OauthError).next().is_none() => {}
+            None => return None,
+        }
+    }
+    let holds_something =
+        held.description.is_some() || held.problem_type.is_some() || held.challenge.is_some() || held.error.is_some();
+    held.is_status_alone = !holds_something && asked.patterns.is_empty() && super::status(entry, input) == Some(true);
+    (holds_something || held.is_status_alone).then_some(held)
+}
+
+fn last_segment(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or(path)
+}

@@ -1,0 +1,444 @@
+//! How much alike two texts are, by their words.
+//!
+//! A word counts by its rarity, `ln(1 + N / n)` for a word that is in `n` of `N` entries; what looks like a code counts
+//! half as much again. Two texts share the weight `S` of their common words, out of `A` and `B`. One of them may be a
+//! part of the other (a message in a transcript, a message that was cut off), so the likeness begins with
+//! `S / min(A, B)`; it is lowered where the longer one says much more, and where few words are shared:
+//!
+//! `likeness = S / min(A, B) · (0.75 + 0.25 · 2S / (A + B)) · shared / (shared + 1)`
+//!
+//! An entry is as alike as the best of its texts: the title, the signature, each positive sample.
+
+use std::hash::Hasher as _;
+
+use rustc_hash::{FxHashMap, FxHasher};
+
+use crate::corpus::Corpus;
+use crate::entry::Entry;
+use crate::input::{FactKind, Input};
+
+/// The words of all entries.
+#[derive(Debug)]
+pub(super) struct Words {
+    ids: FxHashMap<u64, u32>,
+    weights: Vec<f32>,
+    texts: Vec<TextWords>,
+    /// The words of all texts, one text after the other, each sorted.
+    words: Vec<u32>,
+    /// The texts of an entry: a range of `texts` for each.
+    of_entry: Vec<u32>,
+    /// The texts of a word: a range of `places` for each.
+    of_word: Vec<u32>,
+    places: Vec<u32>,
+}
+
+/// A text of an entry.
+#[derive(Debug)]
+struct TextWords {
+    entry: u32,
+    from: u32,
+    to: u32,
+    weight: f32,
+}
+
+/// The words of an input.
+#[derive(Debug)]
+pub(super) struct Query {
+    /// Sorted.
+    words: Vec<u32>,
+    weight: f32,
+}
+
+impl Words {
+    pub(super) fn new(corpus: &Corpus) -> Self {
+        let mut ids: FxHashMap<u64, u32> = FxHashMap::default();
+        let mut is_code = Vec::new();
+        let mut entries_with: Vec<u32> = Vec::new();
+        let mut last_entry: Vec<u32> = Vec::new();
+        let (mut texts, mut words, mut of_entry) = (Vec::new(), Vec::new(), vec![0]);
+        for (entry, it) in (0_u32..).zip(corpus.entries()) {
+            for text in said(it) {
+                let from = narrow(words.len());
+                each_word(text, |word, code| {
+                    let id = *ids.entry(word).or_insert_with(|| {
+                        is_code.push(code);
+                        entries_with.push(0);
+                        last_entry.push(u32::MAX);
+                        narrow(is_code.len() - 1)
+                    });
+                    if last_entry[id as usize] != entry {
+                        last_entry[id as usize] = entry;
+                        entries_with[id as usize] += 1;
+                    }
+                    words.push(id);
+                });
+                sort_tail(&mut words, from as usize);
+                texts.push(TextWords { entry, from, to: narrow(words.len()), weight: 0.0 });
+            }
+            of_entry.push(narrow(texts.len()));
+        }
+        let all = approximate(corpus.entries().len());
+        let weights: Vec<f32> = entries_with
+            .iter()
+            .zip(&is_code)
+            .map(|(with, code)| (all / approximate(*with as usize)).ln_1p() * if *code { CODE } else { 1.0 })
+            .collect();
+        for text in &mut texts {
+            text.weight = words[text.from as usize..text.to as usize].iter().map(|id| weights[*id as usize]).sum();
+        }
+        let (of_word, places) = inverted(&texts, &words, weights.len());
+        Self { ids, weights, texts, words, of_entry, of_word, places }
+    }
+
+    /// The entries whose words are most like those of the input, with their likeness.
+    pub(super) fn nearest(&self, query: &Query) -> Vec<(usize, f32)> {
+        // Rare words first: they decide, and have few places. Words that everybody uses are left to the comparison.
+        let mut rare = query.words.clone();
+        rare.sort_by(|one, other| {
+            self.weights[*other as usize].total_cmp(&self.weights[*one as usize]).then(one.cmp(other))
+        });
+        let mut shared = vec![0.0_f32; self.texts.len()];
+        let mut touched: Vec<u32> = Vec::new();
+        let mut budget = MAX_VISITS;
+        for word in rare {
+            let places = &self.places[self.of_word[word as usize] as usize..self.of_word[word as usize + 1] as usize];
+            if places.len() > budget {
+                break;
+            }
+            budget -= places.len();
+            for place in places {
+                let shared = &mut shared[*place as usize];
+                if *shared == 0.0 {
+                    touched.push(*place);
+                }
+                *shared += self.weights[word as usize];
+            }
+        }
+        let weight = |place: &u32| {
+            let text = &self.texts[*place as usize];
+            shared[*place as usize] / text.weight.min(query.weight).max(f32::MIN_POSITIVE)
+        };
+        let heavier = |one: &u32, other: &u32| weight(other).total_cmp(&weight(one)).then(one.cmp(other));
+        if touched.len() > MAX_COMPARED {
+            touched.select_nth_unstable_by(MAX_COMPARED, heavier);
+            touched.truncate(MAX_COMPARED);
+        }
+        let mut found: FxHashMap<usize, f32> = FxHashMap::default();
+        for place in touched {
+            let text = &self.texts[place as usize];
+            let likeness = self.compare(query, text);
+            let best = found.entry(text.entry as usize).or_insert(0.0);
+            *best = best.max(likeness);
+        }
+        found.retain(|_, likeness| *likeness >= UNLIKE);
+        let mut found: Vec<_> = found.into_iter().collect();
+        found.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+        found.truncate(MAX_NEAREST);
+        found
+    }
+
+    /// How alike an entry is.
+    pub(super) fn likeness(&self, query: &Query, entry: usize) -> f32 {
+        let texts = &self.texts[self.of_entry[entry] as usize..self.of_entry[entry + 1] as usize];
+        texts.iter().map(|text| self.compare(query, text)).fold(0.0, f32::max)
+    }
+
+    fn compare(&self, query: &Query, text: &TextWords) -> f32 {
+        let words = &self.words[text.from as usize..text.to as usize];
+        let (mut weight, mut shared) = (0.0, 0_usize);
+        let (mut one, mut other) = (words.iter().peekable(), query.words.iter().peekable());
+        while let (Some(a), Some(b)) = (one.peek(), other.peek()) {
+            match a.cmp(b) {
+                std::cmp::Ordering::Less => drop(one.next()),
+                std::cmp::Ordering::Greater => drop(other.next()),
+                std::cmp::Ordering::Equal => {
+                    weight += self.weights[**a as usize];
+                    shared += 1;
+                    one.next();
+                    other.next();
+                }
+            }
+        }
+        if shared == 0 {
+            return 0.0;
+        }
+        let shared = approximate(shared);
+        let part = weight / text.weight.min(query.weight);
+        let dice = 2.0 * weight / (text.weight + query.weight);
+        part * (0.75 + 0.25 * dice) * (shared / (shared + 1.0))
+    }
+}
+
+impl Query {
+    pub(super) fn new(index: &Words, input: &Input) -> Self {
+        let mut words = Vec::new();
+        let mut add = |text: &str| {
+            each_word(text, |word, _| {
+                if let Some(id) = index.ids.get(&word)
+                    && words.len() < MAX_WORDS
+                {
+                    words.push(*id);
+                }
+            });
+        };
+        let text = input.flat().text();
+        if text.len() <= SHORT {
+            add(text);
+        } else {
+            // What a long text says is wrong, and not everything around it.
+            let says = |kind: FactKind| {
+                matches!(
+                    kind,
+                    FactKind::Description
+                        | FactKind::OauthError
+                        | FactKind::MentionedError
+                        | FactKind::VendorCode
+                        | FactKind::Exception
+                )
+            };
+            let mut said = input.facts().iter().filter(|fact| says(fact.kind)).peekable();
+            if said.peek().is_none() {
+                add(head(text, LONG));
+                add(tail(text, LONG));
+            }
+            said.for_each(|fact| add(&fact.value));
+        }
+        sort_tail(&mut words, 0);
+        let weight = words.iter().map(|id| index.weights[*id as usize]).sum();
+        Self { words, weight }
+    }
+}
+
+/// The texts by which an entry is known.
+fn said(entry: &Entry) -> impl Iterator<Item = &str> {
+    let fixed = entry.title.all().chain(entry.signature.all()).map(|said| said.text);
+    fixed.chain(entry.samples.positive.iter().map(|sample| head(sample, MAX_SAMPLE)))
+}
+
+/// Calls back with the hash of each word, and whether it looks like a code.
+///
+/// Words are in small letters and without the endings that vary; names are taken whole and in their parts
+/// (`invalid_scope` is also *invalid* and *scope*); Chinese is taken in pairs of characters; numbers and what was drawn by
+/// chance are left out, since they are another one every time.
+pub(crate) fn each_word(text: &str, mut found: impl FnMut(u64, bool)) {
+    let mut hanzi: Option<char> = None;
+    let mut start = None;
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        let is_part = c.is_alphanumeric() && !is_hanzi(c) || c == '_';
+        match (is_part, start) {
+            (true, None) => start = Some(at),
+            (false, Some(from)) => {
+                each_part(&text[from..at], &mut found);
+                start = None;
+            }
+            _ => {}
+        }
+        let next = is_hanzi(c).then_some(c);
+        if let (Some(one), Some(two)) = (hanzi, next) {
+            found(hash([one, two].into_iter()), false);
+        }
+        hanzi = next;
+    }
+}
+
+fn each_part(word: &str, found: &mut impl FnMut(u64, bool)) {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    if digits == word.len() && digits != 3 || word.len() > MAX_WORD || digits > 8 {
+        return;
+    }
+    let is_joined = word.contains('_') || has_hump(word);
+    let is_code = is_joined || digits > 0;
+    if !is_joined {
+        if !is_stop(word) {
+            found(stem(word), is_code);
+        }
+        return;
+    }
+    found(hash(word.chars().filter(|c| *c != '_')), true);
+    let mut from = 0;
+    let bytes = word.as_bytes();
+    for at in 1..=word.len() {
+        let ends = at == word.len()
+            || bytes[at] == b'_'
+            || bytes[at].is_ascii_uppercase() && bytes[at - 1].is_ascii_lowercase()
+            || bytes[at].is_ascii_uppercase() && bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase);
+        if !ends || !word.is_char_boundary(at) {
+            continue;
+        }
+        let part = word[from..at].trim_matches('_');
+        from = at;
+        if part.len() > 1 && !is_stop(part) && !part.bytes().all(|c| c.is_ascii_digit()) {
+            found(stem(part), false);
+        }
+    }
+}
+
+fn is_stop(word: &str) -> bool {
+    STOP.iter().any(|stop| stop.eq_ignore_ascii_case(word))
+}
+
+/// A small letter before a capital: `NotAuthorizedException`.
+fn has_hump(word: &str) -> bool {
+    word.as_bytes().windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase())
+}
+
+/// The hash of a word without its ending: *scopes*, *scope*; *registered*, *register*; *expired*, *expires*.
+fn stem(word: &str) -> u64 {
+    let lower = |c: char| c.to_ascii_lowercase();
+    let ends = |ending: &str| {
+        word.len() >= ending.len() + 3
+            && word.is_char_boundary(word.len() - ending.len())
+            && word[word.len() - ending.len()..].eq_ignore_ascii_case(ending)
+    };
+    let cut =
+        if word.is_ascii() { ENDINGS.iter().find(|ending| ends(ending)).map_or(0, |ending| ending.len()) } else { 0 };
+    hash(word[..word.len() - cut].chars().map(lower))
+}
+
+fn hash(chars: impl Iterator<Item = char>) -> u64 {
+    let mut hasher = FxHasher::default();
+    for c in chars {
+        hasher.write_u32(if c.is_ascii() { u32::from(c.to_ascii_lowercase()) } else { u32::from(c) });
+    }
+    hasher.finish()
+}
+
+const fn is_hanzi(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
+}
+
+/// Sorts what comes after a place, each once.
+fn sort_tail(words: &mut Vec<u32>, from: usize) {
+    words[from..].sort_unstable();
+    let mut kept = from;
+    for at in from..words.len() {
+        if at == from || words[at] != words[kept - 1] {
+            words[kept] = words[at];
+            kept += 1;
+        }
+    }
+    words.truncate(kept);
+}
+
+/// The texts of each word.
+fn inverted(texts: &[TextWords], words: &[u32], count: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut of_word = vec![0_u32; count + 1];
+    for word in words {
+        of_word[*word as usize + 1] += 1;
+    }
+    for at in 1..of_word.len() {
+        of_word[at] += of_word[at - 1];
+    }
+    let mut next = of_word.clone();
+    let mut places = vec![0_u32; words.len()];
+    for (place, text) in (0_u32..).zip(texts) {
+        for word in &words[text.from as usize..text.to as usize] {
+            let at = &mut next[*word as usize];
+            places[*at as usize] = place;
+            *at += 1;
+        }
+    }
+    (of_word, places)
+}
+
+fn head(text: &str, limit: usize) -> &str {
+    let mut to = text.len().min(limit);
+    while !text.is_char_boundary(to) {
+        to -= 1;
+    }
+    &text[..to]
+}
+
+fn tail(text: &str, limit: usize) -> &str {
+    let mut from = text.len().saturating_sub(limit);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
+}
+
+fn narrow(place: usize) -> u32 {
+    u32::try_from(place).expect("a corpus has fewer than 2³² words")
+}
+
+/// Counts of this size are exact in a float, and an inexact one would do.
+#[expect(clippy::cast_precision_loss, reason = "weights are estimates")]
+const fn approximate(count: usize) -> f32 {
+    count as f32
+}
+
+/// Endings that vary where the meaning does not; longer ones first.
+const ENDINGS: &[&str] = &["ations", "ation", "ing", "ies", "ed", "es", "er", "e", "s", "y"];
+/// Words that every message has, and those of the forms around it.
+const STOP: &[&str] = &[
+    "a",
+    "an",
+    "and",
+    "are",
+    "as",
+    "at",
+    "be",
+    "by",
+    "can",
+    "did",
+    "does",
+    "for",
+    "from",
+    "has",
+    "have",
+    "if",
+    "in",
+    "is",
+    "it",
+    "its",
+    "of",
+    "on",
+    "or",
+    "that",
+    "the",
+    "this",
+    "to",
+    "was",
+    "were",
+    "with",
+    "you",
+    "your",
+    "com",
+    "org",
+    "www",
+    "example",
+    "http",
+    "https",
+    "authenticate",
+    "authorization",
+    "bearer",
+    "realm",
+    "unauthorized",
+    "forbidden",
+    "host",
+    "content",
+    "type",
+    "application",
+    "json",
+    "error",
+    "description",
+    "message",
+    "status",
+    "code",
+    "post",
+    "get",
+];
+const CODE: f32 = 1.5;
+/// A text up to this long is a message as a whole.
+const SHORT: usize = 800;
+const LONG: usize = 4096;
+const MAX_SAMPLE: usize = 2000;
+const MAX_WORD: usize = 64;
+const MAX_WORDS: usize = 512;
+/// Places of words that are visited, for an input.
+const MAX_VISITS: usize = 24_000;
+/// Texts that are compared in full.
+const MAX_COMPARED: usize = 64;
+const MAX_NEAREST: usize = 16;
+/// Below this, two texts have nothing to do with one another.
+const UNLIKE: f32 = 0.12;

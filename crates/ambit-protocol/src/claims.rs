@@ -3,6 +3,7 @@
 //! To write a token, fill [`AccessTokenClaims`] with borrowed texts and take [`AccessTokenClaims::to_json`]. To read
 //! one, go through [`crate::verify`], which hands out claims only behind [`Verified`](crate::verify::Verified).
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -258,6 +259,20 @@ impl<S: Serialize> Serialize for Audience<S> {
                 many => many.serialize(serializer),
             },
         }
+    }
+}
+
+impl<S> JsonSchema for Audience<S> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Audience".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })
     }
 }
 

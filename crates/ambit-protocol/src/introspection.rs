@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -51,7 +52,7 @@ pub enum IntrospectionResponse<S = String> {
 }
 
 /// What is said of an active token: RFC 7662 §2.2's members and those of our access tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct ActiveToken<S = String> {
     active: AlwaysTrue,
     /// The scopes it holds now, separated by one space. May be less than the token's own text says.
@@ -262,6 +263,20 @@ impl From<Fault> for IntrospectionError {
 /// The member `active` of an [`ActiveToken`]: it has one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct AlwaysTrue;
+
+impl JsonSchema for AlwaysTrue {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AlwaysTrue".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "const": true })
+    }
+}
 
 impl Serialize for AlwaysTrue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

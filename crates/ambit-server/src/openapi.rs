@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ambit_core::page::{self, Page as ErrorPage};
 use ambit_core::registry::builtin::{ADMIN_READ, ADMIN_WRITE};
+use ambit_protocol::error::ErrorBody;
 use ambit_protocol::problem::{MEDIA_TYPE, Problem};
 use http::Method;
 use schemars::SchemaGenerator;
@@ -23,7 +24,8 @@ pub fn document() -> Value {
         settings.meta_schema = None;
     });
     let mut generator = SchemaGenerator::new(settings);
-    let problem = generator.subschema_for::<Problem>();
+    let problem = generator.subschema_for::<Problem>().to_value();
+    let error = generator.subschema_for::<ErrorBody>().to_value();
     let mut paths: Map<String, Value> = Map::new();
     let mut scopes = BTreeSet::new();
     for route in table() {
@@ -33,7 +35,7 @@ pub fn document() -> Value {
             scopes.extend(needs.scopes());
         }
         let method = route.method.as_str().to_ascii_lowercase();
-        let written = write(&route, operation, guarded, &problem.clone().to_value());
+        let written = write(&route, operation, guarded, &problem, &error);
         let path = paths.entry(route.path.clone()).or_insert_with(|| json!({}));
         path[method] = written;
     }
@@ -117,21 +119,23 @@ fn guarded(route: &Route, operation: &mut Operation) -> Value {
     }
 }
 
-fn write(route: &Route, operation: Operation, security: Value, problem: &Value) -> Value {
-    let Operation { parameters, request_body, answers, problems } = operation;
+fn write(route: &Route, operation: Operation, security: Value, problem: &Value, error: &Value) -> Value {
+    let Operation { parameters, request_body, answers, problems, errors } = operation;
     let mut parameters_written: Vec<Value> = path_parameters(&route.path)
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
     parameters_written.extend(parameters);
     let mut responses: BTreeMap<String, Value> =
         answers.into_iter().map(|(status, answer)| (status.to_string(), answer)).collect();
-    for (status, pages) in by_status(problems) {
-        let description: Vec<String> =
-            pages.iter().map(|page| format!("[{}](/errors/{})", page.title, page.slug)).collect();
-        responses.insert(
-            status.to_string(),
-            json!({ "description": description.join(" · "), "content": { MEDIA_TYPE: { "schema": problem } } }),
-        );
+    for (pages, media_type, schema) in [(problems, MEDIA_TYPE, problem), (errors, "application/json", error)] {
+        for (status, pages) in by_status(pages) {
+            let description: Vec<String> =
+                pages.iter().map(|page| format!("[{}](/errors/{})", page.title, page.slug)).collect();
+            responses.insert(
+                status.to_string(),
+                json!({ "description": description.join(" · "), "content": { media_type: { "schema": schema } } }),
+            );
+        }
     }
     if responses.is_empty() {
         responses.insert("default".to_owned(), json!({ "description": "See the standard that names this endpoint." }));
@@ -303,6 +307,31 @@ mod tests {
                 assert!(names.contains(&&json!(segment)), "{at}");
             }
         }
+    }
+
+    #[test]
+    fn every_oauth_operation_says_what_it_takes_what_it_answers_and_how_it_refuses() {
+        let mut forms = 0;
+        for (method, path, operation) in operations(&document()) {
+            if tag(&path) != "oauth" {
+                continue;
+            }
+            let at = format!("{method} {path}");
+            let responses = operation["responses"].as_object().expect("responses");
+            assert!(responses.contains_key("200"), "{at}");
+            let has_client = operation["security"] == json!([{ "client": [] }]);
+            for status in ["400", "401", "429", "503"] {
+                let has_it = responses.get(status).is_some_and(|it| it["content"]["application/json"].is_object());
+                assert_eq!(has_it, has_client, "{at} {status}");
+            }
+            assert_eq!(operation["requestBody"].is_object(), method == "post", "{at}");
+            let form = &operation["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"];
+            for (name, parameter) in form["properties"].as_object().into_iter().flatten() {
+                forms += 1;
+                assert!(parameter["description"].as_str().is_some_and(|it| !it.is_empty()), "{at} {name}");
+            }
+        }
+        assert!(forms > 50, "{forms} parameters");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::admin_api::{self, ROOT};
 use crate::health;
 use crate::metrics;
 use crate::middleware::Surround;
-use crate::oauth;
+use crate::oauth::{self, describe};
 use crate::state::App;
 use crate::web;
 
@@ -33,8 +33,11 @@ pub struct Route {
     /// What it does, in few words.
     pub summary: &'static str,
     handler: MethodRouter<App>,
-    describe: fn(&mut Operation, &mut SchemaGenerator),
+    describe: Describe,
 }
+
+/// Says what a route takes and answers.
+type Describe = fn(&mut Operation, &mut SchemaGenerator);
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,24 +200,45 @@ pub fn table() -> Vec<Route> {
     for issuer in [&PLATFORM, &TENANT] {
         let mut issuer = AtIssuer { table: &mut table, issuer };
         let (public, client) = (Guard::Public, Guard::Client);
-        issuer.add(&post, "/connect/token", Some("token"), client, "Get a token", oauth::token::token);
+        issuer.add(
+            &post,
+            "/connect/token",
+            Some("token"),
+            client,
+            "Get a token",
+            (oauth::token::token, describe::token),
+        );
         issuer.add(
             &post,
             "/connect/introspect",
             Some("introspect"),
             client,
             "Ask what a token still is",
-            oauth::introspect::introspect,
+            (oauth::introspect::introspect, describe::introspect),
         );
-        issuer.add(&post, "/connect/revoke", Some("revoke"), client, "Revoke a token", oauth::revoke::revoke);
-        issuer.add(&get, "/connect/scopes", None, client, "List what a client may ask for", oauth::scopes::scopes);
+        issuer.add(
+            &post,
+            "/connect/revoke",
+            Some("revoke"),
+            client,
+            "Revoke a token",
+            (oauth::revoke::revoke, describe::revoke),
+        );
+        issuer.add(
+            &get,
+            "/connect/scopes",
+            None,
+            client,
+            "List what a client may ask for",
+            (oauth::scopes::scopes, describe::scopes),
+        );
         issuer.add(
             &post,
             "/connect/scopes",
             None,
             client,
             "List what a client may ask for, with its credentials in the body",
-            oauth::scopes::scopes,
+            (oauth::scopes::scopes, describe::scopes_by_form),
         );
         issuer.add(
             &post,
@@ -222,16 +246,27 @@ pub fn table() -> Vec<Route> {
             None,
             client,
             "Explain a client's own request, token or denial",
-            oauth::explain::ask,
+            (oauth::explain::ask, describe::explain),
         );
-        issuer.add(&get, "/connect/jwks", None, public, "The keys that verify tokens", oauth::jwks::jwks);
-        issuer.well_known("jwks.json", "The keys that verify tokens", oauth::jwks::jwks);
+        issuer.add(
+            &get,
+            "/connect/jwks",
+            None,
+            public,
+            "The keys that verify tokens",
+            (oauth::jwks::jwks, describe::jwks),
+        );
+        issuer.well_known("jwks.json", "The keys that verify tokens", (oauth::jwks::jwks, describe::jwks));
         issuer.well_known(
             "openid-configuration",
             "What this issuer can do (OpenID Connect Discovery)",
-            oauth::metadata::metadata,
+            (oauth::metadata::metadata, describe::metadata),
         );
-        issuer.well_known("scope-catalogue", "Scopes, bundles, gates and what they open", oauth::catalogue::catalogue);
+        issuer.well_known(
+            "scope-catalogue",
+            "Scopes, bundles, gates and what they open",
+            (oauth::catalogue::catalogue, describe::catalogue),
+        );
     }
 
     let mut public =
@@ -401,30 +436,30 @@ impl AtIssuer<'_> {
         alias: Option<&str>,
         guard: Guard,
         summary: &'static str,
-        handler: H,
+        (handler, describe): (H, Describe),
     ) where
         H: Handler<X, App> + Clone,
         X: 'static,
     {
         let alias = alias.map(|alias| format!("{}/{alias}", self.issuer.oauth_alias));
         let paths = [format!("{}{path}", self.issuer.canonical)].into_iter().chain(alias);
-        self.table
-            .extend(paths.map(|path| plain(method.clone(), path, guard, summary, on(filter(method), handler.clone()))));
+        self.table.extend(paths.map(|path| Route {
+            describe,
+            ..plain(method.clone(), path, guard, summary, on(filter(method), handler.clone()))
+        }));
     }
 
-    fn well_known<H, X>(&mut self, name: &str, summary: &'static str, handler: H)
+    fn well_known<H, X>(&mut self, name: &str, summary: &'static str, (handler, describe): (H, Describe))
     where
         H: Handler<X, App> + Clone,
         X: 'static,
     {
         let canonical = format!("{}/.well-known/{name}", self.issuer.canonical);
         let aliases = self.issuer.well_known_aliases.iter().map(|alias| format!("{alias}/{name}"));
-        self.table.extend(
-            [canonical]
-                .into_iter()
-                .chain(aliases)
-                .map(|path| plain(Method::GET, path, Guard::Public, summary, on(MethodFilter::GET, handler.clone()))),
-        );
+        self.table.extend([canonical].into_iter().chain(aliases).map(|path| Route {
+            describe,
+            ..plain(Method::GET, path, Guard::Public, summary, on(MethodFilter::GET, handler.clone()))
+        }));
     }
 }
 

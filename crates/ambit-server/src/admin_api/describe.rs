@@ -23,6 +23,8 @@ pub struct Operation {
     pub answers: BTreeMap<u16, Value>,
     /// The problems.
     pub problems: Vec<&'static ErrorPage>,
+    /// The errors in OAuth's own form (RFC 6749 §5.2).
+    pub errors: Vec<&'static ErrorPage>,
 }
 
 /// Something a handler takes.

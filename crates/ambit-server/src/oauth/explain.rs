@@ -52,5 +52,5 @@ async fn asked(call: &Call) -> Result<(String, Question), Refused> {
     Ok((client.application.client_id.to_string(), question))
 }
 
-const RULES: ParamRules =
+pub(super) const RULES: ParamRules =
     ParamRules::new(&["question", "client_id", "client_secret", "client_assertion", "client_assertion_type"]);

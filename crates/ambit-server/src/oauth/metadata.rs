@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::issuer::Issuer;
@@ -21,8 +22,8 @@ use crate::state::App;
 use ambit_core::store::StoreError;
 
 /// RFC 8414's members, and the addresses of what other servers do not have.
-#[derive(Debug, Serialize)]
-struct Metadata {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Metadata {
     #[serde(flatten)]
     standard: AuthorizationServerMetadata,
     /// The scope catalogue (scopes.md §7).

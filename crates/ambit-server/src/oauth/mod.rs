@@ -1,6 +1,7 @@
 //! The OAuth endpoints, one file each. Every handler has the same silhouette: take the request apart, ask core, answer.
 
 pub mod catalogue;
+pub mod describe;
 pub mod explain;
 pub mod introspect;
 pub mod jwks;

@@ -14,13 +14,14 @@ use ambit_protocol::time::Timestamp;
 use axum::Json;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse as _, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::token::facts;
 use super::{Call, Refused, malformed};
 
 /// The answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Grantable {
     /// The client that asked.
     pub client_id: String,
@@ -45,7 +46,7 @@ async fn listed(call: &Call) -> Result<Grantable, Refused> {
         // RFC 6749 §2.3.1: no credentials in the URI. Tenant and unit may stand there.
         call.refuse_in_query(ParamRules::new(CLIENT_PARAMS))?;
         let query = call.uri.query().unwrap_or_default().as_bytes();
-        let params = Params::parse(query, ParamRules::new(&["tenant", "unit"])).map_err(malformed)?;
+        let params = Params::parse(query, QUERY).map_err(malformed)?;
         let none = Params::parse(b"", ParamRules::new(CLIENT_PARAMS)).map_err(malformed)?;
         (params, call.client(&none).await?)
     };
@@ -91,5 +92,6 @@ pub fn grantable(facts: &Facts, now: Timestamp) -> Vec<GrantableScope> {
         .collect()
 }
 
-const FORM: ParamRules =
+pub(super) const QUERY: ParamRules = ParamRules::new(&["tenant", "unit"]);
+pub(super) const FORM: ParamRules =
     ParamRules::new(&["tenant", "unit", "client_id", "client_secret", "client_assertion", "client_assertion_type"]);

@@ -1,0 +1,175 @@
+//! What the OAuth endpoints take and answer, for the OpenAPI document. The parameters of a form are those of the rules by which
+//! its handler reads it, so none can be forgotten.
+
+use ambit_core::page;
+use ambit_protocol::catalogue::CatalogueDocument;
+use ambit_protocol::explain::{Explanation, Question};
+use ambit_protocol::introspection::{ActiveToken, IntrospectionRequest};
+use ambit_protocol::jose::JwkSet;
+use ambit_protocol::params::ParamRules;
+use ambit_protocol::revocation::RevocationRequest;
+use ambit_protocol::token::{GrantType, TokenRequest, TokenResponse};
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::{explain, metadata, scopes};
+use crate::admin_api::describe::Operation;
+
+/// `POST /connect/token`.
+pub fn token(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    operation.request_body = Some(form(TokenRequest::RULES, &["grant_type"]));
+    answer::<TokenResponse<'_>>(operation, generator, "The token, what it carries and what it does not.");
+    client_errors(operation);
+    operation.errors.extend([
+        &page::WRONG_ISSUER,
+        &page::UNAUTHORIZED_CLIENT,
+        &page::UNSUPPORTED_GRANT_TYPE,
+        &page::INVALID_TARGET,
+        &page::INVALID_SCOPE,
+        &page::TENANT_NOT_REACHED,
+        &page::UNIT_UNKNOWN,
+        &page::TENANT_SUSPENDED,
+        &page::TENANT_CHURNED,
+        &page::PARTNER_SUSPENDED,
+    ]);
+}
+
+/// `POST /connect/introspect`.
+pub fn introspect(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    operation.request_body = Some(form(IntrospectionRequest::RULES, &["token"]));
+    let active = generator.subschema_for::<ActiveToken>();
+    let schema = json!({ "oneOf": [active, { "type": "object", "required": ["active"], "properties": { "active": { "const": false } } }] });
+    put(operation, "What the token still is; of one that is not active, or none of the caller's, only that.", &schema);
+    client_errors(operation);
+    operation.errors.push(&page::WRONG_ISSUER);
+}
+
+/// `POST /connect/revoke`.
+pub fn revoke(operation: &mut Operation, _: &mut SchemaGenerator) {
+    operation.request_body = Some(form(RevocationRequest::RULES, &["token"]));
+    let description = "Whatever the token was, it is good no longer (RFC 7009 §2.2).";
+    operation.answers.insert(200, json!({ "description": description }));
+    client_errors(operation);
+    operation.errors.push(&page::WRONG_ISSUER);
+}
+
+/// `GET /connect/scopes`.
+pub fn scopes(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    for name in scopes::QUERY.known {
+        operation.parameters.push(json!({
+            "name": name, "in": "query", "description": about(name), "schema": { "type": "string" },
+        }));
+    }
+    grantable(operation, generator);
+}
+
+/// `POST /connect/scopes`.
+pub fn scopes_by_form(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    operation.request_body = Some(form(scopes::FORM, &[]));
+    grantable(operation, generator);
+}
+
+fn grantable(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    answer::<scopes::Grantable>(operation, generator, "What the client may ask for.");
+    client_errors(operation);
+    operation.errors.extend([&page::WRONG_ISSUER, &page::TENANT_NOT_REACHED, &page::UNIT_UNKNOWN]);
+}
+
+/// `POST /connect/explain`.
+pub fn explain(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    let mut body = form(explain::RULES, &["question"]);
+    body["content"]["application/json"] = json!({ "schema": generator.subschema_for::<Question>() });
+    operation.request_body = Some(body);
+    answer::<Explanation>(operation, generator, "Why, and how to change it.");
+    client_errors(operation);
+    operation.errors.push(&page::WRONG_ISSUER);
+    operation.problems.extend([&page::NOT_FOUND, &page::VALIDATION_FAILED]);
+}
+
+/// The key set.
+pub fn jwks(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    let schema = generator.subschema_for::<JwkSet>();
+    let content = json!({ "application/jwk-set+json": { "schema": schema } });
+    operation.answers.insert(200, json!({ "description": "Next, active and retiring keys.", "content": content }));
+    public(operation);
+}
+
+/// The metadata of an issuer.
+pub fn metadata(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    answer::<metadata::Metadata>(operation, generator, "What the issuer can do.");
+    public(operation);
+}
+
+/// The scope catalogue.
+pub fn catalogue(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    answer::<CatalogueDocument>(operation, generator, "What there is to ask for.");
+    public(operation);
+}
+
+fn public(operation: &mut Operation) {
+    operation.answers.insert(304, json!({ "description": "It is what the caller has already." }));
+    // A tenant that is not there has no issuer.
+    operation.problems.extend([&page::NOT_FOUND, &page::SERVER_ERROR, &page::UNAVAILABLE]);
+}
+
+/// What may go wrong wherever a client authenticates.
+fn client_errors(operation: &mut Operation) {
+    operation.errors.extend([
+        &page::INVALID_REQUEST,
+        &page::INVALID_CLIENT,
+        &page::TOO_MANY_FAILURES,
+        &page::SERVER_ERROR,
+        &page::UNAVAILABLE,
+    ]);
+}
+
+fn answer<T: JsonSchema>(operation: &mut Operation, generator: &mut SchemaGenerator, description: &str) {
+    let schema = generator.subschema_for::<T>().to_value();
+    put(operation, description, &schema);
+}
+
+fn put(operation: &mut Operation, description: &str, schema: &Value) {
+    let content = json!({ "application/json": { "schema": schema } });
+    operation.answers.insert(200, json!({ "description": description, "content": content }));
+}
+
+fn form(rules: ParamRules, required: &[&str]) -> Value {
+    let properties: Map<String, Value> = rules
+        .known
+        .iter()
+        .map(|name| {
+            let mut schema = match *name {
+                "grant_type" => json!({ "enum": GrantType::ALL.map(GrantType::as_str) }),
+                name if rules.repeatable.contains(&name) => json!({ "type": "array", "items": { "type": "string" } }),
+                _ => json!({ "type": "string" }),
+            };
+            schema["description"] = about(name).into();
+            ((*name).to_owned(), schema)
+        })
+        .collect();
+    let schema = json!({ "type": "object", "required": required, "properties": properties });
+    json!({ "required": true, "content": { "application/x-www-form-urlencoded": { "schema": schema } } })
+}
+
+fn about(name: &str) -> &'static str {
+    let known = PARAMETERS.iter().find(|(known, _)| *known == name);
+    known.map_or("", |(_, about)| about)
+}
+
+const PARAMETERS: [(&str, &str); 12] = [
+    ("grant_type", "How the client asks (RFC 6749 §4.4.2)."),
+    (
+        "scope",
+        "The scopes, separated by single spaces (RFC 6749 §3.3). Without it, what the application's policy says.",
+    ),
+    ("resource", "The identifier of an API the token is for (RFC 8707 §2). May be sent several times."),
+    ("tenant", "The slug of the tenant that a platform's or partner's application acts for."),
+    ("unit", "The slug of the tenant's unit."),
+    ("token", "The token in question."),
+    ("token_type_hint", "What the caller believes the token is (RFC 7009 §2.1)."),
+    ("question", "The question, as JSON."),
+    ("client_id", "The client, where it does not use the Authorization header (RFC 6749 §2.3.1)."),
+    ("client_secret", "Its secret (RFC 6749 §2.3.1)."),
+    ("client_assertion", "A JWT that authenticates the client (RFC 7523 §2.2)."),
+    ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer, with an assertion."),
+];

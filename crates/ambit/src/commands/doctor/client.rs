@@ -1,0 +1,538 @@
+//! The client's side: the way of one call, from the issuer's address to what the API answers, link by link, and which of them
+//! is broken (scopes.md §6).
+//!
+//! Each step looks at one thing and says what it saw. What rests on a step that failed is said to be not checked, and why;
+//! everything else is looked at all the same. Secrets and tokens are sent where the issuer's own document says, and shown
+//! nowhere.
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use ambit_core::time::Clock as _;
+use ambit_protocol::explain::{Explanation, LinkReport};
+use ambit_protocol::metadata::ProtectedResourceMetadata;
+use ambit_server::clock::SystemClock;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use clap::Args;
+use reqwest::{Method, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+use super::again::{Change, quoted};
+use super::call::{self, Call};
+use super::credentials::{self, Credentials, Given, encoded};
+use super::discovery::{self, Discovered};
+use super::key_set::{self, KeySet};
+use super::report::{Finding, Report, Step, Verdict};
+use super::scopes::{self, Asked, Got, Wanted};
+use super::token::{Called, Token};
+use super::web::Web;
+use crate::client::Connection;
+use crate::output::{Failure, Output};
+
+/// What of a client's way is looked at.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "A client's way to an API")]
+pub struct Client {
+    /// Look at a client's way instead of a server: the issuer of its tokens, as they have it in `iss`. Any OAuth server will do.
+    #[arg(long, value_name = "URL", conflicts_with = "offline")]
+    issuer: Option<String>,
+    /// The client's secret; `-` reads it from standard input. On the command line others can see it: better there, in a file,
+    /// or in `AMBIT_CLIENT_SECRET`.
+    #[arg(long, value_name = "SECRET", requires = "issuer")]
+    secret: Option<SecretString>,
+    /// A file with the client's secret.
+    #[arg(long, value_name = "FILE", requires = "issuer", conflicts_with = "secret")]
+    secret_file: Option<String>,
+    /// A file with a token that is there already, to look at instead of a new one; `-` reads it from standard input.
+    #[arg(long, value_name = "FILE", requires = "issuer")]
+    token_file: Option<String>,
+    /// The scope parameter of the token request; leave out to look at an omitted one.
+    #[arg(long, requires = "issuer")]
+    scope: Option<String>,
+    /// The tenant acted for (slug); of Ambit alone.
+    #[arg(long, requires = "issuer")]
+    tenant: Option<String>,
+    /// The unit acted for (slug); of Ambit alone.
+    #[arg(long, requires = "issuer")]
+    unit: Option<String>,
+    /// A resource indicator (RFC 8707); may be repeated.
+    #[arg(long, requires = "issuer")]
+    resource: Vec<String>,
+    /// The call to make with the token. It is made: name one that does no harm.
+    #[arg(long, num_args = 2, value_names = ["METHOD", "URL"], requires = "issuer")]
+    call: Vec<String>,
+    /// A scope that the call needs; may be repeated where any of several would do.
+    #[arg(long, value_name = "SCOPE", requires = "issuer")]
+    needs: Vec<String>,
+    /// How many seconds to wait for each answer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300), requires = "issuer")]
+    timeout: u64,
+}
+
+/// One look, with everything that was given read.
+struct Visit {
+    issuer: String,
+    client: Client,
+    credentials: Option<Credentials>,
+    secret_from: SecretFrom,
+    kept: Option<SecretString>,
+    call: Option<Call>,
+    web: Web,
+}
+
+/// Where the secret came from: the command that looks again takes it from there as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum SecretFrom {
+    File(String),
+    Environment,
+    /// The command line or standard input.
+    Hand,
+}
+
+/// A token, and how it came.
+struct Held {
+    text: SecretString,
+    read: Token,
+    answer: Value,
+}
+
+impl Client {
+    /// Whether a client's way is to be looked at.
+    pub const fn is_asked_for(&self) -> bool {
+        self.issuer.is_some()
+    }
+
+    pub async fn run(self, connection: &Connection, output: Output) -> Result<(), Failure> {
+        let visit = self.read(connection)?;
+        let mut report = Report::new(output);
+        if let Some(Credentials { client_id, secret }) = &visit.credentials {
+            let secret = secret.expose_secret();
+            let basic = format!("{}:{}", encoded(client_id), encoded(secret));
+            for spelling in [secret.to_owned(), encoded(secret), BASE64_STANDARD.encode(basic)] {
+                report.keep_secret(&spelling);
+            }
+        }
+        if let Some(token) = &visit.kept {
+            report.keep_secret(token.expose_secret());
+        }
+        visit.look(report).await
+    }
+
+    fn read(self, connection: &Connection) -> Result<Visit, Failure> {
+        let issuer = self.issuer.clone().unwrap_or_default();
+        let url = web_address("--issuer", &issuer)?;
+        if let Some((before, _)) = issuer.split_once("/.well-known/") {
+            return Err(Failure::usage(format!(
+                "--issuer: that is the address of its document; the issuer is {before}, perhaps with what comes after the name"
+            )));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(Failure::usage("--issuer: an issuer has neither query nor fragment (RFC 8414 section 2)"));
+        }
+        if self.secret.as_ref().is_some_and(is_dash) && self.token_file.as_deref() == Some("-") {
+            return Err(Failure::usage("standard input can be the secret or the token, and not both"));
+        }
+        let call = match self.call.as_slice() {
+            [method, address] => Some(Call {
+                method: Method::from_bytes(method.to_ascii_uppercase().as_bytes())
+                    .map_err(|_| Failure::usage(format!("--call: '{method}' is no method of HTTP")))?,
+                url: match address.strip_prefix('/') {
+                    Some(_) => url.join(address).map_err(|error| Failure::usage(format!("--call: {error}")))?,
+                    None => web_address("--call", address)?,
+                },
+            }),
+            _ => None,
+        };
+        let (secret, secret_from) = match (&self.secret, &self.secret_file) {
+            (Some(secret), _) if is_dash(secret) => (Some(from("--secret", "-")?), SecretFrom::Hand),
+            (Some(secret), _) => (Some(secret.clone()), SecretFrom::Hand),
+            (None, Some(file)) => (Some(from("--secret-file", file)?), SecretFrom::File(file.clone())),
+            (None, None) => (connection.client_secret.clone(), SecretFrom::Environment),
+        };
+        let credentials = match (connection.client_id.clone(), secret) {
+            (Some(client_id), Some(secret)) => Some(Credentials { client_id, secret }),
+            (None, Some(_)) if self.token_file.is_none() => {
+                return Err(Failure::usage("whose secret is it? --client-id"));
+            }
+            _ => None,
+        };
+        let kept = match (&self.token_file, &credentials) {
+            (Some(file), _) => Some(bare(&from("--token-file", file)?)),
+            (None, None) => connection.token.as_ref().map(bare),
+            (None, Some(_)) => None,
+        };
+        if credentials.is_none() && kept.is_none() {
+            return Err(Failure::usage(
+                "say who the client is: --client-id, and its secret by --secret-file, --secret - or AMBIT_CLIENT_SECRET; or look at \
+                 a token with --token-file",
+            ));
+        }
+        let web = Web::new(Duration::from_secs(self.timeout))?;
+        Ok(Visit { issuer, client: self, credentials, secret_from, kept, call, web })
+    }
+}
+
+impl Visit {
+    async fn look(&self, mut report: Report) -> Result<(), Failure> {
+        let (finding, discovered) = discovery::find(&self.web, &self.issuer).await;
+        report.add(Step::Discovery, self.in_the_clear(finding))?;
+        let keys = self.documents(discovered.as_ref(), &mut report).await?;
+        let (held, refused, method) = self.token(discovered.as_ref(), &mut report).await?;
+        let resource = match &self.call {
+            Some(call) => call.resource(&self.web).await,
+            None => None,
+        };
+        let ambit = discovered.as_ref().and_then(|it| it.ambit.as_ref());
+        let asked = match (ambit, &self.credentials) {
+            (Some(ambit), Some(credentials)) => Some(Asked { web: &self.web, ambit, credentials, method }),
+            _ => None,
+        };
+        let wanted = self.wanted();
+        let mut chain: Vec<LinkReport> = vec![];
+        let mut explained: Option<Explanation> = None;
+        let Some(held) = held else {
+            if let Some(said) = refused {
+                if said.error.as_deref() == Some("invalid_target") {
+                    report.add(Step::Scopes, Finding::not_checked("the resource comes first"))?;
+                    report.add(Step::Audience, invalid_target(&said))?;
+                } else {
+                    let explanation = match &asked {
+                        Some(asked) => Some(asked.explain(&wanted.request()).await),
+                        None => None,
+                    };
+                    let product = discovered.as_ref().and_then(|it| it.product);
+                    report.add(Step::Scopes, scopes::refused(&wanted, &said, explanation.as_ref(), product))?;
+                    chain = explanation.and_then(Result::ok).map(|it| first_chain(&it)).unwrap_or_default();
+                }
+            }
+            return self.without_token(report, discovered.as_ref(), chain);
+        };
+        report.keep_secret(held.text.expose_secret());
+
+        let called = resource.as_ref().map(|metadata| metadata.resource.as_str());
+        let carried = held.read.carried();
+        let dropped = held.answer.get("dropped_scopes").and_then(Value::as_array).cloned().unwrap_or_default();
+        let got = Got {
+            answered: held.answer.get("scope").and_then(Value::as_str),
+            carried: carried.as_ref(),
+            dropped: &dropped,
+        };
+        let scopes = match &asked {
+            Some(asked) => {
+                let allowed = asked.allowed(&wanted).await;
+                let question = wanted.denial(held.text.expose_secret(), wanted.needs, called.or(self.named_resource()));
+                let explanation = if wanted.needs.is_empty() { None } else { Some(asked.explain(&question).await) };
+                let finding = scopes::explained(&wanted, &got, &allowed, explanation.as_ref());
+                explained = explanation.and_then(Result::ok);
+                finding
+            }
+            None => {
+                let product = discovered.as_ref().and_then(|it| it.product);
+                scopes::seen(&wanted, &got, product, ambit.is_some())
+            }
+        };
+        let lacks_scope = scopes.is_failed();
+        report.add(Step::Scopes, scopes)?;
+        let of_the_token = explained.as_ref().and_then(|it| scopes::of_the_token(it, &wanted));
+        report.add(
+            Step::Audience,
+            match &of_the_token {
+                Some(finding) if finding.code == Some("wrong_audience") => finding.clone(),
+                // A token of ours is for the APIs of the scopes that it carries.
+                _ if lacks_scope && asked.is_some() => {
+                    Finding::not_checked("the scope comes first: it brings its API with it")
+                }
+                _ => held.read.audience(&self.called(resource.as_ref())),
+            },
+        )?;
+        let lifetime = held.answer.get("expires_in").and_then(Value::as_i64);
+        report.add(
+            Step::TokenAge,
+            match &of_the_token {
+                Some(finding) if finding.code != Some("wrong_audience") => finding.clone(),
+                _ => held.read.age(SystemClock.now(), lifetime),
+            },
+        )?;
+        report.add(Step::Signature, held.read.signature(held.text.expose_secret(), &self.issuer, keys.as_ref()))?;
+
+        chain.extend(explained.as_ref().map(first_chain).unwrap_or_default());
+        let outcome = match &self.call {
+            None => {
+                report.add(Step::Call, Finding::not_checked("no --call was given"))?;
+                None
+            }
+            Some(call) => Some((call, call.make(&self.web, &held.text).await)),
+        };
+        if let Some((call, outcome)) = outcome {
+            let mut finding = outcome.finding.clone();
+            // What the API asks for was not known before it was asked.
+            if wanted.needs.is_empty() && finding.is_failed() && !outcome.required.is_empty() && explained.is_none() {
+                let told = match &asked {
+                    Some(asked) => {
+                        let question = wanted.denial(held.text.expose_secret(), &outcome.required, called);
+                        asked.explain(&question).await.ok().or_else(|| outcome.why.clone())
+                    }
+                    None => outcome.why.clone(),
+                };
+                let needs = Wanted { needs: &outcome.required, ..self.wanted() };
+                finding = match &told {
+                    Some(told) => scopes::because(finding, told, &needs),
+                    None => {
+                        let product = discovered.as_ref().and_then(|it| it.product);
+                        scopes::blamed(finding, &scopes::seen(&needs, &got, product, ambit.is_some()))
+                    }
+                };
+                chain.extend(told.as_ref().map(first_chain).unwrap_or_default());
+            }
+            let link = finding.link;
+            report.add(Step::Call, call::of_its_own(finding, link))?;
+            let named = if resource.is_none() { call.resource_named(&self.web, &outcome).await } else { None };
+            let challenge = match &named {
+                Some(named) => {
+                    let audience = held.read.audience(&self.called(Some(named)));
+                    if audience.is_failed() { audience } else { outcome.challenge }
+                }
+                None => outcome.challenge,
+            };
+            report.add(Step::Challenge, challenge)?;
+        }
+        report.finish(&self.verdict(discovered.as_ref(), chain), |change| self.again(change))
+    }
+
+    /// RFC 6749 §10.3 and §10.5 want TLS for secrets and tokens. On this machine they stay on it.
+    fn in_the_clear(&self, finding: Finding) -> Finding {
+        let is_local = |url: &Url| {
+            matches!(url.host_str(), Some("localhost" | "[::1]"))
+                || url.host_str().is_some_and(|host| host.starts_with("127."))
+        };
+        let is_clear = Url::parse(&self.issuer).is_ok_and(|url| url.scheme() == "http" && !is_local(&url));
+        if finding.is_failed() || !is_clear {
+            return finding;
+        }
+        Finding::warning("issuer_not_https", finding.detail)
+            .and("not https: whoever is in between reads secret and token")
+    }
+
+    /// Metadata, keys and clock: what rests on the document alone.
+    async fn documents(&self, discovered: Option<&Discovered>, report: &mut Report) -> Result<Option<KeySet>, Failure> {
+        let Some(discovered) = discovered else {
+            for step in [Step::Metadata, Step::KeySet, Step::Clock] {
+                report.add(step, Finding::not_checked(NO_DOCUMENT))?;
+            }
+            return Ok(None);
+        };
+        report.add(Step::Metadata, discovered.metadata(&self.issuer).0)?;
+        let (finding, keys) = key_set::fetch(&self.web, discovered).await;
+        report.add(Step::KeySet, finding)?;
+        report.add(Step::Clock, discovered.clock())?;
+        Ok(keys)
+    }
+
+    /// The token that is there, or a new one.
+    async fn token(
+        &self,
+        discovered: Option<&Discovered>,
+        report: &mut Report,
+    ) -> Result<(Option<Held>, Option<super::web::Said>, Option<discovery::Method>), Failure> {
+        if let Some(text) = &self.kept {
+            report.add(Step::Credentials, Finding::not_checked("the token was there already"))?;
+            let held = Held { read: Token::read(text.expose_secret()), text: text.clone(), answer: Value::Null };
+            return Ok((Some(held), None, None));
+        }
+        let endpoint = discovered.and_then(|it| Some((it, it.metadata(&self.issuer).1?)));
+        let (Some((discovered, endpoint)), Some(credentials)) = (endpoint, &self.credentials) else {
+            let why = if discovered.is_some() { "there is no token endpoint to ask" } else { NO_DOCUMENT };
+            report.add(Step::Credentials, Finding::not_checked(why))?;
+            return Ok((None, None, None));
+        };
+        let fields = self.fields();
+        let (finding, given, method) = credentials::ask(&self.web, discovered, &endpoint, credentials, &fields).await;
+        if let Given::Token { token, .. } = &given {
+            report.keep_secret(token.expose_secret());
+        }
+        report.add(Step::Credentials, finding)?;
+        Ok(match given {
+            Given::Token { token, answer } => {
+                (Some(Held { read: Token::read(token.expose_secret()), text: token, answer }), None, method)
+            }
+            Given::Refused(said) => (None, Some(said), method),
+            Given::Nothing => (None, None, method),
+        })
+    }
+
+    /// RFC 6749 §4.4.2, RFC 8707 §2; `tenant` and `unit` are Ambit's own.
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let client = &self.client;
+        let mut fields = vec![("grant_type", "client_credentials".to_owned())];
+        fields.extend(client.scope.clone().map(|scope| ("scope", scope)));
+        fields.extend(client.resource.iter().map(|resource| ("resource", resource.clone())));
+        fields.extend(client.tenant.clone().map(|tenant| ("tenant", tenant)));
+        fields.extend(client.unit.clone().map(|unit| ("unit", unit)));
+        fields
+    }
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            scope: self.client.scope.as_deref(),
+            tenant: self.client.tenant.as_deref(),
+            unit: self.client.unit.as_deref(),
+            resource: &self.client.resource,
+            needs: &self.client.needs,
+            is_kept: self.kept.is_some(),
+        }
+    }
+
+    fn named_resource(&self) -> Option<&str> {
+        self.client.resource.first().map(String::as_str)
+    }
+
+    /// What the API calls itself: by its own word, or by the reader's.
+    fn called<'a>(&'a self, metadata: Option<&'a ProtectedResourceMetadata>) -> Called<'a> {
+        let own = metadata.map(|metadata| (metadata.resource.as_str(), "its own metadata, RFC 9728"));
+        Called {
+            api: own.or_else(|| Some((self.named_resource()?, "as given"))),
+            issuers: metadata.map_or(&[], |metadata| &metadata.authorization_servers),
+            issuer: &self.issuer,
+        }
+    }
+
+    fn without_token(
+        &self,
+        mut report: Report,
+        discovered: Option<&Discovered>,
+        chain: Vec<LinkReport>,
+    ) -> Result<(), Failure> {
+        for step in [Step::Scopes, Step::Audience, Step::TokenAge, Step::Signature, Step::Call] {
+            if !report.has(step) {
+                report.add(step, Finding::not_checked("there is no token"))?;
+            }
+        }
+        report.finish(&self.verdict(discovered, chain), |change| self.again(change))
+    }
+
+    fn whole(&self) -> String {
+        match &self.call {
+            Some(call) => format!("Nothing is broken on the way to {} {}.", call.method, call.url),
+            None => "Nothing is broken up to the token. With --call METHOD URL the call is looked at too.".to_owned(),
+        }
+    }
+
+    fn verdict(&self, discovered: Option<&Discovered>, chain: Vec<LinkReport>) -> Verdict {
+        let server = discovered.map(|it| match (&it.ambit, it.product) {
+            (Some(_), _) => "Ambit",
+            (None, Some(product)) => product.name,
+            (None, None) => "other",
+        });
+        Verdict { whole: self.whole(), chain, server, issuer: self.issuer.clone() }
+    }
+
+    /// The command that looks again.
+    fn again(&self, change: &Change) -> Option<String> {
+        let client = &self.client;
+        let needs_client = change.new_token || self.kept.is_none();
+        if change.none_helps || (needs_client && self.credentials.is_none()) {
+            return None;
+        }
+        let mut words = vec!["ambit doctor".to_owned()];
+        let mut add = |flag: &str, value: &str| words.push(format!("{flag} {}", quoted(value)));
+        add("--issuer", change.issuer.as_deref().unwrap_or(&self.issuer));
+        if let Some(credentials) = &self.credentials {
+            add("--client-id", &credentials.client_id);
+            if let SecretFrom::File(file) = &self.secret_from {
+                add("--secret-file", file);
+            }
+        }
+        if let Some(scope) = change.scope(client.scope.as_deref()) {
+            add("--scope", &scope);
+        }
+        match &change.resource {
+            None => client.resource.iter().for_each(|resource| add("--resource", resource)),
+            Some(resource) if resource.is_empty() => {}
+            Some(resource) => add("--resource", resource),
+        }
+        if let Some(tenant) = &client.tenant {
+            add("--tenant", tenant);
+        }
+        if let Some(unit) = &client.unit {
+            add("--unit", unit);
+        }
+        if let Some(file) = client.token_file.as_ref().filter(|_| !change.new_token) {
+            add("--token-file", file);
+        }
+        client.needs.iter().for_each(|scope| add("--needs", scope));
+        if let Some(call) = &self.call {
+            words.push(format!("--call {} {}", call.method, quoted(call.url.as_str())));
+        }
+        if change.with_tenant && client.tenant.is_none() {
+            words.push("--tenant \"$TENANT\"".to_owned());
+        }
+        let secret = if self.secret_from == SecretFrom::Hand { "AMBIT_CLIENT_SECRET=\"$CLIENT_SECRET\" " } else { "" };
+        Some(format!("{secret}{}", words.join(" ")))
+    }
+}
+
+/// The chain of the first scope that is broken, or of the first there is.
+fn first_chain(explanation: &Explanation) -> Vec<LinkReport> {
+    let name = super::report::broken(explanation).or(explanation.because.first()).map(|report| &report.scope);
+    explanation.because.iter().filter(|report| Some(&report.scope) == name).cloned().collect()
+}
+
+/// RFC 8707 §2: the resource is invalid, unknown or malformed.
+fn invalid_target(said: &super::web::Said) -> Finding {
+    Finding::failed("invalid_target", said.words.clone())
+        .with_answer(said)
+        .with_fix(
+            "name the API as it is registered, to the letter, or leave resource out",
+            "whoever configures the client",
+            None,
+        )
+        .with_change(Change { resource: Some(String::new()), ..Change::NONE })
+}
+
+fn web_address(flag: &str, text: &str) -> Result<Url, Failure> {
+    let url = Url::parse(text).map_err(|error| Failure::usage(format!("{flag}: '{text}' is not a URL: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(Failure::usage(format!("{flag}: must begin with http:// or https://")));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Failure::usage(format!("{flag}: no credentials in an address: they end in logs")));
+    }
+    Ok(url)
+}
+
+/// What a file has, or standard input, in one line.
+fn from(flag: &str, file: &str) -> Result<SecretString, Failure> {
+    let mut text = String::new();
+    let wrong = |error: std::io::Error| {
+        Failure::usage(format!("{flag}: {}: {error}", if file == "-" { "standard input" } else { file }))
+    };
+    let read = if file == "-" {
+        std::io::stdin().lock().take(MAX_INPUT_BYTES).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|opened| opened.take(MAX_INPUT_BYTES).read_to_string(&mut text))
+    };
+    read.map_err(wrong)?;
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Failure::usage(format!("{flag}: there is nothing in it")));
+    }
+    Ok(text.into())
+}
+
+/// The token alone: people keep it with `Bearer` before it, or as the whole answer that it came in.
+fn bare(text: &SecretString) -> SecretString {
+    let text = text.expose_secret().trim();
+    let of_answer = serde_json::from_str::<Value>(text).ok();
+    let of_answer = of_answer.as_ref().and_then(|answer| answer.get("access_token")?.as_str());
+    let of_header = text.strip_prefix("Bearer ").or_else(|| text.strip_prefix("bearer "));
+    of_answer.or(of_header).unwrap_or(text).trim().into()
+}
+
+fn is_dash(secret: &SecretString) -> bool {
+    secret.expose_secret() == "-"
+}
+
+const NO_DOCUMENT: &str = "there is no document of this issuer to go by";
+const MAX_INPUT_BYTES: u64 = 64 * 1024;

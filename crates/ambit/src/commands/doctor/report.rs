@@ -1,0 +1,336 @@
+//! What the doctor says: a line for each thing as it is looked at, then which link is broken and what mends it; or one JSON
+//! document of the same.
+
+use ambit_protocol::explain::{Explanation, Fix, Link, LinkReport};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use serde_json::json;
+
+use super::again::Change;
+use super::web::Said;
+use crate::output::{Failure, Output, write};
+
+/// What is looked at, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    Discovery,
+    Metadata,
+    KeySet,
+    Clock,
+    Credentials,
+    Scopes,
+    Audience,
+    TokenAge,
+    Signature,
+    Call,
+    Challenge,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Ok,
+    Warning,
+    Failed,
+    NotChecked,
+}
+
+/// What was seen at one step.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    pub outcome: Outcome,
+    /// A name for the kind of fault, out of a closed list of ours: what a page of the knowledge base can be looked up by.
+    pub code: Option<&'static str>,
+    pub detail: String,
+    /// The page that the answer itself names: its `error_uri`, or the `type` of a problem.
+    pub page: Option<String>,
+    /// The link of the chain, where the step is about one.
+    pub link: Option<Link>,
+    pub fix: Vec<Remedy>,
+    /// What to give the doctor when it looks again.
+    pub change: Change,
+    /// It could not be looked at, and may be another time.
+    pub is_unreachable: bool,
+}
+
+/// What mends it. There is not always a command.
+#[derive(Debug, Clone, Serialize)]
+pub struct Remedy {
+    pub text: String,
+    pub who: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+}
+
+/// All that was seen.
+#[derive(Debug)]
+pub struct Report {
+    output: Output,
+    secrets: Vec<SecretString>,
+    found: Vec<(Step, Finding)>,
+}
+
+/// How the whole ends.
+#[derive(Debug)]
+pub struct Verdict {
+    /// What is said when nothing is broken.
+    pub whole: String,
+    /// The chain of links, where the server told it.
+    pub chain: Vec<LinkReport>,
+    /// Who issued: this, or another product.
+    pub server: Option<&'static str>,
+    pub issuer: String,
+}
+
+impl Finding {
+    pub fn ok(detail: impl Into<String>) -> Self {
+        Self::new(Outcome::Ok, None, detail.into())
+    }
+
+    pub fn warning(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(Outcome::Warning, Some(code), detail.into())
+    }
+
+    pub fn failed(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(Outcome::Failed, Some(code), detail.into())
+    }
+
+    /// It could not be reached.
+    pub fn unreachable(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { is_unreachable: true, ..Self::failed(code, detail) }
+    }
+
+    pub fn not_checked(why: impl Into<String>) -> Self {
+        Self::new(Outcome::NotChecked, None, why.into())
+    }
+
+    const fn new(outcome: Outcome, code: Option<&'static str>, detail: String) -> Self {
+        let change = Change::NONE;
+        Self { outcome, code, detail, page: None, link: None, fix: vec![], change, is_unreachable: false }
+    }
+
+    pub fn and(mut self, more: &str) -> Self {
+        self.detail.push_str("; ");
+        self.detail.push_str(more);
+        self
+    }
+
+    pub fn with_fix(mut self, text: impl Into<String>, who: impl Into<String>, command: Option<String>) -> Self {
+        self.fix.push(Remedy { text: text.into(), who: who.into(), command });
+        self
+    }
+
+    pub fn with_change(self, change: Change) -> Self {
+        Self { change, ..self }
+    }
+
+    pub fn with_link(self, link: Link) -> Self {
+        Self { link: Some(link), ..self }
+    }
+
+    /// As the server says it, with the page and the trace that it names.
+    pub fn with_answer(mut self, said: &Said) -> Self {
+        if let Some(trace) = &said.trace {
+            self.detail.push_str(&format!(" (trace {trace})"));
+        }
+        self.page.clone_from(&said.page);
+        self
+    }
+
+    /// As the server explains it: the first link that is broken, and what mends it.
+    pub fn with_explanation(mut self, explanation: &Explanation) -> Self {
+        self.link = broken(explanation).map(|report| report.link);
+        self.fix = explanation.fix.iter().map(Remedy::from).collect();
+        self
+    }
+
+    pub fn is_failed(&self) -> bool {
+        self.outcome == Outcome::Failed
+    }
+}
+
+/// The first link that is broken.
+pub fn broken(explanation: &Explanation) -> Option<&LinkReport> {
+    explanation.because.iter().find(|report| !report.ok)
+}
+
+impl From<&Fix> for Remedy {
+    fn from(fix: &Fix) -> Self {
+        Self { text: fix.text.clone(), who: fix.who.clone(), command: Some(fix.command.clone()) }
+    }
+}
+
+impl Step {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Discovery => "discovery",
+            Self::Metadata => "metadata",
+            Self::KeySet => "key set",
+            Self::Clock => "clock",
+            Self::Credentials => "credentials",
+            Self::Scopes => "scopes",
+            Self::Audience => "audience",
+            Self::TokenAge => "token age",
+            Self::Signature => "signature",
+            Self::Call => "call",
+            Self::Challenge => "challenge",
+        }
+    }
+}
+
+impl Report {
+    pub const fn new(output: Output) -> Self {
+        Self { output, secrets: vec![], found: vec![] }
+    }
+
+    /// From now on this is not said, whoever says it.
+    pub fn keep_secret(&mut self, secret: &str) {
+        // Nothing that short is a secret, and what is left of a text without it could not be read.
+        if secret.len() >= MIN_SECRET_LEN {
+            self.secrets.push(secret.into());
+        }
+    }
+
+    /// Says what was seen, at once where people read it.
+    pub fn add(&mut self, step: Step, mut finding: Finding) -> Result<(), Failure> {
+        finding.detail = self.clean(&finding.detail);
+        finding.page = finding.page.map(|page| self.clean(&page));
+        for remedy in &mut finding.fix {
+            *remedy = Remedy {
+                text: self.clean(&remedy.text),
+                who: self.clean(&remedy.who),
+                command: remedy.command.as_deref().map(|command| self.clean_command(command)),
+            };
+        }
+        if !self.output.json {
+            let mark = match finding.outcome {
+                Outcome::Ok => "ok",
+                Outcome::Warning => "warn",
+                Outcome::Failed => "FAIL",
+                Outcome::NotChecked => "-",
+            };
+            let detail = match finding.outcome {
+                Outcome::NotChecked => format!("not checked: {}", finding.detail),
+                _ => finding.detail.clone(),
+            };
+            write(&format!("{mark:<4}  {:<12} {detail}", step.name()))?;
+        }
+        self.found.push((step, finding));
+        Ok(())
+    }
+
+    pub fn has(&self, step: Step) -> bool {
+        self.found.iter().any(|(known, _)| *known == step)
+    }
+
+    /// Says how it ends. The exit code is that of the first thing that is broken. `look_again` makes the command that looks
+    /// again, with what has to change in it, where it can be made.
+    pub fn finish(self, verdict: &Verdict, look_again: impl Fn(&Change) -> Option<String>) -> Result<(), Failure> {
+        let first = self.found.iter().find(|(_, finding)| finding.is_failed());
+        let again = first.and_then(|(_, finding)| look_again(&finding.change)).map(|it| self.clean_command(&it));
+        if self.output.json {
+            self.output.document(&self.document(verdict, first, again.as_deref()))?;
+        } else {
+            write(&self.shown(verdict, first, again.as_deref()))?;
+        }
+        match first {
+            None => Ok(()),
+            Some((step, finding)) if finding.is_unreachable => {
+                Err(Failure::unreachable(format!("{}: {}", step.name(), finding.detail)))
+            }
+            Some((step, finding)) => Err(Failure::finding(match finding.link {
+                Some(link) => format!("broken: {}, the link '{}'", step.name(), link_name(link)),
+                None => format!("broken: {}", step.name()),
+            })),
+        }
+    }
+
+    fn shown(&self, verdict: &Verdict, first: Option<&(Step, Finding)>, again: Option<&str>) -> String {
+        let Some((step, finding)) = first else {
+            return format!("\n{}", self.clean(&verdict.whole));
+        };
+        let what =
+            finding.link.map_or_else(|| step.name().to_owned(), |link| format!("the link '{}'", link_name(link)));
+        let mut lines = vec![format!("\nBroken is {what}: {}", finding.detail)];
+        if !verdict.chain.is_empty() {
+            let links = verdict.chain.iter().map(|report| {
+                let name = link_name(report.link);
+                if report.ok { name } else { format!("NOT {name}") }
+            });
+            lines.push(format!("The chain: {}", links.collect::<Vec<_>>().join(", ")));
+        }
+        for remedy in &finding.fix {
+            lines.push(format!("\nfix: {} ({})", remedy.text, remedy.who));
+            lines.extend(remedy.command.as_ref().map(|command| format!("  {command}")));
+        }
+        if let Some(again) = again {
+            lines.push(format!("\nthen look again:\n  {again}"));
+        }
+        if let Some(page) = self.found.iter().filter(|(_, it)| it.is_failed()).find_map(|(_, it)| it.page.as_ref()) {
+            lines.push(format!("\nread: {page}"));
+        }
+        lines.join("\n")
+    }
+
+    fn document(&self, verdict: &Verdict, first: Option<&(Step, Finding)>, again: Option<&str>) -> serde_json::Value {
+        let checks: Vec<_> = self
+            .found
+            .iter()
+            .map(|(step, finding)| {
+                let mut check = json!({ "check": step, "outcome": finding.outcome, "detail": finding.detail });
+                if let Some(code) = finding.code {
+                    check["code"] = code.into();
+                }
+                if let Some(page) = &finding.page {
+                    check["error_uri"] = page.as_str().into();
+                }
+                check
+            })
+            .collect();
+        let (broken, text, fix) = match first {
+            None => (serde_json::Value::Null, self.clean(&verdict.whole), json!([])),
+            Some((step, finding)) => {
+                let broken = json!({ "check": step, "link": finding.link, "code": finding.code });
+                (broken, finding.detail.clone(), json!(finding.fix))
+            }
+        };
+        json!({
+            "issuer": verdict.issuer, "server": verdict.server, "checks": checks, "ok": first.is_none(), "broken": broken,
+            "verdict": text, "chain": verdict.chain, "fix": fix, "again": again,
+        })
+    }
+
+    /// What others wrote, made fit for a terminal: one line, of bounded length, without a secret of ours in it.
+    fn clean(&self, text: &str) -> String {
+        let cleaned = self.clean_command(text);
+        match cleaned.char_indices().nth(MAX_DETAIL_CHARS) {
+            Some((end, _)) => format!("{}…", &cleaned[..end]),
+            None => cleaned,
+        }
+    }
+
+    /// The same of what is pasted, which is whole or nothing.
+    fn clean_command(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in &self.secrets {
+            text = text.replace(secret.expose_secret(), "[REDACTED]");
+        }
+        // Control characters move the cursor; the others change the direction in which the line is read.
+        let is_sly = |c: char| {
+            c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
+        text.chars().map(|c| if is_sly(c) { ' ' } else { c }).collect()
+    }
+}
+
+fn link_name(link: Link) -> String {
+    serde_json::to_value(link)
+        .ok()
+        .and_then(|name| name.as_str().map(|name| name.replace('_', " ")))
+        .unwrap_or_default()
+}
+
+/// The most of a text that is shown.
+const MAX_DETAIL_CHARS: usize = 600;
+const MIN_SECRET_LEN: usize = 4;

@@ -1,7 +1,7 @@
 //! The call itself, and what the API says of it.
 
 use ambit_protocol::challenge::ReceivedChallenge;
-use ambit_protocol::explain::{Explanation, Link};
+use ambit_protocol::explain::Explanation;
 use ambit_protocol::metadata::{ProtectedResourceMetadata, protected_resource_url};
 use reqwest::header::WWW_AUTHENTICATE;
 use reqwest::{Method, StatusCode, Url};
@@ -84,7 +84,8 @@ impl Call {
         let finding = match status {
             _ if status.is_success() => Finding::ok(answers),
             _ if is_refused => {
-                let mut detail = format!("{answers}: {}", said.words);
+                let words = if seen.body.is_empty() { described(seen) } else { said.words.clone() };
+                let mut detail = format!("{answers}: {words}");
                 if let Some(ahead) = seen.ahead_secs().filter(|ahead| ahead.abs() > CLOCKS_BEARABLE_SECS) {
                     detail.push_str(&format!("; {}", apart("the API's", ahead)));
                 }
@@ -119,6 +120,14 @@ impl Call {
         let required = if asked_for.is_empty() { listed() } else { asked_for };
         Outcome { finding, challenge, required, why, metadata_url }
     }
+}
+
+/// The description of the challenge, where the body says nothing.
+fn described(seen: &Seen) -> String {
+    let headers = seen.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    let challenges = headers.filter_map(|header| ReceivedChallenge::parse_all(header).ok()).flatten();
+    let described = challenges.filter_map(|challenge| challenge.param("error_description").map(str::to_owned)).next();
+    described.unwrap_or_else(|| "without a word".to_owned())
 }
 
 fn refused(detail: String, status: StatusCode, said: &Said, why: Option<&Explanation>) -> Finding {
@@ -164,9 +173,10 @@ fn challenge(seen: &Seen) -> Challenged {
         let detail = format!("the API takes {}, and not Bearer", schemes.join(", "));
         return Challenged::only(Finding::warning("challenge_of_another_scheme", detail));
     };
-    let told: Vec<String> = ["error", "error_description", "scope", "error_uri", "resource_metadata"]
+    // The description is that of the body, in the line before, as a rule.
+    let told: Vec<String> = ["error", "scope", "error_uri", "resource_metadata"]
         .into_iter()
-        .filter_map(|name| Some(format!("{name} '{}'", bearer.param(name)?)))
+        .filter_map(|name| Some(format!("{name} {}", bearer.param(name)?)))
         .collect();
     let required = bearer.param("scope").unwrap_or_default().split(' ').filter(|name| !name.is_empty());
     let mut finding = if told.is_empty() {
@@ -180,8 +190,8 @@ fn challenge(seen: &Seen) -> Challenged {
 }
 
 /// A call that is refused though everything was there: the API has a reason of its own.
-pub fn of_its_own(finding: Finding, link_is_known: Option<Link>) -> Finding {
-    if link_is_known.is_some() || !finding.is_failed() || finding.is_unreachable || !finding.fix.is_empty() {
+pub fn of_its_own(finding: Finding) -> Finding {
+    if finding.link.is_some() || !finding.is_failed() || finding.is_unreachable || !finding.fix.is_empty() {
         return finding;
     }
     finding.with_fix(

@@ -9,7 +9,7 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use ambit_core::time::Clock as _;
-use ambit_protocol::explain::{Explanation, LinkReport};
+use ambit_protocol::explain::{Explanation, Link, LinkReport};
 use ambit_protocol::metadata::ProtectedResourceMetadata;
 use ambit_server::clock::SystemClock;
 use base64::Engine as _;
@@ -180,68 +180,88 @@ impl Visit {
         report.add(Step::Discovery, self.in_the_clear(finding))?;
         let keys = self.documents(discovered.as_ref(), &mut report).await?;
         let (held, refused, method) = self.token(discovered.as_ref(), &mut report).await?;
-        let resource = match &self.call {
-            Some(call) => call.resource(&self.web).await,
-            None => None,
-        };
         let ambit = discovered.as_ref().and_then(|it| it.ambit.as_ref());
+        let product = discovered.as_ref().and_then(|it| it.product);
         let asked = match (ambit, &self.credentials) {
             (Some(ambit), Some(credentials)) => Some(Asked { web: &self.web, ambit, credentials, method }),
             _ => None,
         };
-        let wanted = self.wanted();
-        let mut chain: Vec<LinkReport> = vec![];
-        let mut explained: Option<Explanation> = None;
         let Some(held) = held else {
-            if let Some(said) = refused {
-                if said.error.as_deref() == Some("invalid_target") {
+            let mut chain = vec![];
+            match refused {
+                Some(said) if said.error.as_deref() == Some("invalid_target") => {
                     report.add(Step::Scopes, Finding::not_checked("the resource comes first"))?;
                     report.add(Step::Audience, invalid_target(&said))?;
-                } else {
-                    let explanation = match &asked {
+                }
+                Some(said) => {
+                    let wanted = self.wanted(&self.client.needs);
+                    let explained = match &asked {
                         Some(asked) => Some(asked.explain(&wanted.request()).await),
                         None => None,
                     };
-                    let product = discovered.as_ref().and_then(|it| it.product);
-                    report.add(Step::Scopes, scopes::refused(&wanted, &said, explanation.as_ref(), product))?;
-                    chain = explanation.and_then(Result::ok).map(|it| first_chain(&it)).unwrap_or_default();
+                    report.add(Step::Scopes, scopes::refused(&wanted, &said, explained.as_ref(), product))?;
+                    chain = explained.and_then(Result::ok).map(|it| first_chain(&it)).unwrap_or_default();
+                }
+                None => {}
+            }
+            for step in [Step::Scopes, Step::Audience, Step::TokenAge, Step::Signature, Step::Call] {
+                if !report.has(step) {
+                    report.add(step, Finding::not_checked("there is no token"))?;
                 }
             }
-            return self.without_token(report, discovered.as_ref(), chain);
+            return report.finish(&self.verdict(discovered.as_ref(), chain), |change| self.again(change));
         };
-        report.keep_secret(held.text.expose_secret());
 
-        let called = resource.as_ref().map(|metadata| metadata.resource.as_str());
-        let carried = held.read.carried();
-        let dropped = held.answer.get("dropped_scopes").and_then(Value::as_array).cloned().unwrap_or_default();
-        let got = Got {
-            answered: held.answer.get("scope").and_then(Value::as_str),
-            carried: carried.as_ref(),
-            dropped: &dropped,
+        // Called first, since the API may be the only one who knows what it needs; said in its place.
+        let resource = match &self.call {
+            Some(call) => call.resource(&self.web).await,
+            None => None,
         };
+        let outcome = match &self.call {
+            Some(call) => Some((call, call.make(&self.web, &held.text).await)),
+            None => None,
+        };
+        let told = outcome.as_ref().map(|(_, outcome)| outcome.required.as_slice()).unwrap_or_default();
+        let wanted = self.wanted(if self.client.needs.is_empty() { told } else { &self.client.needs });
+
+        let called = resource.as_ref().map(|metadata| metadata.resource.as_str()).or(self.named_resource());
+        let carried = held.read.carried();
+        let dropped =
+            held.answer.get("dropped_scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let answered = held.answer.get("scope").and_then(Value::as_str);
+        let got = Got { answered, carried: carried.as_ref(), dropped };
+        let mut explained = None;
         let scopes = match &asked {
             Some(asked) => {
                 let allowed = asked.allowed(&wanted).await;
-                let question = wanted.denial(held.text.expose_secret(), wanted.needs, called.or(self.named_resource()));
+                let question = wanted.denial(held.text.expose_secret(), called);
                 let explanation = if wanted.needs.is_empty() { None } else { Some(asked.explain(&question).await) };
                 let finding = scopes::explained(&wanted, &got, &allowed, explanation.as_ref());
                 explained = explanation.and_then(Result::ok);
                 finding
             }
             None => {
-                let product = discovered.as_ref().and_then(|it| it.product);
-                scopes::seen(&wanted, &got, product, ambit.is_some())
+                // Whoever cannot ask may have been told: Ambit's own API explains each refusal.
+                explained = outcome.as_ref().and_then(|(_, outcome)| outcome.why.clone());
+                match &explained {
+                    Some(explanation) => {
+                        let unknown = Err("that takes --client-id and a secret".to_owned());
+                        scopes::explained(&wanted, &got, &unknown, Some(&Ok(explanation.clone())))
+                    }
+                    None => scopes::seen(&wanted, &got, product, ambit.is_some()),
+                }
             }
         };
         let lacks_scope = scopes.is_failed();
         report.add(Step::Scopes, scopes)?;
         let of_the_token = explained.as_ref().and_then(|it| scopes::of_the_token(it, &wanted));
+        let is_audience = |finding: &Finding| finding.link == Some(Link::Audience);
         report.add(
             Step::Audience,
             match &of_the_token {
-                Some(finding) if finding.code == Some("wrong_audience") => finding.clone(),
+                Some(finding) if is_audience(finding) => finding.clone(),
                 // A token of ours is for the APIs of the scopes that it carries.
-                _ if lacks_scope && asked.is_some() => {
+                _ if lacks_scope && explained.is_some() => {
                     Finding::not_checked("the scope comes first: it brings its API with it")
                 }
                 _ => held.read.audience(&self.called(resource.as_ref())),
@@ -250,54 +270,24 @@ impl Visit {
         let lifetime = held.answer.get("expires_in").and_then(Value::as_i64);
         report.add(
             Step::TokenAge,
-            match &of_the_token {
-                Some(finding) if finding.code != Some("wrong_audience") => finding.clone(),
+            match of_the_token {
+                Some(finding) if !is_audience(&finding) => finding,
                 _ => held.read.age(SystemClock.now(), lifetime),
             },
         )?;
         report.add(Step::Signature, held.read.signature(held.text.expose_secret(), &self.issuer, keys.as_ref()))?;
 
-        chain.extend(explained.as_ref().map(first_chain).unwrap_or_default());
-        let outcome = match &self.call {
-            None => {
-                report.add(Step::Call, Finding::not_checked("no --call was given"))?;
-                None
+        match outcome {
+            None => report.add(Step::Call, Finding::not_checked("no --call was given"))?,
+            Some((call, outcome)) => {
+                report.add(Step::Call, call::of_its_own(outcome.finding.clone()))?;
+                let named = if resource.is_none() { call.resource_named(&self.web, &outcome).await } else { None };
+                let audience = named.as_ref().map(|named| held.read.audience(&self.called(Some(named))));
+                let challenge = audience.filter(Finding::is_failed).unwrap_or(outcome.challenge);
+                report.add(Step::Challenge, challenge)?;
             }
-            Some(call) => Some((call, call.make(&self.web, &held.text).await)),
-        };
-        if let Some((call, outcome)) = outcome {
-            let mut finding = outcome.finding.clone();
-            // What the API asks for was not known before it was asked.
-            if wanted.needs.is_empty() && finding.is_failed() && !outcome.required.is_empty() && explained.is_none() {
-                let told = match &asked {
-                    Some(asked) => {
-                        let question = wanted.denial(held.text.expose_secret(), &outcome.required, called);
-                        asked.explain(&question).await.ok().or_else(|| outcome.why.clone())
-                    }
-                    None => outcome.why.clone(),
-                };
-                let needs = Wanted { needs: &outcome.required, ..self.wanted() };
-                finding = match &told {
-                    Some(told) => scopes::because(finding, told, &needs),
-                    None => {
-                        let product = discovered.as_ref().and_then(|it| it.product);
-                        scopes::blamed(finding, &scopes::seen(&needs, &got, product, ambit.is_some()))
-                    }
-                };
-                chain.extend(told.as_ref().map(first_chain).unwrap_or_default());
-            }
-            let link = finding.link;
-            report.add(Step::Call, call::of_its_own(finding, link))?;
-            let named = if resource.is_none() { call.resource_named(&self.web, &outcome).await } else { None };
-            let challenge = match &named {
-                Some(named) => {
-                    let audience = held.read.audience(&self.called(Some(named)));
-                    if audience.is_failed() { audience } else { outcome.challenge }
-                }
-                None => outcome.challenge,
-            };
-            report.add(Step::Challenge, challenge)?;
         }
+        let chain = explained.as_ref().map(first_chain).unwrap_or_default();
         report.finish(&self.verdict(discovered.as_ref(), chain), |change| self.again(change))
     }
 
@@ -373,13 +363,13 @@ impl Visit {
         fields
     }
 
-    fn wanted(&self) -> Wanted<'_> {
+    fn wanted<'a>(&'a self, needs: &'a [String]) -> Wanted<'a> {
         Wanted {
             scope: self.client.scope.as_deref(),
             tenant: self.client.tenant.as_deref(),
             unit: self.client.unit.as_deref(),
             resource: &self.client.resource,
-            needs: &self.client.needs,
+            needs,
             is_kept: self.kept.is_some(),
         }
     }
@@ -396,20 +386,6 @@ impl Visit {
             issuers: metadata.map_or(&[], |metadata| &metadata.authorization_servers),
             issuer: &self.issuer,
         }
-    }
-
-    fn without_token(
-        &self,
-        mut report: Report,
-        discovered: Option<&Discovered>,
-        chain: Vec<LinkReport>,
-    ) -> Result<(), Failure> {
-        for step in [Step::Scopes, Step::Audience, Step::TokenAge, Step::Signature, Step::Call] {
-            if !report.has(step) {
-                report.add(step, Finding::not_checked("there is no token"))?;
-            }
-        }
-        report.finish(&self.verdict(discovered, chain), |change| self.again(change))
     }
 
     fn whole(&self) -> String {

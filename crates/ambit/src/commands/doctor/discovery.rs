@@ -261,14 +261,14 @@ impl Discovered {
             return (Finding::failed("no_secret_method", detail), None);
         }
         let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
-        let found = format!("token endpoint {url}, {}", names.join(" or "));
+        let found = format!("{url}, by {}", names.join(" or "));
         let endpoint = TokenEndpoint { url, methods };
         let finding = match self.list("grant_types_supported") {
             Some(grants) if !grants.contains(&"client_credentials") => Finding::warning(
                 "grant_not_listed",
                 format!("{found}; client_credentials is not among the grants ({})", grants.join(", ")),
             ),
-            Some(_) => Finding::ok(format!("{found}, client_credentials")),
+            Some(_) => Finding::ok(format!("{found}; client_credentials is offered")),
             None => Finding::ok(format!("{found}; the grants are not listed")),
         };
         (finding, Some(endpoint))

@@ -43,6 +43,10 @@ pub struct Finding {
     /// A name for the kind of fault, out of a closed list of ours: what a page of the knowledge base can be looked up by.
     pub code: Option<&'static str>,
     pub detail: String,
+    /// Why, in one sentence, where that is less than what was seen.
+    pub cause: Option<String>,
+    /// The trace that the answer names; its server's log has the rest under it.
+    pub trace: Option<String>,
     /// The page that the answer itself names: its `error_uri`, or the `type` of a problem.
     pub page: Option<String>,
     /// The link of the chain, where the step is about one.
@@ -69,6 +73,8 @@ pub struct Report {
     output: Output,
     secrets: Vec<SecretString>,
     found: Vec<(Step, Finding)>,
+    /// How many of the last were not checked, and are still to be said in one line.
+    unsaid: usize,
 }
 
 /// How the whole ends.
@@ -107,7 +113,18 @@ impl Finding {
 
     const fn new(outcome: Outcome, code: Option<&'static str>, detail: String) -> Self {
         let change = Change::NONE;
-        Self { outcome, code, detail, page: None, link: None, fix: vec![], change, is_unreachable: false }
+        Self {
+            outcome,
+            code,
+            detail,
+            cause: None,
+            trace: None,
+            page: None,
+            link: None,
+            fix: vec![],
+            change,
+            is_unreachable: false,
+        }
     }
 
     pub fn and(mut self, more: &str) -> Self {
@@ -131,22 +148,43 @@ impl Finding {
 
     /// As the server says it, with the page and the trace that it names.
     pub fn with_answer(mut self, said: &Said) -> Self {
-        if let Some(trace) = &said.trace {
-            self.detail.push_str(&format!(" (trace {trace})"));
-        }
+        self.trace.clone_from(&said.trace);
         self.page.clone_from(&said.page);
         self
     }
 
+    pub fn with_cause(self, cause: impl Into<String>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
+    }
+
     /// As the server explains it: the first link that is broken, and what mends it.
     pub fn with_explanation(mut self, explanation: &Explanation) -> Self {
-        self.link = broken(explanation).map(|report| report.link);
+        if let Some(report) = broken(explanation) {
+            self.link = Some(report.link);
+            self.cause = Some(report.detail.clone());
+        }
         self.fix = explanation.fix.iter().map(Remedy::from).collect();
         self
     }
 
     pub fn is_failed(&self) -> bool {
         self.outcome == Outcome::Failed
+    }
+
+    /// Why it failed.
+    fn why(&self) -> &str {
+        self.cause.as_deref().unwrap_or(&self.detail)
+    }
+
+    fn line(&self, step: Step) -> String {
+        let mark = match self.outcome {
+            Outcome::Ok => "ok",
+            Outcome::Warning => "warn",
+            Outcome::Failed => "FAIL",
+            Outcome::NotChecked => "-",
+        };
+        let trace = self.trace.as_ref().map_or_else(String::new, |trace| format!(" (trace {trace})"));
+        format!("{mark:<4}  {:<12} {}{trace}", step.name(), self.detail)
     }
 }
 
@@ -181,7 +219,7 @@ impl Step {
 
 impl Report {
     pub const fn new(output: Output) -> Self {
-        Self { output, secrets: vec![], found: vec![] }
+        Self { output, secrets: vec![], found: vec![], unsaid: 0 }
     }
 
     /// From now on this is not said, whoever says it.
@@ -203,21 +241,30 @@ impl Report {
                 command: remedy.command.as_deref().map(|command| self.clean_command(command)),
             };
         }
-        if !self.output.json {
-            let mark = match finding.outcome {
-                Outcome::Ok => "ok",
-                Outcome::Warning => "warn",
-                Outcome::Failed => "FAIL",
-                Outcome::NotChecked => "-",
-            };
-            let detail = match finding.outcome {
-                Outcome::NotChecked => format!("not checked: {}", finding.detail),
-                _ => finding.detail.clone(),
-            };
-            write(&format!("{mark:<4}  {:<12} {detail}", step.name()))?;
+        finding.cause = finding.cause.map(|cause| self.clean(&cause));
+        finding.trace = finding.trace.map(|trace| self.clean(&trace));
+        let is_more_of_it =
+            self.found.last().is_some_and(|(_, last)| last.outcome == finding.outcome && last.detail == finding.detail);
+        if !is_more_of_it {
+            self.say_unsaid()?;
         }
+        let line = finding.line(step);
+        let is_unsaid = finding.outcome == Outcome::NotChecked;
         self.found.push((step, finding));
-        Ok(())
+        if is_unsaid {
+            self.unsaid += 1;
+            return Ok(());
+        }
+        if self.output.json { Ok(()) } else { write(&line) }
+    }
+
+    /// Steps that were left out for one reason are one line.
+    fn say_unsaid(&mut self) -> Result<(), Failure> {
+        let unsaid = &self.found[self.found.len() - std::mem::take(&mut self.unsaid)..];
+        let (false, Some((first, finding))) = (self.output.json, unsaid.first()) else { return Ok(()) };
+        let more: Vec<&str> = unsaid[1..].iter().map(|(step, _)| step.name()).collect();
+        let more = if more.is_empty() { String::new() } else { format!(" (nor {})", more.join(", ")) };
+        write(&format!("-     {:<12} not checked{more}: {}", first.name(), finding.detail))
     }
 
     pub fn has(&self, step: Step) -> bool {
@@ -226,7 +273,8 @@ impl Report {
 
     /// Says how it ends. The exit code is that of the first thing that is broken. `look_again` makes the command that looks
     /// again, with what has to change in it, where it can be made.
-    pub fn finish(self, verdict: &Verdict, look_again: impl Fn(&Change) -> Option<String>) -> Result<(), Failure> {
+    pub fn finish(mut self, verdict: &Verdict, look_again: impl Fn(&Change) -> Option<String>) -> Result<(), Failure> {
+        self.say_unsaid()?;
         let first = self.found.iter().find(|(_, finding)| finding.is_failed());
         let again = first.and_then(|(_, finding)| look_again(&finding.change)).map(|it| self.clean_command(&it));
         if self.output.json {
@@ -237,12 +285,9 @@ impl Report {
         match first {
             None => Ok(()),
             Some((step, finding)) if finding.is_unreachable => {
-                Err(Failure::unreachable(format!("{}: {}", step.name(), finding.detail)))
+                Err(Failure::unreachable(format!("{}: {}", step.name(), finding.why())))
             }
-            Some((step, finding)) => Err(Failure::finding(match finding.link {
-                Some(link) => format!("broken: {}, the link '{}'", step.name(), link_name(link)),
-                None => format!("broken: {}", step.name()),
-            })),
+            Some((step, finding)) => Err(Failure::finding(format!("broken: {}", what_is_broken(*step, finding)))),
         }
     }
 
@@ -285,6 +330,9 @@ impl Report {
                 if let Some(page) = &finding.page {
                     check["error_uri"] = page.as_str().into();
                 }
+                if let Some(trace) = &finding.trace {
+                    check["trace_id"] = trace.as_str().into();
+                }
                 check
             })
             .collect();
@@ -292,7 +340,7 @@ impl Report {
             None => (serde_json::Value::Null, self.clean(&verdict.whole), json!([])),
             Some((step, finding)) => {
                 let broken = json!({ "check": step, "link": finding.link, "code": finding.code });
-                (broken, finding.detail.clone(), json!(finding.fix))
+                (broken, finding.why().to_owned(), json!(finding.fix))
             }
         };
         json!({
@@ -322,6 +370,19 @@ impl Report {
         };
         text.chars().map(|c| if is_sly(c) { ' ' } else { c }).collect()
     }
+}
+
+fn what_is_broken(step: Step, finding: &Finding) -> String {
+    match finding.link {
+        Some(link) => format!("the link '{}'", link_name(link)),
+        None => step.name().to_owned(),
+    }
+}
+
+/// As a sentence begins.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), chars.as_str()))
 }
 
 fn link_name(link: Link) -> String {

@@ -95,10 +95,10 @@ impl Asked<'_> {
 
 impl Wanted<'_> {
     /// The question to ask about a token that was refused, or that lacks something.
-    pub fn denial(&self, token: &str, needs: &[String], called: Option<&str>) -> Question {
+    pub fn denial(&self, token: &str, called: Option<&str>) -> Question {
         Question::Denial {
             token: token.to_owned(),
-            scopes: needs.to_vec(),
+            scopes: self.needs.to_vec(),
             endpoint: None,
             resource: called.map(str::to_owned),
         }
@@ -177,7 +177,9 @@ pub fn refused(
     explained: Option<&Result<Explanation, String>>,
     product: Option<&Product>,
 ) -> Finding {
-    let finding = Finding::failed("invalid_scope", format!("{}; {}", wanted.asked(), said.words)).with_answer(said);
+    let finding = Finding::failed("invalid_scope", format!("{}; {}", wanted.asked(), said.words))
+        .with_cause(said.words.clone())
+        .with_answer(said);
     let explanation = match explained {
         Some(Ok(explanation)) => explanation,
         Some(Err(why)) => return finding.and(&format!("why is not known ({why})")),
@@ -227,7 +229,7 @@ pub fn explained(
     match broken(explanation) {
         None => Finding::ok(format!("needed '{needs}' is held; {summary}")),
         Some(report) if is_of_the_scope(report.link) => {
-            Finding::failed(code(report.link), format!("needs '{needs}': {}; {summary}", report.detail))
+            Finding::failed(code(report.link), format!("needs '{needs}'; {summary}"))
                 .with_explanation(explanation)
                 .with_change(wanted.change(report, explanation))
         }
@@ -255,24 +257,6 @@ pub fn of_the_token(explanation: &Explanation, wanted: &Wanted<'_>) -> Option<Fi
         report.link == Link::Audience && explanation.fix.iter().all(|fix| fix.command.contains("-G "));
     let change = Change { none_helps: is_another_apis, new_token: true, ..wanted.change(report, explanation) };
     Some(finding.with_change(change))
-}
-
-/// A call that was refused for a scope that was not known to be needed before: why, as Ambit says it.
-pub fn because(finding: Finding, explanation: &Explanation, wanted: &Wanted<'_>) -> Finding {
-    let Some(report) = broken(explanation) else { return finding };
-    let code = code(report.link);
-    let change = of_the_token(explanation, wanted).map_or_else(|| wanted.change(report, explanation), |it| it.change);
-    let finding = finding.and(&report.detail).with_explanation(explanation).with_change(change);
-    Finding { code: Some(code), ..finding }
-}
-
-/// The same, as far as the standard shows it.
-pub fn blamed(finding: Finding, scopes: &Finding) -> Finding {
-    if !scopes.is_failed() {
-        return finding;
-    }
-    let page = finding.page.clone();
-    Finding { page, detail: format!("{}; {}", finding.detail, scopes.detail), ..scopes.clone() }
 }
 
 /// What the standard shows.

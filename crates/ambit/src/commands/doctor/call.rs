@@ -125,8 +125,8 @@ impl Call {
 /// The description of the challenge, where the body says nothing.
 fn described(seen: &Seen) -> String {
     let headers = seen.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-    let challenges = headers.filter_map(|header| ReceivedChallenge::parse_all(header).ok()).flatten();
-    let described = challenges.filter_map(|challenge| challenge.param("error_description").map(str::to_owned)).next();
+    let mut challenges = headers.filter_map(|header| ReceivedChallenge::parse_all(header).ok()).flatten();
+    let described = challenges.find_map(|challenge| challenge.param("error_description").map(str::to_owned));
     described.unwrap_or_else(|| "without a word".to_owned())
 }
 

@@ -230,7 +230,7 @@ impl Visit {
             held.answer.get("dropped_scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let answered = held.answer.get("scope").and_then(Value::as_str);
         let got = Got { answered, carried: carried.as_ref(), dropped };
-        let mut explained = None;
+        let explained: Option<Explanation>;
         let scopes = match &asked {
             Some(asked) => {
                 let allowed = asked.allowed(&wanted).await;

@@ -171,7 +171,7 @@ impl Finding {
         self.outcome == Outcome::Failed
     }
 
-    /// Why it failed.
+    /// Why it is broken.
     fn why(&self) -> &str {
         self.cause.as_deref().unwrap_or(&self.detail)
     }
@@ -295,9 +295,7 @@ impl Report {
         let Some((step, finding)) = first else {
             return format!("\n{}", self.clean(&verdict.whole));
         };
-        let what =
-            finding.link.map_or_else(|| step.name().to_owned(), |link| format!("the link '{}'", link_name(link)));
-        let mut lines = vec![format!("\nBroken is {what}: {}", finding.detail)];
+        let mut lines = vec![format!("\nBroken: {}. {}", what_is_broken(*step, finding), capital(finding.why()))];
         if !verdict.chain.is_empty() {
             let links = verdict.chain.iter().map(|report| {
                 let name = link_name(report.link);

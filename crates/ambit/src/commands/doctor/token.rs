@@ -195,9 +195,8 @@ impl Token {
         let Some(set) = keys else { return Finding::not_checked("there is no key set to verify it with") };
         // RFC 9068 §2.1 has at+jwt; what other servers issue is looked at too.
         let rules = JwsRules { max_len: MAX_TOKEN_LEN, typ: &["at+jwt", "JWT"], typ_may_be_absent: true };
-        let error = match jws::verify(text, rules, &set.keys) {
-            Ok(_) => return Finding::ok(format!("{algorithm}, by {named}")),
-            Err(error) => error,
+        let Err(error) = jws::verify(text, rules, &set.keys) else {
+            return Finding::ok(format!("{algorithm}, by {named}"));
         };
         let is_published = kid.is_some_and(|kid| set.names.iter().any(|name| name == kid));
         let fresh = "get a new token; if that is no better, let the issuer publish the key that it signs with";
@@ -247,7 +246,7 @@ pub struct Called<'a> {
     pub issuer: &'a str,
 }
 
-/// RFC 7519 §2: a NumericDate may have a fraction.
+/// RFC 7519 §2: a `NumericDate` may have a fraction.
 fn as_secs(value: &Value) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "saturates, and a moment that far away is wrong either way")]
     value.as_i64().or_else(|| value.as_f64().map(|secs| secs as i64))

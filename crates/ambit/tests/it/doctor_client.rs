@@ -138,6 +138,10 @@ async fn what_is_missing_is_named_and_what_is_printed_mends_it() {
     // Asked for by name and refused: the token endpoint is the first to say so.
     it.node.made(Method::PATCH, "/applications/till", &json!({"allowed_scopes": ["pos:sell", "pos:receipts"]})).await;
     visit.mended_call("allowed", "pos:old", &["--scope", "pos:sell pos:old"]).await;
+    // About a person: nothing that is given to the doctor makes a difference.
+    let (link, ran) = visit.broken(&["--scope", "pos:sell profile"]).await;
+    assert_eq!(link, "allowed", "{}", ran.stdout);
+    assert!(!ran.stdout.contains("look again"), "{}", ran.stdout);
     // Misspelt: what was meant is asked for.
     visit.mended("registered", &["--scope", "pos:sel"]).await;
 }
@@ -240,7 +244,7 @@ async fn the_403_of_the_admin_api_is_explained_without_being_told_what_it_needs(
     let (link, ran) = visit.broken(&call).await;
     assert_eq!(link, "allowed", "{}", ran.stdout);
     for text in [
-        "Platform token requires tenants:read, admin:read or admin:write scope",
+        "Platform token requires admin:read or admin:write scope",
         "error insufficient_scope",
         "/errors/api/insufficient-scope",
         "NOT allowed",
@@ -249,6 +253,12 @@ async fn the_403_of_the_admin_api_is_explained_without_being_told_what_it_needs(
     }
     let again = visit.paste(&ran).await;
     assert_eq!(again.code, 0, "{}\n{again:?}", ran.stdout);
+
+    // What was kept from before the change stays as it is.
+    it.node.made(Method::PATCH, "/applications/till", &json!({"allowed_scopes": ["pos:sell"]})).await;
+    let file = visit.keep(&it.token(&[]).await);
+    it.node.made(Method::PATCH, "/applications/till", &json!({"allowed_scopes": ["pos:sell", "admin:read"]})).await;
+    visit.mended("token_fresh", &[&["--token-file", file], &call[..]].concat()).await;
 
     // Who has no credentials is told by the API itself: it explains each 403.
     it.node.made(Method::PATCH, "/applications/till", &json!({"allowed_scopes": ["pos:sell"]})).await;

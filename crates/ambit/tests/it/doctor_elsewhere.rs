@@ -12,6 +12,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -36,7 +38,9 @@ struct Oddity {
     /// The key set has another key than the one that signs.
     has_other_key: bool,
     date: Option<&'static str>,
-    /// What the API answers.
+    /// What the API says of itself, and where.
+    resource: Option<(&'static str, Value)>,
+    /// What the API answers; in its challenge `URL` is the server's address.
     api: Option<(u16, &'static str, Value)>,
 }
 
@@ -151,6 +155,12 @@ async fn answer(State(it): State<Place>, request: Request) -> Response {
         }
         "/token" => it.token(&parts.headers, &body),
         "/api" => it.api(&parts.headers),
+        path if it.oddity.resource.as_ref().is_some_and(|(place, _)| path == *place) => {
+            let (_, document) = it.oddity.resource.as_ref().expect("it was looked at");
+            let mut document = document.clone();
+            document["resource"] = format!("{}/api", it.url).into();
+            json_of(200, &document)
+        }
         _ => StatusCode::NOT_FOUND.into_response(),
     };
     if let Some(date) = it.oddity.date {
@@ -218,7 +228,7 @@ impl Place {
         let mut response = json_of(*status, body);
         let name = if (300..400).contains(status) { header::LOCATION } else { header::WWW_AUTHENTICATE };
         if !challenge.is_empty() {
-            response.headers_mut().insert(name, challenge.parse().expect("a value"));
+            response.headers_mut().insert(name, challenge.replace("URL", &self.url).parse().expect("a value"));
         }
         response
     }
@@ -335,15 +345,55 @@ async fn tokens_of_other_makes_are_read_as_far_as_they_go() {
     let found = it.found(&[]).await;
     assert_eq!(found.broken(), "token_of_another_issuer");
 
-    // Kept until it was over.
+    // Not signed at all, and signed with what nobody publishes.
     let it = Elsewhere::with(Oddity::default()).await;
     let now = SystemClock.now().secs();
+    let claims = json!({"iss": it.url, "aud": "x", "exp": now + 600});
+    for (algorithm, outcome) in [("none", "failed"), ("HS256", "warning"), ("ES384", "not_checked")] {
+        let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+        let text = format!("{}.{}.c2ln", part(&json!({"alg": algorithm, "kid": "k1"})), part(&claims));
+        std::fs::write(it.folder.path().join("odd.token"), text).expect("a file");
+        it.found(&["--token-file", "odd.token"]).await.is("signature", outcome, algorithm);
+    }
+
+    // Kept until it was over.
     let old = it.signed(&json!({"iss": it.url, "aud": "x", "iat": now - 7200, "exp": now - 3600, "scope": "read"}));
     std::fs::write(it.folder.path().join("old.token"), old).expect("a file");
     let found = it.found(&["--token-file", "old.token", "--needs", "read"]).await;
     assert_eq!((found.broken(), &found.document["broken"]["link"]), ("token_expired", &json!("token_fresh")));
     let again = found.document["again"].as_str().expect("a command");
     assert!(!again.contains("old.token"), "{again}");
+}
+
+/// RFC 9728: what the API says of itself is found by its address, or by its challenge.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audience_and_the_issuer_are_compared_with_what_the_api_says_of_itself() {
+    let place = "/.well-known/oauth-protected-resource/api";
+    let own = json!({"authorization_servers": []});
+    let it = Elsewhere::with(Oddity { resource: Some((place, own.clone())), ..Oddity::default() }).await;
+    let call = format!("{}/api", it.url);
+    let found = it.found(&["--call", "GET", &call]).await;
+    assert_eq!((found.broken(), &found.document["broken"]["link"]), ("wrong_audience", &json!("audience")));
+    let named = format!("the token is for https://api.example, and the API is {call} (its own metadata, RFC 9728)");
+    found.is("audience", "failed", &named);
+    assert!(found.document["again"].as_str().is_some_and(|again| again.contains(&format!("--resource {call}"))));
+
+    // A call below the API's own address is a call of it.
+    let found = it.found(&["--call", "GET", &format!("{call}/things/7?x=1")]).await;
+    found.is("audience", "failed", &named);
+
+    let trusts = json!({"authorization_servers": ["https://sts.example"]});
+    let it = Elsewhere::with(Oddity { resource: Some((place, trusts)), ..Oddity::default() }).await;
+    let found = it.found(&["--call", "GET", &format!("{}/api", it.url)]).await;
+    assert_eq!(found.broken(), "api_trusts_other_issuer");
+    found.is("audience", "failed", "takes tokens of https://sts.example");
+
+    // Only the challenge says where.
+    let challenge = r#"Bearer error="invalid_token", resource_metadata="URL/about""#;
+    let api = Some((401, challenge, Value::Null));
+    let it = Elsewhere::with(Oddity { resource: Some(("/about", own)), api, ..Oddity::default() }).await;
+    let found = it.found(&["--call", "GET", &format!("{}/api", it.url)]).await;
+    found.is("challenge", "failed", &format!("and the API is {}/api", it.url));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::again::Change;
 use super::discovery::{CLOCKS_BEARABLE_SECS, apart};
 use super::report::{Finding, broken};
-use super::web::{Said, Seen, Web};
+use super::web::{Said, Seen, Web, is_in_the_clear};
 
 /// What is called.
 #[derive(Debug)]
@@ -82,6 +82,10 @@ impl Call {
         let is_refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         let why: Option<Explanation> = said.body.get("why").and_then(|why| serde_json::from_value(why.clone()).ok());
         let finding = match status {
+            _ if status.is_success() && is_in_the_clear(&self.url) => Finding::warning(
+                "api_not_https",
+                format!("{answers}; not https: whoever is in between reads the token"),
+            ),
             _ if status.is_success() => Finding::ok(answers),
             _ if is_refused => {
                 let words = if seen.body.is_empty() { described(seen) } else { said.words.clone() };
@@ -194,11 +198,12 @@ pub fn of_its_own(finding: Finding) -> Finding {
     if finding.link.is_some() || !finding.is_failed() || finding.is_unreachable || !finding.fix.is_empty() {
         return finding;
     }
-    finding.with_fix(
-        "read what the API says: nothing that the token shows is missing, so it has a reason of its own, such as a role",
-        "whoever runs the API",
-        None,
-    )
+    let text = if finding.code == Some("api_unauthorized") {
+        "see which issuer, audience and keys the API is set up with, and its clock: by all that shows the token is good"
+    } else {
+        "read what the API says: nothing that the token shows is missing, so it has a reason of its own, such as a role"
+    };
+    finding.with_fix(text, "whoever runs the API", None)
 }
 
 /// Addresses at which an API's metadata is looked for: its call's, and those above.

@@ -22,12 +22,13 @@ use serde_json::Value;
 use super::again::{Change, quoted};
 use super::call::{self, Call};
 use super::credentials::{self, Credentials, Given, encoded};
-use super::discovery::{self, Discovered};
+use super::discovery::{self, Ambit, Discovered};
 use super::key_set::{self, KeySet};
-use super::report::{Finding, Report, Step, Verdict};
+use super::product::Product;
+use super::report::{Finding, Report, Step, Verdict, broken};
 use super::scopes::{self, Asked, Got, Wanted};
 use super::token::{Called, Token};
-use super::web::Web;
+use super::web::{Said, Web, is_in_the_clear};
 use crate::client::Connection;
 use crate::output::{Failure, Output};
 
@@ -96,6 +97,52 @@ struct Held {
     text: SecretString,
     read: Token,
     answer: Value,
+}
+
+/// Who issues, and as whom it can be asked.
+struct Issued<'a> {
+    ambit: Option<&'a Ambit>,
+    product: Option<&'static Product>,
+    credentials: Option<&'a Credentials>,
+    web: &'a Web,
+    method: Option<discovery::Method>,
+}
+
+impl Issued<'_> {
+    /// An Ambit server, and a client that may ask it about itself.
+    fn asked(&self) -> Option<Asked<'_>> {
+        Some(Asked { web: self.web, ambit: self.ambit?, credentials: self.credentials?, method: self.method })
+    }
+}
+
+impl Held {
+    /// What it carries, against what is wanted; and Ambit's explanation, by its own word or by that of its API.
+    async fn scopes(
+        &self,
+        wanted: &Wanted<'_>,
+        issued: &Issued<'_>,
+        called: Option<&str>,
+        why: Option<&Explanation>,
+    ) -> (Finding, Option<Explanation>) {
+        let carried = self.read.carried();
+        let dropped =
+            self.answer.get("dropped_scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let answered = self.answer.get("scope").and_then(Value::as_str);
+        let got = Got { answered, carried: carried.as_ref(), dropped };
+        let (allowed, explained) = match (issued.asked(), why) {
+            (Some(asked), _) => {
+                let allowed = asked.allowed(wanted).await;
+                let question = wanted.denial(self.text.expose_secret(), called);
+                let explained = if wanted.needs.is_empty() { None } else { Some(asked.explain(&question).await) };
+                (allowed, explained)
+            }
+            // Who cannot ask may have been told: Ambit's own API explains each refusal.
+            (None, Some(why)) => (Err("that takes --client-id and a secret".to_owned()), Some(Ok(why.clone()))),
+            (None, None) => return (scopes::seen(wanted, &got, issued.product, issued.ambit.is_some()), None),
+        };
+        let finding = scopes::explained(wanted, &got, &allowed, explained.as_ref());
+        (finding, explained.and_then(Result::ok))
+    }
 }
 
 impl Client {
@@ -179,126 +226,105 @@ impl Visit {
         let (finding, discovered) = discovery::find(&self.web, &self.issuer).await;
         report.add(Step::Discovery, self.in_the_clear(finding))?;
         let keys = self.documents(discovered.as_ref(), &mut report).await?;
-        let (held, refused, method) = self.token(discovered.as_ref(), &mut report).await?;
-        let ambit = discovered.as_ref().and_then(|it| it.ambit.as_ref());
-        let product = discovered.as_ref().and_then(|it| it.product);
-        let asked = match (ambit, &self.credentials) {
-            (Some(ambit), Some(credentials)) => Some(Asked { web: &self.web, ambit, credentials, method }),
-            _ => None,
+        let (given, method) = self.token(discovered.as_ref(), &mut report).await?;
+        let issued = Issued {
+            ambit: discovered.as_ref().and_then(|it| it.ambit.as_ref()),
+            product: discovered.as_ref().and_then(|it| it.product),
+            credentials: self.credentials.as_ref(),
+            web: &self.web,
+            method,
         };
-        let Some(held) = held else {
-            let mut chain = vec![];
-            match refused {
-                Some(said) if said.error.as_deref() == Some("invalid_target") => {
-                    report.add(Step::Scopes, Finding::not_checked("the resource comes first"))?;
-                    report.add(Step::Audience, invalid_target(&said))?;
-                }
-                Some(said) => {
-                    let wanted = self.wanted(&self.client.needs);
-                    let explained = match &asked {
-                        Some(asked) => Some(asked.explain(&wanted.request()).await),
-                        None => None,
-                    };
-                    report.add(Step::Scopes, scopes::refused(&wanted, &said, explained.as_ref(), product))?;
-                    chain = explained.and_then(Result::ok).map(|it| first_chain(&it)).unwrap_or_default();
-                }
-                None => {}
+        let chain = match given {
+            Given::Token { token, answer } => {
+                let held = Held { read: Token::read(token.expose_secret()), text: token, answer };
+                self.presented(&held, &issued, keys.as_ref(), &mut report).await?
             }
-            for step in [Step::Scopes, Step::Audience, Step::TokenAge, Step::Signature, Step::Call] {
-                if !report.has(step) {
-                    report.add(step, Finding::not_checked("there is no token"))?;
-                }
-            }
-            return report.finish(&self.verdict(discovered.as_ref(), chain), |change| self.again(change));
+            Given::Refused(said) => self.refused(&said, &issued, &mut report).await?,
+            Given::Nothing => vec![],
         };
+        for step in [Step::Scopes, Step::Audience, Step::TokenAge, Step::Signature, Step::Call] {
+            if !report.has(step) {
+                report.add(step, Finding::not_checked("there is no token"))?;
+            }
+        }
+        let server = discovered.as_ref().map(|it| match (&it.ambit, it.product) {
+            (Some(_), _) => "Ambit",
+            (None, Some(product)) => product.name,
+            (None, None) => "other",
+        });
+        let verdict = Verdict { whole: self.whole(), chain, server, issuer: self.issuer.clone() };
+        report.finish(&verdict, |change| self.again(change))
+    }
 
-        // Called first, since the API may be the only one who knows what it needs; said in its place.
-        let resource = match &self.call {
-            Some(call) => call.resource(&self.web).await,
+    /// The client is who it says, and what it asks for is refused.
+    async fn refused(&self, said: &Said, issued: &Issued<'_>, report: &mut Report) -> Result<Vec<LinkReport>, Failure> {
+        if said.error.as_deref() == Some("invalid_target") {
+            report.add(Step::Scopes, Finding::not_checked("the resource comes first"))?;
+            report.add(Step::Audience, invalid_target(said))?;
+            return Ok(vec![]);
+        }
+        let wanted = self.wanted(&self.client.needs);
+        let explained = match issued.asked() {
+            Some(asked) => Some(asked.explain(&wanted.request()).await),
             None => None,
         };
-        let outcome = match &self.call {
-            Some(call) => Some((call, call.make(&self.web, &held.text).await)),
-            None => None,
+        report.add(Step::Scopes, scopes::refused(&wanted, said, explained.as_ref(), issued.product))?;
+        Ok(explained.and_then(Result::ok).map(|it| first_chain(&it)).unwrap_or_default())
+    }
+
+    /// There is a token: what is in it, and what the API says to it.
+    async fn presented(
+        &self,
+        held: &Held,
+        issued: &Issued<'_>,
+        keys: Option<&KeySet>,
+        report: &mut Report,
+    ) -> Result<Vec<LinkReport>, Failure> {
+        // Called first, since the API may be the only one who knows what it needs; said in its place.
+        let (resource, outcome) = match &self.call {
+            Some(call) => (call.resource(&self.web).await, Some((call, call.make(&self.web, &held.text).await))),
+            None => (None, None),
         };
         let told = outcome.as_ref().map(|(_, outcome)| outcome.required.as_slice()).unwrap_or_default();
         let wanted = self.wanted(if self.client.needs.is_empty() { told } else { &self.client.needs });
-
         let called = resource.as_ref().map(|metadata| metadata.resource.as_str()).or(self.named_resource());
-        let carried = held.read.carried();
-        let dropped =
-            held.answer.get("dropped_scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let answered = held.answer.get("scope").and_then(Value::as_str);
-        let got = Got { answered, carried: carried.as_ref(), dropped };
-        let explained: Option<Explanation>;
-        let scopes = match &asked {
-            Some(asked) => {
-                let allowed = asked.allowed(&wanted).await;
-                let question = wanted.denial(held.text.expose_secret(), called);
-                let explanation = if wanted.needs.is_empty() { None } else { Some(asked.explain(&question).await) };
-                let finding = scopes::explained(&wanted, &got, &allowed, explanation.as_ref());
-                explained = explanation.and_then(Result::ok);
-                finding
-            }
-            None => {
-                // Whoever cannot ask may have been told: Ambit's own API explains each refusal.
-                explained = outcome.as_ref().and_then(|(_, outcome)| outcome.why.clone());
-                match &explained {
-                    Some(explanation) => {
-                        let unknown = Err("that takes --client-id and a secret".to_owned());
-                        scopes::explained(&wanted, &got, &unknown, Some(&Ok(explanation.clone())))
-                    }
-                    None => scopes::seen(&wanted, &got, product, ambit.is_some()),
-                }
-            }
-        };
-        let lacks_scope = scopes.is_failed();
-        report.add(Step::Scopes, scopes)?;
+        let why = outcome.as_ref().and_then(|(_, outcome)| outcome.why.as_ref());
+        let (finding, explained) = held.scopes(&wanted, issued, called, why).await;
+        report.add(Step::Scopes, finding)?;
+
         let of_the_token = explained.as_ref().and_then(|it| scopes::of_the_token(it, &wanted));
-        let is_audience = |finding: &Finding| finding.link == Some(Link::Audience);
+        let (audience, age) = match of_the_token {
+            Some(finding) if finding.link == Some(Link::Audience) => (Some(finding), None),
+            age => (None, age),
+        };
+        let is_broken = explained.as_ref().is_some_and(|it| broken(it).is_some());
         report.add(
             Step::Audience,
-            match &of_the_token {
-                Some(finding) if is_audience(finding) => finding.clone(),
-                // A token of ours is for the APIs of the scopes that it carries.
-                _ if lacks_scope && explained.is_some() => {
-                    Finding::not_checked("the scope comes first: it brings its API with it")
-                }
-                _ => held.read.audience(&self.called(resource.as_ref())),
+            match audience {
+                Some(audience) => audience,
+                // A token of ours is for the APIs of the scopes that it carries, and another one is needed here.
+                None if is_broken => Finding::not_checked("the new token brings the API of its scope with it"),
+                None => held.read.audience(&self.called(resource.as_ref())),
             },
         )?;
         let lifetime = held.answer.get("expires_in").and_then(Value::as_i64);
-        report.add(
-            Step::TokenAge,
-            match of_the_token {
-                Some(finding) if !is_audience(&finding) => finding,
-                _ => held.read.age(SystemClock.now(), lifetime),
-            },
-        )?;
-        report.add(Step::Signature, held.read.signature(held.text.expose_secret(), &self.issuer, keys.as_ref()))?;
+        report.add(Step::TokenAge, age.unwrap_or_else(|| held.read.age(SystemClock.now(), lifetime)))?;
+        report.add(Step::Signature, held.read.signature(held.text.expose_secret(), &self.issuer, keys))?;
 
-        match outcome {
-            None => report.add(Step::Call, Finding::not_checked("no --call was given"))?,
-            Some((call, outcome)) => {
-                report.add(Step::Call, call::of_its_own(outcome.finding.clone()))?;
-                let named = if resource.is_none() { call.resource_named(&self.web, &outcome).await } else { None };
-                let audience = named.as_ref().map(|named| held.read.audience(&self.called(Some(named))));
-                let challenge = audience.filter(Finding::is_failed).unwrap_or(outcome.challenge);
-                report.add(Step::Challenge, challenge)?;
-            }
-        }
-        let chain = explained.as_ref().map(first_chain).unwrap_or_default();
-        report.finish(&self.verdict(discovered.as_ref(), chain), |change| self.again(change))
+        let Some((call, outcome)) = outcome else {
+            report.add(Step::Call, Finding::not_checked("no --call was given"))?;
+            return Ok(explained.as_ref().map(first_chain).unwrap_or_default());
+        };
+        report.add(Step::Call, call::of_its_own(outcome.finding.clone()))?;
+        let named = if resource.is_none() { call.resource_named(&self.web, &outcome).await } else { None };
+        let audience = named.as_ref().map(|named| held.read.audience(&self.called(Some(named))));
+        report.add(Step::Challenge, audience.filter(Finding::is_failed).unwrap_or(outcome.challenge))?;
+        Ok(explained.as_ref().map(first_chain).unwrap_or_default())
     }
 
-    /// RFC 6749 §10.3 and §10.5 want TLS for secrets and tokens. On this machine they stay on it.
+    /// RFC 6749 §10.3 and §10.5 want TLS for secrets and tokens.
     fn in_the_clear(&self, finding: Finding) -> Finding {
-        let is_local = |url: &Url| {
-            matches!(url.host_str(), Some("localhost" | "[::1]"))
-                || url.host_str().is_some_and(|host| host.starts_with("127."))
-        };
-        let is_clear = Url::parse(&self.issuer).is_ok_and(|url| url.scheme() == "http" && !is_local(&url));
-        if finding.is_failed() || !is_clear {
+        if finding.is_failed() || !Url::parse(&self.issuer).is_ok_and(|url| is_in_the_clear(&url)) {
             return finding;
         }
         Finding::warning("issuer_not_https", finding.detail)
@@ -320,22 +346,21 @@ impl Visit {
         Ok(keys)
     }
 
-    /// The token that is there, or a new one.
+    /// The token that is there, or a new one; and how the client authenticates, where that shows.
     async fn token(
         &self,
         discovered: Option<&Discovered>,
         report: &mut Report,
-    ) -> Result<(Option<Held>, Option<super::web::Said>, Option<discovery::Method>), Failure> {
-        if let Some(text) = &self.kept {
+    ) -> Result<(Given, Option<discovery::Method>), Failure> {
+        if let Some(token) = &self.kept {
             report.add(Step::Credentials, Finding::not_checked("the token was there already"))?;
-            let held = Held { read: Token::read(text.expose_secret()), text: text.clone(), answer: Value::Null };
-            return Ok((Some(held), None, None));
+            return Ok((Given::Token { token: token.clone(), answer: Value::Null }, None));
         }
         let endpoint = discovered.and_then(|it| Some((it, it.metadata(&self.issuer).1?)));
         let (Some((discovered, endpoint)), Some(credentials)) = (endpoint, &self.credentials) else {
             let why = if discovered.is_some() { "there is no token endpoint to ask" } else { NO_DOCUMENT };
             report.add(Step::Credentials, Finding::not_checked(why))?;
-            return Ok((None, None, None));
+            return Ok((Given::Nothing, None));
         };
         let fields = self.fields();
         let (finding, given, method) = credentials::ask(&self.web, discovered, &endpoint, credentials, &fields).await;
@@ -343,13 +368,7 @@ impl Visit {
             report.keep_secret(token.expose_secret());
         }
         report.add(Step::Credentials, finding)?;
-        Ok(match given {
-            Given::Token { token, answer } => {
-                (Some(Held { read: Token::read(token.expose_secret()), text: token, answer }), None, method)
-            }
-            Given::Refused(said) => (None, Some(said), method),
-            Given::Nothing => (None, None, method),
-        })
+        Ok((given, method))
     }
 
     /// RFC 6749 §4.4.2, RFC 8707 §2; `tenant` and `unit` are Ambit's own.
@@ -393,15 +412,6 @@ impl Visit {
             Some(call) => format!("Nothing is broken on the way to {} {}.", call.method, call.url),
             None => "Nothing is broken up to the token. With --call METHOD URL the call is looked at too.".to_owned(),
         }
-    }
-
-    fn verdict(&self, discovered: Option<&Discovered>, chain: Vec<LinkReport>) -> Verdict {
-        let server = discovered.map(|it| match (&it.ambit, it.product) {
-            (Some(_), _) => "Ambit",
-            (None, Some(product)) => product.name,
-            (None, None) => "other",
-        });
-        Verdict { whole: self.whole(), chain, server, issuer: self.issuer.clone() }
     }
 
     /// The command that looks again.
@@ -451,12 +461,12 @@ impl Visit {
 
 /// The chain of the first scope that is broken, or of the first there is.
 fn first_chain(explanation: &Explanation) -> Vec<LinkReport> {
-    let name = super::report::broken(explanation).or(explanation.because.first()).map(|report| &report.scope);
+    let name = broken(explanation).or(explanation.because.first()).map(|report| &report.scope);
     explanation.because.iter().filter(|report| Some(&report.scope) == name).cloned().collect()
 }
 
 /// RFC 8707 §2: the resource is invalid, unknown or malformed.
-fn invalid_target(said: &super::web::Said) -> Finding {
+fn invalid_target(said: &Said) -> Finding {
     Finding::failed("invalid_target", said.words.clone())
         .with_answer(said)
         .with_fix(

@@ -339,6 +339,45 @@ mod tests {
         }
     }
 
+    fn of(issuer: &str, document: Value) -> Discovered {
+        Discovered::new(issuer, document, None)
+    }
+
+    #[test]
+    fn a_secret_is_not_sent_in_the_clear_nor_by_a_method_that_nobody_offers() {
+        let metadata = |more: Value| {
+            let mut document = serde_json::json!({"token_endpoint": "https://as.example/token"});
+            document.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            let (finding, endpoint) = of("https://as.example", document).metadata("https://as.example");
+            (finding.code, endpoint.map(|endpoint| endpoint.methods))
+        };
+        // RFC 8414 §2: absent is client_secret_basic.
+        assert_eq!(metadata(serde_json::json!({})), (None, Some(vec![Method::Basic])));
+        let clear = serde_json::json!({"token_endpoint": "http://as.example/token"});
+        assert_eq!(metadata(clear), (Some("token_endpoint_not_https"), None));
+        let relative = serde_json::json!({"token_endpoint": "/token"});
+        assert_eq!(metadata(relative), (Some("no_token_endpoint"), None));
+        let by_key = serde_json::json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]});
+        assert_eq!(metadata(by_key), (Some("no_secret_method"), None));
+        let other_grants = serde_json::json!({"grant_types_supported": ["authorization_code"]});
+        assert_eq!(metadata(other_grants), (Some("grant_not_listed"), Some(vec![Method::Basic])));
+    }
+
+    #[test]
+    fn what_only_ambit_has_is_asked_at_the_issuers_own_origin_alone() {
+        let document = |origin: &str| {
+            serde_json::json!({
+                "scopes_endpoint": format!("{origin}/connect/scopes"), "explain_endpoint": format!("{origin}/connect/explain"),
+                "service_documentation": "https://as.example/api/v1/docs",
+            })
+        };
+        let ours = of("https://as.example/tenants/acme", document("https://as.example")).ambit.expect("Ambit");
+        assert_eq!(ours.base, "https://as.example");
+        assert!(of("https://as.example", document("https://evil.example")).ambit.is_none());
+        assert!(of("https://as.example", document("http://as.example")).ambit.is_none());
+        assert!(of("https://as.example", serde_json::json!({})).ambit.is_none());
+    }
+
     #[test]
     fn an_issuer_is_read_out_of_the_address_of_its_document() {
         for (address, issuer) in [

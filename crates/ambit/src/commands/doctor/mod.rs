@@ -25,9 +25,10 @@ pub struct Doctor {
     #[command(flatten)]
     server: server::Server,
     #[command(flatten)]
-    client: client::Client,
-    #[command(flatten)]
     connection: Connection,
+    // Last, since its heading is that of all that follows.
+    #[command(flatten)]
+    client: client::Client,
 }
 
 impl Doctor {

@@ -293,7 +293,13 @@ impl Report {
 
     fn shown(&self, verdict: &Verdict, first: Option<&(Step, Finding)>, again: Option<&str>) -> String {
         let Some((step, finding)) = first else {
-            return format!("\n{}", self.clean(&verdict.whole));
+            let warnings = self.found.iter().filter(|(_, finding)| finding.outcome == Outcome::Warning).count();
+            let more = match warnings {
+                0 => String::new(),
+                1 => " There is a warning above.".to_owned(),
+                several => format!(" There are {several} warnings above."),
+            };
+            return format!("\n{}{more}", self.clean(&verdict.whole));
         };
         let mut lines = vec![format!("\nBroken: {}. {}", what_is_broken(*step, finding), capital(finding.why()))];
         if !verdict.chain.is_empty() {

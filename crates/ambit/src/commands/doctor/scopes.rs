@@ -117,7 +117,7 @@ impl Wanted<'_> {
 
     fn asked(&self) -> String {
         match self.scope {
-            _ if self.is_kept => "a kept token".to_owned(),
+            _ if self.is_kept => "a token of before".to_owned(),
             Some(scope) => format!("asked for '{scope}'"),
             None => "asked for no scope by name".to_owned(),
         }
@@ -133,7 +133,14 @@ impl Wanted<'_> {
         let commands = || explanation.fix.iter().map(|fix| fix.command.as_str());
         let has_named_tenant = |command: &str| command.contains("$TENANT");
         let is_wrong_resource = report.link == Link::CarriedByGrant && !self.resource.is_empty();
+        // What is printed then is what can be had in its place: the same question would get the same answer.
+        let is_hopeless = match (report.link, explanation.fix.as_slice()) {
+            (Link::Registered | Link::Active, [_]) => true,
+            (Link::Allowed | Link::CarriedByGrant, [only]) => !only.command.contains("/connect/token"),
+            _ => false,
+        };
         Change {
+            none_helps: is_hopeless,
             by_name: matches!(report.link, Link::AskedFor | Link::Granted),
             also: Some(name).filter(|name| !name.is_empty() && !self.asks_for(name)),
             // "It belongs to none of the resources that were named": the scope's own comes by itself.
@@ -233,7 +240,8 @@ pub fn explained(
                 .with_explanation(explanation)
                 .with_change(wanted.change(report, explanation))
         }
-        Some(report) => Finding::ok(format!("needed '{needs}' would be granted now; {summary}")).with_link(report.link),
+        // The token itself is over, stale or for another API, which its own steps say.
+        Some(_) => Finding::ok(format!("needs '{needs}', which a new token would carry; {summary}")),
     }
 }
 

@@ -164,5 +164,36 @@ pub struct Said {
     pub body: Value,
 }
 
+/// Whether what is sent there can be read on the way: not by TLS, and off this machine.
+pub fn is_in_the_clear(url: &Url) -> bool {
+    let is_local = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() != "https" && !is_local
+}
+
 /// What answers may have: ten times what the largest documents of this kind have.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_talked_to_in_the_clear() {
+        for (url, is_clear) in [
+            ("https://as.example/", false),
+            ("http://127.0.0.1:5000/", false),
+            ("http://[::1]/", false),
+            ("http://localhost/", false),
+            ("http://as.example/", true),
+            ("http://127.0.0.1.as.example/", true),
+            ("http://10.0.0.1/", true),
+        ] {
+            assert_eq!(is_in_the_clear(&Url::parse(url).expect("a URL")), is_clear, "{url}");
+        }
+    }
+}

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::again::Change;
+use super::code::Code;
 use super::discovery::{CLOCKS_BEARABLE_SECS, apart};
 use super::report::{Finding, broken};
 use super::web::{Said, Seen, Web, is_in_the_clear};
@@ -66,7 +67,7 @@ impl Call {
         match web.send(request).await {
             Ok(seen) => self.judge(&seen),
             Err(unseen) => Outcome {
-                finding: Finding::unreachable("api_unreachable", format!("{} {}: {unseen}", self.method, self.url)),
+                finding: Finding::unreachable(Code::ApiUnreachable, format!("{} {}: {unseen}", self.method, self.url)),
                 challenge: Finding::not_checked("the API did not answer"),
                 required: vec![],
                 why: None,
@@ -83,7 +84,7 @@ impl Call {
         let why: Option<Explanation> = said.body.get("why").and_then(|why| serde_json::from_value(why.clone()).ok());
         let finding = match status {
             _ if status.is_success() && is_in_the_clear(&self.url) => Finding::warning(
-                "api_not_https",
+                Code::ApiNotHttps,
                 format!("{answers}; not https: whoever is in between reads the token"),
             ),
             _ if status.is_success() => Finding::ok(answers),
@@ -97,20 +98,24 @@ impl Call {
             }
             _ if status.is_redirection() => {
                 let to = seen.location(self.url.as_str()).map_or_else(|| "nowhere".to_owned(), |to| to.to_string());
-                Finding::failed("call_redirects", format!("{answers}, which leads to {to}: the token is not sent on"))
-                    .with_fix("call the address that it leads to", "whoever configures the client", None)
-                    .with_change(Change { none_helps: true, ..Change::NONE })
+                Finding::failed(
+                    Code::CallRedirects,
+                    format!("{answers}, which leads to {to}: the token is not sent on"),
+                )
+                .with_fix("call the address that it leads to", "whoever configures the client", None)
+                .with_change(Change { none_helps: true, ..Change::NONE })
             }
             StatusCode::TOO_MANY_REQUESTS => {
-                Finding::unreachable("api_busy", format!("{answers}: {}", said.words)).with_answer(&said)
+                Finding::unreachable(Code::ApiBusy, format!("{answers}: {}", said.words)).with_answer(&said)
             }
             _ if status.is_server_error() => {
-                Finding::unreachable("api_fails", format!("{answers}: {}", said.words)).with_answer(&said)
+                Finding::unreachable(Code::ApiFails, format!("{answers}: {}", said.words)).with_answer(&said)
             }
-            _ => {
-                Finding::warning("call_not_done", format!("{answers}: {}; the token is not what it minds", said.words))
-                    .with_answer(&said)
-            }
+            _ => Finding::warning(
+                Code::CallNotDone,
+                format!("{answers}: {}; the token is not what it minds", said.words),
+            )
+            .with_answer(&said),
         };
         let Challenged { finding: challenge, asked_for, metadata_url } = if is_refused {
             challenge(seen)
@@ -135,7 +140,7 @@ fn described(seen: &Seen) -> String {
 }
 
 fn refused(detail: String, status: StatusCode, said: &Said, why: Option<&Explanation>) -> Finding {
-    let code = if status == StatusCode::UNAUTHORIZED { "api_unauthorized" } else { "api_forbidden" };
+    let code = if status == StatusCode::UNAUTHORIZED { Code::ApiUnauthorized } else { Code::ApiForbidden };
     let finding =
         Finding::failed(code, detail).with_answer(said).with_change(Change { new_token: true, ..Change::NONE });
     match why {
@@ -163,19 +168,19 @@ fn challenge(seen: &Seen) -> Challenged {
         seen.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect();
     if headers.is_empty() {
         let detail = "the answer has no WWW-Authenticate, which would say what is missing (RFC 6750 section 3)";
-        return Challenged::only(Finding::warning("no_challenge", detail));
+        return Challenged::only(Finding::warning(Code::NoChallenge, detail));
     }
     let mut challenges = vec![];
     for header in headers {
         match ReceivedChallenge::parse_all(header) {
             Ok(more) => challenges.extend(more),
-            Err(error) => return Challenged::only(Finding::warning("challenge_malformed", error.to_string())),
+            Err(error) => return Challenged::only(Finding::warning(Code::ChallengeMalformed, error.to_string())),
         }
     }
     let Some(bearer) = challenges.iter().find(|challenge| challenge.is_bearer()) else {
         let schemes: Vec<&str> = challenges.iter().map(ReceivedChallenge::scheme).collect();
         let detail = format!("the API takes {}, and not Bearer", schemes.join(", "));
-        return Challenged::only(Finding::warning("challenge_of_another_scheme", detail));
+        return Challenged::only(Finding::warning(Code::ChallengeOfAnotherScheme, detail));
     };
     // The description is that of the body, in the line before, as a rule.
     let told: Vec<String> = ["error", "scope", "error_uri", "resource_metadata"]
@@ -184,7 +189,7 @@ fn challenge(seen: &Seen) -> Challenged {
         .collect();
     let required = bearer.param("scope").unwrap_or_default().split(' ').filter(|name| !name.is_empty());
     let mut finding = if told.is_empty() {
-        Finding::warning("challenge_empty", "Bearer, and no word of what is missing")
+        Finding::warning(Code::ChallengeEmpty, "Bearer, and no word of what is missing")
     } else {
         Finding::ok(told.join(", "))
     };
@@ -198,7 +203,7 @@ pub fn of_its_own(finding: Finding) -> Finding {
     if finding.link.is_some() || !finding.is_failed() || finding.is_unreachable || !finding.fix.is_empty() {
         return finding;
     }
-    let text = if finding.code == Some("api_unauthorized") {
+    let text = if finding.code == Some(Code::ApiUnauthorized) {
         "see which issuer, audience and keys the API is set up with, and its clock: by all that shows the token is good"
     } else {
         "read what the API says: nothing that the token shows is missing, so it has a reason of its own, such as a role"

@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use super::again::{Change, quoted};
 use super::call::{self, Call};
+use super::code::Code;
 use super::credentials::{self, Credentials, Given, encoded};
 use super::discovery::{self, Ambit, Discovered};
 use super::key_set::{self, KeySet};
@@ -327,7 +328,7 @@ impl Visit {
         if finding.is_failed() || !Url::parse(&self.issuer).is_ok_and(|url| is_in_the_clear(&url)) {
             return finding;
         }
-        Finding::warning("issuer_not_https", finding.detail)
+        Finding::warning(Code::IssuerNotHttps, finding.detail)
             .and("not https: whoever is in between reads secret and token")
     }
 
@@ -467,7 +468,7 @@ fn first_chain(explanation: &Explanation) -> Vec<LinkReport> {
 
 /// RFC 8707 §2: the resource is invalid, unknown or malformed.
 fn invalid_target(said: &Said) -> Finding {
-    Finding::failed("invalid_target", said.words.clone())
+    Finding::failed(Code::InvalidTarget, said.words.clone())
         .with_answer(said)
         .with_fix(
             "name the API as it is registered, to the letter, or leave resource out",

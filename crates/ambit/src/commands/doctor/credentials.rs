@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::again::{Change, quoted};
+use super::code::Code;
 use super::discovery::{Discovered, Method, TokenEndpoint};
 use super::report::Finding;
 use super::web::{Said, Seen, Unseen, Web};
@@ -76,7 +77,7 @@ pub async fn ask(
                 let (finding, given) = judge(&seen, discovered, &endpoint.url, credentials, *method);
                 let finding = match (&first, finding.is_failed()) {
                     // The client library has to do the same as the doctor.
-                    (Some(_), false) => Finding::warning("auth_method", finding.detail).and(&format!(
+                    (Some(_), false) => Finding::warning(Code::AuthMethod, finding.detail).and(&format!(
                         "{} is refused: the client has to be configured for {}",
                         Method::Basic.name(),
                         method.name()
@@ -96,7 +97,7 @@ pub async fn ask(
 }
 
 fn unreachable(url: &Url, unseen: &Unseen) -> Finding {
-    Finding::unreachable("token_endpoint_unreachable", format!("{url}: {unseen}"))
+    Finding::unreachable(Code::TokenEndpointUnreachable, format!("{url}: {unseen}"))
 }
 
 /// RFC 6749 §5.2, `invalid_client`: "unknown client, no client authentication included, or unsupported authentication method".
@@ -105,7 +106,7 @@ fn unknown(seen: &Seen, discovered: &Discovered, endpoint: &TokenEndpoint, crede
     let names: Vec<&str> = endpoint.methods.iter().map(|method| method.name()).collect();
     let client_id = &credentials.client_id;
     let detail = format!("'{client_id}' is refused, by {}: {}", names.join(" and by "), said.words);
-    let finding = Finding::failed("invalid_client", detail).with_answer(&said);
+    let finding = Finding::failed(Code::InvalidClient, detail).with_answer(&said);
     let finding = match &discovered.ambit {
         Some(ambit) => finding.with_fix(
             format!("see that client_id and secret are right and whole; if the secret is lost, make another for '{client_id}'"),
@@ -135,7 +136,7 @@ fn judge(
         let detail = format!("{url} leads to {moved} (HTTP {status}): the secret is not sent on");
         let text = "let the issuer's document name the address that answers";
         return (
-            Finding::failed("token_endpoint_redirects", detail).with_fix(text, "whoever runs the issuer", None),
+            Finding::failed(Code::TokenEndpointRedirects, detail).with_fix(text, "whoever runs the issuer", None),
             Given::Nothing,
         );
     }
@@ -144,14 +145,14 @@ fn judge(
         let token = said.body.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
         let Some(token) = token else {
             let detail = format!("{url}: HTTP {status} without an access_token, {}", seen.kind());
-            return (Finding::failed("no_access_token", detail), Given::Nothing);
+            return (Finding::failed(Code::NoAccessToken, detail), Given::Nothing);
         };
         let given = Given::Token { token: token.into(), answer: said.body.clone() };
         let token_type = said.body.get("token_type").and_then(Value::as_str).unwrap_or_default();
         if !token_type.eq_ignore_ascii_case("Bearer") {
             let detail =
                 format!("{who} and gets a token of type '{token_type}': the doctor presents it as Bearer all the same");
-            return (Finding::warning("token_type", detail), given);
+            return (Finding::warning(Code::TokenType, detail), given);
         }
         return (Finding::ok(format!("{who} and gets a token")), given);
     }
@@ -160,26 +161,27 @@ fn judge(
         Some("invalid_scope" | "invalid_target") => (Finding::ok(who), Given::Refused(said)),
         Some("unauthorized_client") => (wrong_place(&said, discovered, client_id), Given::Nothing),
         Some("unsupported_grant_type") => {
-            let finding = Finding::failed("unsupported_grant_type", said.words.clone()).with_answer(&said);
+            let finding = Finding::failed(Code::UnsupportedGrantType, said.words.clone()).with_answer(&said);
             (finding.with_fix(ANOTHER_GRANT, "whoever registered the client", None), Given::Nothing)
         }
         Some(_) if matches!(seen.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
-            (Finding::unreachable("token_endpoint_busy", said.words.clone()).with_answer(&said), Given::Nothing)
+            (Finding::unreachable(Code::TokenEndpointBusy, said.words.clone()).with_answer(&said), Given::Nothing)
         }
         Some(_) => {
-            let finding = Finding::failed("token_refused", format!("HTTP {status}: {}", said.words)).with_answer(&said);
+            let finding =
+                Finding::failed(Code::TokenRefused, format!("HTTP {status}: {}", said.words)).with_answer(&said);
             let text = "do what the answer says";
             (finding.with_fix(text, "whoever configures the client", None), Given::Nothing)
         }
         None if seen.status.is_server_error() => (
-            Finding::unreachable("token_endpoint_fails", format!("{url}: HTTP {status}, {}", said.words)),
+            Finding::unreachable(Code::TokenEndpointFails, format!("{url}: HTTP {status}, {}", said.words)),
             Given::Nothing,
         ),
         None => {
             let detail = format!("{url}: HTTP {status}, {}, where OAuth would answer an error code", said.words);
             let text = "see what stands between: a proxy, a firewall, or an address that is no token endpoint";
             (
-                Finding::failed("token_answer_not_oauth", detail).with_fix(text, "whoever runs the issuer", None),
+                Finding::failed(Code::TokenAnswerNotOauth, detail).with_fix(text, "whoever runs the issuer", None),
                 Given::Nothing,
             )
         }
@@ -190,12 +192,12 @@ fn judge(
 fn wrong_place(said: &Said, discovered: &Discovered, client_id: &str) -> Finding {
     let right = said.words.split_once("belongs to issuer '").and_then(|(_, rest)| rest.split('\'').next());
     if let (Some(_), Some(issuer)) = (&discovered.ambit, right) {
-        return Finding::failed("wrong_issuer", format!("'{client_id}' belongs to another issuer, {issuer}"))
+        return Finding::failed(Code::WrongIssuer, format!("'{client_id}' belongs to another issuer, {issuer}"))
             .with_answer(said)
             .with_fix(format!("configure '{issuer}' as the client's issuer"), "whoever configures the client", None)
             .with_change(Change { issuer: Some(issuer.to_owned()), ..Change::NONE });
     }
-    Finding::failed("unauthorized_client", said.words.clone()).with_answer(said).with_fix(
+    Finding::failed(Code::UnauthorizedClient, said.words.clone()).with_answer(said).with_fix(
         ANOTHER_GRANT,
         "whoever registered the client",
         None,

@@ -6,6 +6,7 @@ use reqwest::Url;
 use serde_json::Value;
 
 use super::again::Change;
+use super::code::Code;
 use super::product::{self, Product};
 use super::report::Finding;
 use super::web::{Seen, Unseen, Web};
@@ -60,7 +61,7 @@ enum Page {
     /// Nothing.
     Absent(String),
     /// Something else.
-    Other { code: &'static str, what: String, moved: Option<Url> },
+    Other { code: Code, what: String, moved: Option<Url> },
     /// Nobody answers.
     Unreachable(String),
 }
@@ -87,7 +88,7 @@ pub async fn find(web: &Web, issuer: &str) -> (Finding, Option<Discovered>) {
         (Page::Unreachable(why), Page::Unreachable(_)) => {
             let text = "see that the issuer's host, port and scheme are right, and that this machine reaches it";
             let command = format!("curl -sSv -o /dev/null {}", super::again::quoted(&openid_url));
-            let finding = Finding::unreachable("issuer_unreachable", format!("{openid_url}: {why}"));
+            let finding = Finding::unreachable(Code::IssuerUnreachable, format!("{openid_url}: {why}"));
             (finding.with_fix(text, "whoever runs the client", Some(command)), None)
         }
         (openid, oauth) => (nothing(issuer, (&openid_url, &openid), (&oauth_url, &oauth)), None),
@@ -98,25 +99,25 @@ fn read(answer: Result<Seen, Unseen>, url: &str) -> Page {
     let seen = match answer {
         Ok(seen) => seen,
         Err(Unseen::TooLarge) => {
-            return Page::Other { code: "discovery_too_large", what: Unseen::TooLarge.to_string(), moved: None };
+            return Page::Other { code: Code::DiscoveryTooLarge, what: Unseen::TooLarge.to_string(), moved: None };
         }
         Err(unseen) => return Page::Unreachable(unseen.to_string()),
     };
     if let Some(moved) = seen.location(url) {
         let what = format!("HTTP {}, which leads to {moved}", seen.status.as_u16());
-        return Page::Other { code: "discovery_redirects", what, moved: Some(moved) };
+        return Page::Other { code: Code::DiscoveryRedirects, what, moved: Some(moved) };
     }
     if !seen.status.is_success() {
         return Page::Absent(format!("HTTP {}", seen.status.as_u16()));
     }
     let Some(document) = seen.json() else {
-        return Page::Other { code: "discovery_not_json", what: seen.kind().to_owned(), moved: None };
+        return Page::Other { code: Code::DiscoveryNotJson, what: seen.kind().to_owned(), moved: None };
     };
     match document.get("issuer").and_then(Value::as_str).map(str::to_owned) {
         Some(issuer) => Page::Document { document, issuer, ahead_secs: seen.ahead_secs() },
         None => {
             let what = "a JSON document without an issuer".to_owned();
-            Page::Other { code: "discovery_without_issuer", what, moved: None }
+            Page::Other { code: Code::DiscoveryWithoutIssuer, what, moved: None }
         }
     }
 }
@@ -132,7 +133,7 @@ fn agreeing(discovered: &Discovered, other: &Page, name: &str) -> Finding {
             match differs {
                 None => Finding::ok(format!("{who}, at both well-known addresses")),
                 Some(member) => Finding::warning(
-                    "discovery_documents_differ",
+                    Code::DiscoveryDocumentsDiffer,
                     format!(
                         "{who}; the document at {name}'s address has another {member}: clients that look there go wrong"
                     ),
@@ -149,7 +150,7 @@ fn agreeing(discovered: &Discovered, other: &Page, name: &str) -> Finding {
 fn of_another(given: &str, named: &str) -> Finding {
     let how = difference(given, named);
     Finding::failed(
-        "issuer_mismatch",
+        Code::IssuerMismatch,
         format!("asked for issuer '{given}', and the document is of issuer '{named}': {how}"),
     )
     .with_fix(
@@ -188,9 +189,9 @@ fn nothing(issuer: &str, openid: (&str, &Page), oauth: (&str, &Page)) -> Finding
     let Some((_, Page::Other { code, moved, .. })) = telling else {
         let detail = format!("no document: {}; {}", said(openid), said(oauth));
         let text = "give the issuer as its tokens have it in 'iss': the part before /.well-known/, with its path";
-        return Finding::failed("discovery_absent", detail).with_fix(text, "whoever configures the client", None);
+        return Finding::failed(Code::DiscoveryAbsent, detail).with_fix(text, "whoever configures the client", None);
     };
-    let finding = Finding::failed(code, telling.map(|telling| said(*telling)).unwrap_or_default());
+    let finding = Finding::failed(*code, telling.map(|telling| said(*telling)).unwrap_or_default());
     let Some(moved) = moved else {
         let text = "see what answers there: a login page, a proxy or a front end in the issuer's place";
         let command = format!("curl -sS -i {}", super::again::quoted(openid.0));
@@ -240,17 +241,17 @@ impl Discovered {
     /// Looks for what a client needs that has a secret and no user.
     pub fn metadata(&self, issuer: &str) -> (Finding, Option<TokenEndpoint>) {
         let Some(text) = self.text("token_endpoint") else {
-            return (Finding::failed("no_token_endpoint", "the document names no token_endpoint"), None);
+            return (Finding::failed(Code::NoTokenEndpoint, "the document names no token_endpoint"), None);
         };
         let Ok(url) = Url::parse(text) else {
             let detail = format!("the token_endpoint '{text}' is not an absolute URL");
-            return (Finding::failed("no_token_endpoint", detail), None);
+            return (Finding::failed(Code::NoTokenEndpoint, detail), None);
         };
         // RFC 6749 §3.2: "the authorization server MUST require the use of TLS".
         if issuer.starts_with("https:") && url.scheme() != "https" {
             let detail =
                 format!("the token endpoint {url} is not https, and the issuer is: the secret is not sent there");
-            return (Finding::failed("token_endpoint_not_https", detail), None);
+            return (Finding::failed(Code::TokenEndpointNotHttps, detail), None);
         }
         // RFC 8414 §2: "If omitted, the default is client_secret_basic".
         let listed = self.list("token_endpoint_auth_methods_supported").unwrap_or_else(|| vec!["client_secret_basic"]);
@@ -258,14 +259,14 @@ impl Discovered {
             [Method::Basic, Method::Post].into_iter().filter(|method| listed.contains(&method.name())).collect();
         if methods.is_empty() {
             let detail = format!("clients authenticate by {} there, and not by a secret", listed.join(", "));
-            return (Finding::failed("no_secret_method", detail), None);
+            return (Finding::failed(Code::NoSecretMethod, detail), None);
         }
         let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
         let found = format!("{url}, by {}", names.join(" or "));
         let endpoint = TokenEndpoint { url, methods };
         let finding = match self.list("grant_types_supported") {
             Some(grants) if !grants.contains(&"client_credentials") => Finding::warning(
-                "grant_not_listed",
+                Code::GrantNotListed,
                 format!("{found}; client_credentials is not among the grants ({})", grants.join(", ")),
             ),
             Some(_) => Finding::ok(format!("{found}; client_credentials is offered")),
@@ -284,9 +285,12 @@ impl Discovered {
         }
         let detail = apart("the issuer's", ahead);
         if ahead.abs() <= CLOCKS_BEARABLE_SECS {
-            return Finding::warning("clock_skew", format!("{detail}: an API that allows for less refuses new tokens"));
+            return Finding::warning(
+                Code::ClockSkew,
+                format!("{detail}: an API that allows for less refuses new tokens"),
+            );
         }
-        Finding::failed("clock_skew", format!("{detail}: tokens look expired, or not yet valid"))
+        Finding::failed(Code::ClockSkew, format!("{detail}: tokens look expired, or not yet valid"))
             .with_fix(
                 "set the clock that is wrong, by NTP",
                 "whoever runs the machine that is wrong",
@@ -354,13 +358,13 @@ mod tests {
         // RFC 8414 §2: absent is client_secret_basic.
         assert_eq!(metadata(serde_json::json!({})), (None, Some(vec![Method::Basic])));
         let clear = serde_json::json!({"token_endpoint": "http://as.example/token"});
-        assert_eq!(metadata(clear), (Some("token_endpoint_not_https"), None));
+        assert_eq!(metadata(clear), (Some(Code::TokenEndpointNotHttps), None));
         let relative = serde_json::json!({"token_endpoint": "/token"});
-        assert_eq!(metadata(relative), (Some("no_token_endpoint"), None));
+        assert_eq!(metadata(relative), (Some(Code::NoTokenEndpoint), None));
         let by_key = serde_json::json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]});
-        assert_eq!(metadata(by_key), (Some("no_secret_method"), None));
+        assert_eq!(metadata(by_key), (Some(Code::NoSecretMethod), None));
         let other_grants = serde_json::json!({"grant_types_supported": ["authorization_code"]});
-        assert_eq!(metadata(other_grants), (Some("grant_not_listed"), Some(vec![Method::Basic])));
+        assert_eq!(metadata(other_grants), (Some(Code::GrantNotListed), Some(vec![Method::Basic])));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use ambit_protocol::jose::VerifyingKeys;
 use serde_json::Value;
 
+use super::code::Code;
 use super::discovery::Discovered;
 use super::report::Finding;
 use super::web::Web;
@@ -20,7 +21,7 @@ pub async fn fetch(web: &Web, discovered: &Discovered) -> (Finding, Option<KeySe
     let Some(url) = discovered.text("jwks_uri") else {
         return (
             Finding::warning(
-                "no_jwks_uri",
+                Code::NoJwksUri,
                 "the document names no jwks_uri: nobody can verify its tokens by themselves",
             ),
             None,
@@ -28,34 +29,34 @@ pub async fn fetch(web: &Web, discovered: &Discovered) -> (Finding, Option<KeySe
     };
     let seen = match web.get(url).await {
         Ok(seen) => seen,
-        Err(unseen) => return (Finding::unreachable("jwks_unreachable", format!("{url}: {unseen}")), None),
+        Err(unseen) => return (Finding::unreachable(Code::JwksUnreachable, format!("{url}: {unseen}")), None),
     };
     if let Some(moved) = seen.location(url) {
         return (
-            Finding::failed("jwks_redirects", format!("{url} leads to {moved}: many verifiers do not follow")),
+            Finding::failed(Code::JwksRedirects, format!("{url} leads to {moved}: many verifiers do not follow")),
             None,
         );
     }
     if !seen.status.is_success() {
-        let finding = Finding::failed("jwks_status", format!("{url}: HTTP {}", seen.status.as_u16()));
+        let finding = Finding::failed(Code::JwksStatus, format!("{url}: HTTP {}", seen.status.as_u16()));
         return (finding.with_answer(&seen.says()), None);
     }
     let Some(document) = seen.json() else {
-        return (Finding::failed("jwks_not_json", format!("{url}: {}", seen.kind())), None);
+        return (Finding::failed(Code::JwksNotJson, format!("{url}: {}", seen.kind())), None);
     };
     match VerifyingKeys::from_published(&seen.body) {
         Ok((keys, passed_over)) => {
             let passed_over: Vec<String> = passed_over.iter().map(ToString::to_string).collect();
             (judge(url, &document, &keys, &passed_over), Some(KeySet { keys, names: names(&document) }))
         }
-        Err(error) => (Finding::failed("jwks_malformed", format!("{url}: {error}")), None),
+        Err(error) => (Finding::failed(Code::JwksMalformed, format!("{url}: {error}")), None),
     }
 }
 
 fn judge(url: &str, document: &Value, keys: &VerifyingKeys, passed_over: &[String]) -> Finding {
     let all = document.get("keys").and_then(Value::as_array).map_or(0, Vec::len);
     if all == 0 {
-        return Finding::failed("jwks_empty", format!("{url}: no key is published, so no token can be verified"));
+        return Finding::failed(Code::JwksEmpty, format!("{url}: no key is published, so no token can be verified"));
     }
     let described: Vec<String> =
         keys.iter().map(|key| format!("{} '{}'", key.algorithm(), key.kid().unwrap_or("without a kid"))).collect();
@@ -67,12 +68,12 @@ fn judge(url: &str, document: &Value, keys: &VerifyingKeys, passed_over: &[Strin
         detail.push_str(&format!("; passed over: {}", passed_over.join(", ")));
     }
     if keys.is_empty() {
-        return Finding::warning("jwks_no_usable_key", format!("{detail}: signatures cannot be verified here"));
+        return Finding::warning(Code::JwksNoUsableKey, format!("{detail}: signatures cannot be verified here"));
     }
     // RFC 7517 §4.5: `kid` is what a token's key is found by.
     if keys.len() > 1 && keys.iter().any(|key| key.kid().is_none()) {
         return Finding::warning(
-            "jwks_without_kid",
+            Code::JwksWithoutKid,
             format!("{detail}: with several keys, each needs a kid to be found by"),
         );
     }

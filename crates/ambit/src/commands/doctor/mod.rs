@@ -4,6 +4,7 @@
 mod again;
 mod call;
 mod client;
+mod code;
 mod credentials;
 mod discovery;
 mod key_set;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::again::Change;
+use super::code::Code;
 use super::web::Said;
 use crate::output::{Failure, Output, write};
 
@@ -40,8 +41,8 @@ pub enum Outcome {
 #[derive(Debug, Clone)]
 pub struct Finding {
     pub outcome: Outcome,
-    /// A name for the kind of fault, out of a closed list of ours: what a page of the knowledge base can be looked up by.
-    pub code: Option<&'static str>,
+    /// The kind of fault: what a page of the knowledge base can be looked up by.
+    pub code: Option<Code>,
     pub detail: String,
     /// Why, in one sentence, where that is less than what was seen.
     pub cause: Option<String>,
@@ -94,16 +95,16 @@ impl Finding {
         Self::new(Outcome::Ok, None, detail.into())
     }
 
-    pub fn warning(code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn warning(code: Code, detail: impl Into<String>) -> Self {
         Self::new(Outcome::Warning, Some(code), detail.into())
     }
 
-    pub fn failed(code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn failed(code: Code, detail: impl Into<String>) -> Self {
         Self::new(Outcome::Failed, Some(code), detail.into())
     }
 
     /// It could not be reached.
-    pub fn unreachable(code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn unreachable(code: Code, detail: impl Into<String>) -> Self {
         Self { is_unreachable: true, ..Self::failed(code, detail) }
     }
 
@@ -111,7 +112,7 @@ impl Finding {
         Self::new(Outcome::NotChecked, None, why.into())
     }
 
-    const fn new(outcome: Outcome, code: Option<&'static str>, detail: String) -> Self {
+    const fn new(outcome: Outcome, code: Option<Code>, detail: String) -> Self {
         let change = Change::NONE;
         Self {
             outcome,
@@ -329,7 +330,7 @@ impl Report {
             .map(|(step, finding)| {
                 let mut check = json!({ "check": step, "outcome": finding.outcome, "detail": finding.detail });
                 if let Some(code) = finding.code {
-                    check["code"] = code.into();
+                    check["code"] = json!(code);
                 }
                 if let Some(page) = &finding.page {
                     check["error_uri"] = page.as_str().into();

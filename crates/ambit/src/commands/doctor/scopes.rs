@@ -7,6 +7,7 @@ use ambit_protocol::explain::{Explanation, Link, LinkReport, Question};
 use serde_json::Value;
 
 use super::again::Change;
+use super::code::Code;
 use super::credentials::Credentials;
 use super::discovery::{Ambit, Method};
 use super::product::{ELSEWHERE, Product};
@@ -184,7 +185,7 @@ pub fn refused(
     explained: Option<&Result<Explanation, String>>,
     product: Option<&Product>,
 ) -> Finding {
-    let finding = Finding::failed("invalid_scope", format!("{}; {}", wanted.asked(), said.words))
+    let finding = Finding::failed(Code::InvalidScope, format!("{}; {}", wanted.asked(), said.words))
         .with_cause(said.words.clone())
         .with_answer(said);
     let explanation = match explained {
@@ -254,7 +255,7 @@ fn left_out(summary: String, got: &Got<'_>) -> Finding {
     let shown = got.dropped.iter().map(|dropped| {
         format!("'{}' ({}: {})", text(dropped, "scope"), text(dropped, "reason"), text(dropped, "hint"))
     });
-    Finding::warning("scopes_left_out", format!("{summary}; left out: {}", shown.collect::<Vec<_>>().join(", ")))
+    Finding::warning(Code::ScopesLeftOut, format!("{summary}; left out: {}", shown.collect::<Vec<_>>().join(", ")))
 }
 
 /// A link of the chain that another step is about: as Ambit says it, in the place of what was seen there.
@@ -291,11 +292,11 @@ pub fn seen(wanted: &Wanted<'_>, got: &Got<'_>, product: Option<&Product>, is_am
     let at_home = format!("register '{missing}', and allow it for the client: {}", place(product));
     if wanted.needs.is_empty() {
         let detail = format!("{summary}; '{missing}' was asked for and not granted; {blind}");
-        return Finding::warning("scopes_left_out", detail);
+        return Finding::warning(Code::ScopesLeftOut, detail);
     }
     if !wanted.is_kept && !wanted.asks_for(missing) {
         return Finding::failed(
-            "scope_not_asked_for",
+            Code::ScopeNotAskedFor,
             format!("needs '{missing}', which was not asked for; {summary}; {blind}"),
         )
         .with_link(Link::AskedFor)
@@ -303,7 +304,7 @@ pub fn seen(wanted: &Wanted<'_>, got: &Got<'_>, product: Option<&Product>, is_am
         .with_change(change);
     }
     let finding =
-        Finding::failed("scope_not_granted", format!("needs '{missing}', which was not granted; {summary}; {blind}"))
+        Finding::failed(Code::ScopeNotGranted, format!("needs '{missing}', which was not granted; {summary}; {blind}"))
             .with_link(Link::Granted);
     if is_ambit { finding } else { finding.with_fix(at_home, "whoever runs the issuer", None) }.with_change(change)
 }
@@ -320,18 +321,18 @@ const fn is_of_the_scope(link: Link) -> bool {
 }
 
 /// The kind of fault, by the link.
-pub const fn code(link: Link) -> &'static str {
+pub const fn code(link: Link) -> Code {
     match link {
-        Link::Registered => "scope_not_registered",
-        Link::Active => "scope_not_active",
-        Link::GateOpen => "gate_closed",
-        Link::Allowed => "scope_not_allowed",
-        Link::CarriedByGrant => "scope_not_carried_by_grant",
-        Link::AskedFor => "scope_not_asked_for",
-        Link::Granted => "scope_not_granted",
-        Link::Audience => "wrong_audience",
-        Link::TokenFresh => "token_stale",
-        Link::NotRevoked => "token_revoked",
+        Link::Registered => Code::ScopeNotRegistered,
+        Link::Active => Code::ScopeNotActive,
+        Link::GateOpen => Code::GateClosed,
+        Link::Allowed => Code::ScopeNotAllowed,
+        Link::CarriedByGrant => Code::ScopeNotCarriedByGrant,
+        Link::AskedFor => Code::ScopeNotAskedFor,
+        Link::Granted => Code::ScopeNotGranted,
+        Link::Audience => Code::WrongAudience,
+        Link::TokenFresh => Code::TokenStale,
+        Link::NotRevoked => Code::TokenRevoked,
     }
 }
 

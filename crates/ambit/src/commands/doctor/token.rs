@@ -8,6 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::again::Change;
+use super::code::Code;
 use super::key_set::KeySet;
 use super::report::Finding;
 use ambit_protocol::explain::Link;
@@ -102,7 +103,7 @@ impl Token {
         };
         if !called.issuers.is_empty() && !called.issuers.iter().any(|issuer| issuer == called.issuer) {
             return Finding::failed(
-                "api_trusts_other_issuer",
+                Code::ApiTrustsOtherIssuer,
                 format!("{api} takes tokens of {}, and not of {}", called.issuers.join(" "), called.issuer),
             )
             .with_link(Link::Audience)
@@ -116,7 +117,7 @@ impl Token {
         if audiences.contains(&api) {
             return Finding::ok(format!("{api} ({source})"));
         }
-        Finding::failed("wrong_audience", format!("the token is for {shown}, and the API is {api} ({source})"))
+        Finding::failed(Code::WrongAudience, format!("the token is for {shown}, and the API is {api} ({source})"))
             .with_link(Link::Audience)
             .with_fix(
                 format!(
@@ -145,7 +146,7 @@ impl Token {
         if let Some(exp) = exp.filter(|exp| *exp <= now) {
             let detail =
                 format!("it expired {} ago, at {}", duration(now.saturating_sub(exp)), Timestamp::from_secs(exp));
-            return new(Finding::failed("token_expired", detail).with_fix(fresh, "the client", None));
+            return new(Finding::failed(Code::TokenExpired, detail).with_fix(fresh, "the client", None));
         }
         if let Some(nbf) = nbf.filter(|nbf| *nbf > now.saturating_add(LEEWAY_SECS)) {
             let detail = format!(
@@ -153,7 +154,7 @@ impl Token {
                 Timestamp::from_secs(nbf),
                 duration(nbf.saturating_sub(now))
             );
-            return new(Finding::failed("token_not_yet_valid", detail).with_fix(
+            return new(Finding::failed(Code::TokenNotYetValid, detail).with_fix(
                 "compare the clocks",
                 "whoever runs them",
                 None,
@@ -161,7 +162,7 @@ impl Token {
         }
         if let Some(iat) = iat.filter(|iat| *iat > now.saturating_add(LEEWAY_SECS)) {
             let detail = format!("it says it was issued in {}: compare the clocks", duration(iat.saturating_sub(now)));
-            return Finding::warning("token_from_the_future", detail);
+            return Finding::warning(Code::TokenFromTheFuture, detail);
         }
         match (iat, exp) {
             (Some(iat), Some(exp)) => Finding::ok(format!(
@@ -170,7 +171,7 @@ impl Token {
                 duration(exp.saturating_sub(now))
             )),
             (None, Some(exp)) => Finding::ok(format!("expires in {}", duration(exp.saturating_sub(now)))),
-            (_, None) => Finding::warning("token_without_exp", "the token never expires (no 'exp')"),
+            (_, None) => Finding::warning(Code::TokenWithoutExp, "the token never expires (no 'exp')"),
         }
     }
 
@@ -187,7 +188,7 @@ impl Token {
             iss => {
                 let detail = format!("the token's issuer ('iss') is '{}', and not '{issuer}'", iss.unwrap_or_default());
                 let text = "configure clients and APIs with the issuer that tokens have, to the letter";
-                return Finding::failed("token_of_another_issuer", detail)
+                return Finding::failed(Code::TokenOfAnotherIssuer, detail)
                     .with_fix(text, "whoever configures the API", None)
                     .with_change(Change { issuer: iss.map(str::to_owned), new_token: true, ..Change::NONE });
             }
@@ -202,7 +203,7 @@ impl Token {
         let fresh = "get a new token; if that is no better, let the issuer publish the key that it signs with";
         match error {
             JwsError::Algorithm if algorithm.starts_with("HS") => Finding::warning(
-                "token_shared_secret",
+                Code::TokenSharedSecret,
                 format!("{algorithm}: signed with a secret that issuer and API share, which no key set shows"),
             ),
             JwsError::Algorithm if !algorithm.eq_ignore_ascii_case("none") => {
@@ -213,7 +214,7 @@ impl Token {
                 "{algorithm} by {named}, which is published and of a kind the doctor does not verify"
             )),
             JwsError::UnknownKey => Finding::failed(
-                "unknown_kid",
+                Code::UnknownKid,
                 format!(
                     "signed by {named}, and the key set has {}: the issuer withdrew it, or never published it",
                     list(&set.names)
@@ -221,7 +222,7 @@ impl Token {
             )
             .with_fix(fresh, "the client, then whoever runs the issuer", None)
             .with_change(Change { new_token: true, ..Change::NONE }),
-            error => Finding::failed("token_signature", format!("{algorithm}, by {named}: {error}"))
+            error => Finding::failed(Code::TokenSignature, format!("{algorithm}, by {named}: {error}"))
                 .with_fix(fresh, "the client, then whoever runs the issuer", None)
                 .with_change(Change { new_token: true, ..Change::NONE }),
         }
@@ -302,14 +303,14 @@ mod tests {
     fn a_token_expires_at_its_second_and_not_before() {
         let age = |now: i64| jwt(&json!({"iat": 1000, "exp": 2000})).age(Timestamp::from_secs(now), None);
         assert_eq!(age(1999).code, None);
-        assert_eq!(age(2000).code, Some("token_expired"));
+        assert_eq!(age(2000).code, Some(Code::TokenExpired));
         assert_eq!(age(1000 - LEEWAY_SECS).code, None);
-        assert_eq!(age(1000 - LEEWAY_SECS - 1).code, Some("token_from_the_future"));
+        assert_eq!(age(1000 - LEEWAY_SECS - 1).code, Some(Code::TokenFromTheFuture));
         let not_before = |now: i64| jwt(&json!({"nbf": 1000, "exp": 2000})).age(Timestamp::from_secs(now), None).code;
         assert_eq!(not_before(1000 - LEEWAY_SECS), None);
-        assert_eq!(not_before(1000 - LEEWAY_SECS - 1), Some("token_not_yet_valid"));
+        assert_eq!(not_before(1000 - LEEWAY_SECS - 1), Some(Code::TokenNotYetValid));
         // Far away is not a fault of the doctor's.
         assert_eq!(jwt(&json!({"exp": 1e300})).age(Timestamp::from_secs(1), None).code, None);
-        assert_eq!(jwt(&json!({"exp": i64::MIN})).age(Timestamp::from_secs(1), None).code, Some("token_expired"));
+        assert_eq!(jwt(&json!({"exp": i64::MIN})).age(Timestamp::from_secs(1), None).code, Some(Code::TokenExpired));
     }
 }

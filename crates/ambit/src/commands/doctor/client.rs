@@ -289,8 +289,13 @@ impl Visit {
         let told = outcome.as_ref().map(|(_, outcome)| outcome.required.as_slice()).unwrap_or_default();
         let wanted = self.wanted(if self.client.needs.is_empty() { told } else { &self.client.needs });
         let called = resource.as_ref().map(|metadata| metadata.resource.as_str()).or(self.named_resource());
-        let why = outcome.as_ref().and_then(|(_, outcome)| outcome.why.as_ref());
-        let (finding, explained) = held.scopes(&wanted, issued, called, why).await;
+        // Ambit's own API explains each refusal. What another says that it has to be told is not taken for that.
+        let own = issued.ambit.map(|ambit| &ambit.explain);
+        let why = outcome.as_ref().and_then(|(call, outcome)| {
+            let own = own.filter(|own| own.origin() == call.url.origin())?;
+            Some(scopes::without_harm(outcome.why.clone()?, own))
+        });
+        let (finding, explained) = held.scopes(&wanted, issued, called, why.as_ref()).await;
         report.add(Step::Scopes, finding)?;
 
         let of_the_token = explained.as_ref().and_then(|it| scopes::of_the_token(it, &wanted));

@@ -8,6 +8,7 @@ mod code;
 mod credentials;
 mod discovery;
 mod key_set;
+mod pasted;
 mod product;
 mod report;
 mod scopes;

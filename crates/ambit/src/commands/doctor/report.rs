@@ -196,7 +196,8 @@ pub fn broken(explanation: &Explanation) -> Option<&LinkReport> {
 
 impl From<&Fix> for Remedy {
     fn from(fix: &Fix) -> Self {
-        Self { text: fix.text.clone(), who: fix.who.clone(), command: Some(fix.command.clone()) }
+        let command = Some(fix.command.clone()).filter(|command| !command.is_empty());
+        Self { text: fix.text.clone(), who: fix.who.clone(), command }
     }
 }
 
@@ -348,9 +349,14 @@ impl Report {
                 (broken, finding.why().to_owned(), json!(finding.fix))
             }
         };
+        let chain: Vec<LinkReport> = verdict
+            .chain
+            .iter()
+            .map(|report| LinkReport { detail: self.clean(&report.detail), ..report.clone() })
+            .collect();
         json!({
             "issuer": verdict.issuer, "server": verdict.server, "checks": checks, "ok": first.is_none(), "broken": broken,
-            "verdict": text, "chain": verdict.chain, "fix": fix, "again": again,
+            "verdict": text, "chain": chain, "fix": fix, "again": again,
         })
     }
 

@@ -4,12 +4,14 @@
 //! what was asked for and what came of it, and no more.
 
 use ambit_protocol::explain::{Explanation, Link, LinkReport, Question};
+use reqwest::Url;
 use serde_json::Value;
 
 use super::again::Change;
 use super::code::Code;
 use super::credentials::Credentials;
 use super::discovery::{Ambit, Method};
+use super::pasted::is_harmless;
 use super::product::{ELSEWHERE, Product};
 use super::report::{Finding, broken};
 use super::token::Carried;
@@ -72,10 +74,12 @@ impl Asked<'_> {
     pub async fn explain(&self, question: &Question) -> Result<Explanation, String> {
         let question = serde_json::to_string(question).map_err(|error| error.to_string())?;
         let body = self.post(&self.ambit.explain, vec![("question", question)]).await?;
-        serde_json::from_value(body).map_err(|error| format!("the explanation cannot be read: {error}"))
+        let explanation =
+            serde_json::from_value(body).map_err(|error| format!("the explanation cannot be read: {error}"))?;
+        Ok(without_harm(explanation, &self.ambit.explain))
     }
 
-    async fn post(&self, url: &reqwest::Url, fields: Vec<(&'static str, String)>) -> Result<Value, String> {
+    async fn post(&self, url: &Url, fields: Vec<(&'static str, String)>) -> Result<Value, String> {
         let methods = self.method.map_or_else(|| vec![Method::Basic, Method::Post], |method| vec![method]);
         let mut refused = String::new();
         for method in methods {
@@ -92,6 +96,16 @@ impl Asked<'_> {
         }
         Err(refused)
     }
+}
+
+/// An explanation, with no command to paste but those of our own making.
+pub fn without_harm(mut explanation: Explanation, server: &Url) -> Explanation {
+    for fix in &mut explanation.fix {
+        if !is_harmless(&fix.command, server) {
+            fix.command.clear();
+        }
+    }
+    explanation
 }
 
 impl Wanted<'_> {

@@ -340,6 +340,17 @@ async fn tokens_of_other_makes_are_read_as_far_as_they_go() {
     assert_eq!(found.broken(), "unknown_kid");
     found.is("signature", "failed", "signed by key 'k1', and the key set has 'k2'");
 
+    // Two things at once: the first is the verdict, and the other is not kept back.
+    let found = it.found(&["--scope", "read", "--needs", "write"]).await;
+    assert_eq!(found.broken(), "scope_not_asked_for");
+    assert_eq!(found.document["also_broken"][0]["code"], "unknown_kid");
+    assert!(
+        found.shown.contains("Broken: the link 'asked for'. 'write' is needed, and was not asked for"),
+        "{}",
+        found.shown
+    );
+    assert!(found.shown.contains("Also broken: signature. Signed by key 'k1'"), "{}", found.shown);
+
     // Of another issuer than the one that was asked.
     let it = Elsewhere::with(Oddity { claims: json!({"iss": "https://sts.example/"}), ..Oddity::default() }).await;
     let found = it.found(&[]).await;

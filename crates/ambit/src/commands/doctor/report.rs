@@ -177,6 +177,14 @@ impl Finding {
         self.cause.as_deref().unwrap_or(&self.detail)
     }
 
+    fn remedies(&self) -> Vec<String> {
+        let shown = |remedy: &Remedy| {
+            let command = remedy.command.as_ref().map_or_else(String::new, |command| format!("\n  {command}"));
+            format!("\nfix: {} ({}){command}", remedy.text, remedy.who)
+        };
+        self.fix.iter().map(shown).collect()
+    }
+
     fn line(&self, step: Step) -> String {
         let mark = match self.outcome {
             Outcome::Ok => "ok",
@@ -293,6 +301,11 @@ impl Report {
         }
     }
 
+    /// What else failed by itself. That the API refuses then is no wonder.
+    fn also_broken(&self, first: Step) -> impl Iterator<Item = &(Step, Finding)> {
+        self.found.iter().filter(move |(step, finding)| first < *step && *step < Step::Call && finding.is_failed())
+    }
+
     fn shown(&self, verdict: &Verdict, first: Option<&(Step, Finding)>, again: Option<&str>) -> String {
         let Some((step, finding)) = first else {
             let warnings = self.found.iter().filter(|(_, finding)| finding.outcome == Outcome::Warning).count();
@@ -311,9 +324,10 @@ impl Report {
             });
             lines.push(format!("The chain: {}", links.collect::<Vec<_>>().join(", ")));
         }
-        for remedy in &finding.fix {
-            lines.push(format!("\nfix: {} ({})", remedy.text, remedy.who));
-            lines.extend(remedy.command.as_ref().map(|command| format!("  {command}")));
+        lines.extend(finding.remedies());
+        for (step, finding) in self.also_broken(*step) {
+            lines.push(format!("\nAlso broken: {}. {}", what_is_broken(*step, finding), capital(finding.why())));
+            lines.extend(finding.remedies());
         }
         if let Some(again) = again {
             lines.push(format!("\nthen look again:\n  {again}"));
@@ -349,6 +363,15 @@ impl Report {
                 (broken, finding.why().to_owned(), json!(finding.fix))
             }
         };
+        let also: Vec<_> = first
+            .into_iter()
+            .flat_map(|(step, _)| self.also_broken(*step))
+            .map(|(step, finding)| {
+                json!({
+                    "check": step, "link": finding.link, "code": finding.code, "verdict": finding.why(), "fix": finding.fix,
+                })
+            })
+            .collect();
         let chain: Vec<LinkReport> = verdict
             .chain
             .iter()
@@ -356,7 +379,7 @@ impl Report {
             .collect();
         json!({
             "issuer": verdict.issuer, "server": verdict.server, "checks": checks, "ok": first.is_none(), "broken": broken,
-            "verdict": text, "chain": chain, "fix": fix, "again": again,
+            "verdict": text, "chain": chain, "fix": fix, "also_broken": also, "again": again,
         })
     }
 
@@ -390,8 +413,11 @@ fn what_is_broken(step: Step, finding: &Finding) -> String {
     }
 }
 
-/// As a sentence begins.
+/// As a sentence begins; an address stays as it is.
 fn capital(text: &str) -> String {
+    if text.starts_with("http") {
+        return text.to_owned();
+    }
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), chars.as_str()))
 }

@@ -309,17 +309,15 @@ pub fn seen(wanted: &Wanted<'_>, got: &Got<'_>, product: Option<&Product>, is_am
         return Finding::warning(Code::ScopesLeftOut, detail);
     }
     if !wanted.is_kept && !wanted.asks_for(missing) {
-        return Finding::failed(
-            Code::ScopeNotAskedFor,
-            format!("needs '{missing}', which was not asked for; {summary}; {blind}"),
-        )
-        .with_link(Link::AskedFor)
-        .with_fix(format!("ask for '{missing}' in the token request"), "whoever configures the client", None)
-        .with_change(change);
+        return Finding::failed(Code::ScopeNotAskedFor, format!("needs '{missing}'; {summary}; {blind}"))
+            .with_cause(format!("'{missing}' is needed, and was not asked for"))
+            .with_link(Link::AskedFor)
+            .with_fix(format!("ask for '{missing}' in the token request"), "whoever configures the client", None)
+            .with_change(change);
     }
-    let finding =
-        Finding::failed(Code::ScopeNotGranted, format!("needs '{missing}', which was not granted; {summary}; {blind}"))
-            .with_link(Link::Granted);
+    let finding = Finding::failed(Code::ScopeNotGranted, format!("needs '{missing}'; {summary}; {blind}"))
+        .with_cause(format!("'{missing}' is needed, and the token does not carry it"))
+        .with_link(Link::Granted);
     if is_ambit { finding } else { finding.with_fix(at_home, "whoever runs the issuer", None) }.with_change(change)
 }
 

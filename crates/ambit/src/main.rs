@@ -41,7 +41,7 @@ enum Command {
     Backup(commands::store::Backup),
     /// Fill an empty store from a backup.
     Restore(commands::store::Restore),
-    /// Check the configuration, the store and a running server.
+    /// Check the configuration, the store and a running server; or, with --issuer, a client's way to an API.
     Doctor(commands::doctor::Doctor),
     /// Say why: what a request would get, why a token carries what it carries, why a 403.
     Explain(commands::explain::Explain),

@@ -5,19 +5,19 @@ use serde_json::{Value, json};
 
 use crate::support::{Node, PROGRAM, ROOT, ROOT_SECRET, Ran, Setup, ambit, claims, folder, shell};
 
-const POS: &str = "https://pos.example";
+pub(crate) const POS: &str = "https://pos.example";
 
 /// A server with an API of its own, a tenant with a unit, and a client.
-struct Situation {
-    node: Node,
-    folder: tempfile::TempDir,
-    tenant: String,
+pub(crate) struct Situation {
+    pub(crate) node: Node,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) tenant: String,
     unit: String,
-    secret: String,
+    pub(crate) secret: String,
 }
 
 impl Situation {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = folder();
         let node = Setup::new(folder.path()).start().await;
         node.made(Method::POST, "/apis", &json!({"identifier": POS, "name": "POS"})).await;
@@ -44,7 +44,7 @@ impl Situation {
         Self { node, folder, tenant, unit, secret }
     }
 
-    async fn token(&self, fields: &[(&str, &str)]) -> String {
+    pub(crate) async fn token(&self, fields: &[(&str, &str)]) -> String {
         self.node.token(("till", &self.secret), fields).await.access_token()
     }
 

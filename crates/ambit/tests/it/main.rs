@@ -6,6 +6,8 @@ mod commands;
 mod demo;
 mod disconnect;
 mod doctor;
+mod doctor_client;
+mod doctor_elsewhere;
 mod explain;
 mod faults;
 mod first_start;

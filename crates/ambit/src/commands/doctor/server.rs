@@ -1,5 +1,5 @@
-//! `ambit doctor`: is the configuration good, does the store answer, does the server, and do they agree. It only looks: it
-//! makes neither a database nor a key.
+//! The operator's side: is the configuration good, does the store answer, does the server, and do they agree. It only looks:
+//! it makes neither a database nor a key.
 
 use ambit_core::keys::{KeyRing, MasterKey, Vault};
 use ambit_core::reach::Reach;
@@ -20,16 +20,14 @@ use crate::master_key;
 use crate::output::{Failure, Output};
 use crate::serve::{Place, chain, open_existing_store, store_config};
 
-/// Check the configuration, the store and a running server.
+/// What of a server is looked at.
 #[derive(Debug, Args)]
-pub struct Doctor {
+pub struct Server {
     /// Look at the configuration and the store only.
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
     place: Place,
-    #[command(flatten)]
-    connection: Connection,
 }
 
 /// One thing that was looked at.
@@ -38,8 +36,8 @@ struct Check {
     outcome: Result<String, String>,
 }
 
-impl Doctor {
-    pub async fn run(self, output: Output) -> Result<(), Failure> {
+impl Server {
+    pub async fn run(self, connection: &Connection, output: Output) -> Result<(), Failure> {
         let mut checks = vec![];
         let config = self.place.load();
         checks.push(Check {
@@ -54,7 +52,7 @@ impl Doctor {
             checks.extend(tls(config).map(|outcome| Check { what: "certificate", outcome }));
         }
         if !self.offline {
-            checks.extend(self.server().await?);
+            checks.extend(running(connection).await?);
         }
         let lines: Vec<String> = checks
             .iter()
@@ -77,55 +75,54 @@ impl Doctor {
         let failed = checks.iter().filter(|check| check.outcome.is_err()).count();
         if failed == 0 { Ok(()) } else { Err(Failure::finding(format!("{failed} of {} checks failed", checks.len()))) }
     }
+}
 
-    async fn server(&self) -> Result<Vec<Check>, Failure> {
-        let base = self.connection.base()?;
-        let base = base.as_str().trim_end_matches('/');
-        let http = http()?;
-        let mut checks = vec![];
-        let get = async |path: &str| {
-            let response = http.get(format!("{base}{path}")).send().await.map_err(|error| chain(&error))?;
-            let (status, headers) = (response.status(), response.headers().clone());
-            let body: Value = response.json().await.unwrap_or_default();
-            if status.is_success() { Ok((body, headers)) } else { Err(format!("GET {path}: HTTP {status}")) }
-        };
-        let ready = get("/readyz").await;
-        let headers = ready.as_ref().ok().map(|(_, headers)| headers.clone());
-        checks.push(Check { what: "server", outcome: ready.map(|_| format!("{base} is ready")) });
-        let Some(headers) = headers else { return Ok(checks) };
-        checks.push(Check { what: "clock", outcome: clocks_agree(&headers) });
-        let metadata = get("/.well-known/openid-configuration").await;
+/// A server that runs, as it answers.
+async fn running(connection: &Connection) -> Result<Vec<Check>, Failure> {
+    let base = connection.base()?;
+    let base = base.as_str().trim_end_matches('/');
+    let http = http()?;
+    let mut checks = vec![];
+    let get = async |path: &str| {
+        let response = http.get(format!("{base}{path}")).send().await.map_err(|error| chain(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body: Value = response.json().await.unwrap_or_default();
+        if status.is_success() { Ok((body, headers)) } else { Err(format!("GET {path}: HTTP {status}")) }
+    };
+    let ready = get("/readyz").await;
+    let headers = ready.as_ref().ok().map(|(_, headers)| headers.clone());
+    checks.push(Check { what: "server", outcome: ready.map(|_| format!("{base} is ready")) });
+    let Some(headers) = headers else { return Ok(checks) };
+    checks.push(Check { what: "clock", outcome: clocks_agree(&headers) });
+    let metadata = get("/.well-known/openid-configuration").await;
+    checks.push(Check {
+        what: "discovery",
+        outcome: metadata.and_then(|(metadata, _)| match metadata.get("issuer").and_then(Value::as_str) {
+            Some(issuer) if issuer == base => Ok(format!("issuer {issuer}")),
+            Some(issuer) => Err(format!("the issuer is {issuer} and was called as {base}: set --url or public_url")),
+            None => Err("no issuer in the document".to_owned()),
+        }),
+    });
+    let keys = get("/connect/jwks").await;
+    checks.push(Check {
+        what: "key set",
+        outcome: keys.and_then(|(set, _)| match set.get("keys").and_then(Value::as_array).map(Vec::len) {
+            Some(count) if count > 0 => Ok(format!("{count} published")),
+            _ => Err("no key is published".to_owned()),
+        }),
+    });
+    if let Some((client_id, secret)) = connection.credentials() {
+        let url = connection.base()?;
+        let token = crate::client::token(&http, &url, client_id, secret, &[]).await;
         checks.push(Check {
-            what: "discovery",
-            outcome: metadata.and_then(|(metadata, _)| match metadata.get("issuer").and_then(Value::as_str) {
-                Some(issuer) if issuer == base => Ok(format!("issuer {issuer}")),
-                Some(issuer) => {
-                    Err(format!("the issuer is {issuer} and was called as {base}: set --url or public_url"))
-                }
-                None => Err("no issuer in the document".to_owned()),
-            }),
+            what: "credentials",
+            outcome: match token {
+                Ok(answer) => Ok(format!("{client_id} gets '{}'", super::super::text(&answer, "scope"))),
+                Err(failure) => Err(failure.to_string()),
+            },
         });
-        let keys = get("/connect/jwks").await;
-        checks.push(Check {
-            what: "key set",
-            outcome: keys.and_then(|(set, _)| match set.get("keys").and_then(Value::as_array).map(Vec::len) {
-                Some(count) if count > 0 => Ok(format!("{count} published")),
-                _ => Err("no key is published".to_owned()),
-            }),
-        });
-        if let Some((client_id, secret)) = self.connection.credentials() {
-            let url = self.connection.base()?;
-            let token = crate::client::token(&http, &url, client_id, secret, &[]).await;
-            checks.push(Check {
-                what: "credentials",
-                outcome: match token {
-                    Ok(answer) => Ok(format!("{client_id} gets '{}'", super::text(&answer, "scope"))),
-                    Err(failure) => Err(failure.to_string()),
-                },
-            });
-        }
-        Ok(checks)
     }
+    Ok(checks)
 }
 
 /// The master key, the store and the signing keys of a configuration.

@@ -57,6 +57,26 @@ fn a_blank_text_is_refused() {
 }
 
 #[test]
+fn what_is_nested_too_deep_is_refused_before_it_is_parsed() {
+    for deep in [
+        format!("x = {}1{}", "{ a = ".repeat(13), " }".repeat(13)),
+        format!("x = {}", "[".repeat(9000)),
+        format!("x{} = 1", ".\"\"".repeat(13)),
+    ] {
+        let failure = refused(&deep);
+        assert!(failure.rule.contains("12 deep"), "{failure}");
+    }
+    // Brackets and dots in texts and comments count for nothing.
+    let brackets = "[{.".repeat(50);
+    let text = SEED.replacen("[samples]", &format!("# {brackets}\n[samples]"), 1).replacen(
+        "positive = [",
+        &format!("positive = [\n\"\\\"{brackets}\", '''\n{brackets}''',"),
+        1,
+    );
+    assert!(Entry::parse(FILE, &text).is_ok(), "{:?}", Entry::parse(FILE, &text));
+}
+
+#[test]
 fn a_path_that_is_no_id_is_refused() {
     for file in [
         "api.toml",

@@ -12,3 +12,4 @@ mod mutation;
 pub mod properties;
 mod redaction;
 mod searches;
+mod support;

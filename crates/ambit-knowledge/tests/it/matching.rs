@@ -133,7 +133,8 @@ fn a_word_that_nobody_has_said_is_no_reason_to_be_sure() {
 
 #[test]
 fn the_time_grows_with_the_input_and_not_with_its_square() {
-    let shapes: [(&str, fn(usize) -> String); 12] = [
+    type Shape = (&'static str, fn(usize) -> String);
+    let shapes: [Shape; 12] = [
         ("braces", |n| "{".repeat(n)),
         ("objects that never end", |n| "{\"a\":1,\"b\":".repeat(n / 12)),
         ("brackets", |n| "[".repeat(n)),

@@ -81,6 +81,8 @@ fn case_quotes_line_breaks_and_what_stands_around_change_nothing() {
         "OAuth2 error:\n  invalid_scope:\n  scope `admin`\n  not registered",
         "2026-11-26T10:00:00Z ERROR [req-8812] o.e.Filter - OAuth2 error: invalid_scope: scope 'pos:read' not registered (trace=4bf92f3577b34da6a3ce929d0e0e4736)",
         "错误 invalid_scope: scope '管理员' not registered，请联系管理员",
+        // A gap counts characters and not octets.
+        "错误 invalid_scope: scope '管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管' not registered",
     ] {
         let answer = explain(text);
         assert_eq!(answer.outcome, Outcome::Match, "{text}\n{answer:#?}");
@@ -96,6 +98,8 @@ fn another_status_excludes_and_the_same_one_counts() {
     let reasons: Vec<_> = of("401").entries[0].reasons.iter().map(|reason| reason.rule).collect();
     assert!(reasons.contains(&Rule::Status), "{reasons:?}");
     assert_eq!(of("500").outcome, Outcome::NoMatch);
+    let reasons = of("500").nearest.into_iter().flat_map(|found| found.reasons);
+    assert!(reasons.map(|reason| reason.rule).all(|rule| rule != Rule::OauthError), "a code of another status is none");
 }
 
 #[test]

@@ -263,7 +263,11 @@ impl Findings<'_> {
                 }
             }
         }
-        for said in entry.signature.all() {
+        let originals = entry
+            .signature
+            .all()
+            .filter(|said| entry.languages.status(said.language) == Some(TranslationStatus::Original));
+        for said in originals {
             if !entry.samples.positive.iter().any(|sample| sample.trim() == said.text.trim()) {
                 self.find(
                     format!("signature.{}", said.language),
@@ -553,7 +557,7 @@ fn pattern_fault(pattern: &str) -> Option<String> {
         Ok(needs) => needs,
         Err(fault) => return Some(format!("it is no regular expression: {fault}")),
     };
-    if let Err(fault) = compile(pattern, true) {
+    if let Err(fault) = compile(pattern) {
         return Some(format!("it is too large: {fault}"));
     }
     if needs.triggers().is_empty()

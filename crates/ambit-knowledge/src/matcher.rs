@@ -160,11 +160,18 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     if second.is_some_and(|second| first.score - second.score < MARGIN) {
         return tied();
     }
-    // A code alone matches, the input says more than the code, and another entry resembles what it says.
-    let says_more = input.values(FactKind::Description).next().is_some();
+    // What matches is common to many errors, and another entry resembles what the input says about this one.
     let resembles = |other: &Ranked| other.likeness >= LIKE_SOMEWHAT && other.likeness > first.likeness + LIKE_MARGIN;
-    if first.evidence.is_code_only() && says_more && ranked.iter().skip(1).take(MAX_TIED).any(resembles) {
-        return Verdict::Ambiguous(2.min(ranked.len()));
+    if first.evidence.is_general()
+        && let Some(place) = ranked.iter().take(MAX_TIED).position(resembles)
+    {
+        return Verdict::Ambiguous(place + 1);
+    }
+    // The input describes something that the entry of its code does not, and others do a little.
+    let says_more = input.values(FactKind::Description).next().is_some();
+    let unexplained = first.evidence.is_general() && says_more && first.likeness < LIKE_LITTLE;
+    if unexplained && second.is_some_and(|second| second.likeness >= LIKE_LITTLE) {
+        return Verdict::Ambiguous(2);
     }
     Verdict::One
 }
@@ -214,9 +221,10 @@ fn by_weight(hits: &mut [Hit]) {
 /// The score below which nothing is said to be the answer: a registered code that is merely mentioned has it.
 const ENOUGH: f32 = 10.0;
 /// How far the next one has to be behind.
-const MARGIN: f32 = 4.0;
+const MARGIN: f32 = 5.0;
 /// How alike words have to be to be an answer by themselves.
 const LIKE_ENOUGH: f32 = 0.8;
 const LIKE_SOMEWHAT: f32 = 0.4;
+const LIKE_LITTLE: f32 = 0.25;
 const LIKE_MARGIN: f32 = 0.15;
 const MAX_TIED: usize = 5;

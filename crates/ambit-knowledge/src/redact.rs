@@ -112,14 +112,11 @@ fn is_credential(text: &str, found: &Captures<'_>) -> bool {
     !is_prose(value)
 }
 
-/// A word that people write: letters of one case, perhaps hyphenated, and not long.
+/// What people and programs write: words and names of letters alone, whatever joins them.
 fn is_prose(value: &str) -> bool {
-    let value = value.trim_end_matches(['.', ',', ':', ';', '!', '?']);
-    value.split(['-', '/', '_']).all(|word| {
-        let tail = word.get(1..).unwrap_or_default();
-        word.len() < 20 && word.bytes().all(|c| c.is_ascii_alphabetic()) && tail.bytes().all(|c| c.is_ascii_lowercase())
-            || word.len() < 20 && word.bytes().all(|c| c.is_ascii_uppercase())
-    })
+    let joints = ['-', '/', '_', '.', ':', '$', '(', ')', '[', ']', '!', '?'];
+    let is_word = |word: &str| word.len() < 40 && word.bytes().all(|c| c.is_ascii_alphabetic());
+    value.split(joints).all(is_word) && !looks_random(value)
 }
 
 /// Whether a run of characters has been drawn by chance: digits, small and capital letters change places too often for

@@ -26,6 +26,10 @@ impl Entry {
             return Err(failed(".", "an entry's file ends in .toml".to_owned()));
         };
         let id: EntryId = id.parse().map_err(|error| failed(".", format!("its path is its id: {error}")))?;
+        if toml.len() > MAX_LEN || longest_path(toml) > MAX_PATH {
+            let rule = format!("an entry has at most {MAX_LEN} octets, and a key at most {MAX_PATH} parts");
+            return Err(failed(".", rule));
+        }
         let table: toml::Table = toml.parse().map_err(|error: toml::de::Error| failed(".", error.to_string()))?;
         let mut document = object(table);
         if document.contains_key("id") {
@@ -68,3 +72,27 @@ fn json(value: toml::Value) -> Value {
         toml::Value::Table(table) => Value::Object(object(table)),
     }
 }
+
+/// How many names are joined by dots at most, wherever that is. A dotted key is a table in a table in a table, and each is a
+/// step down for whoever reads, compares or drops it; the parser bounds brackets and braces by itself, and dots not.
+fn longest_path(toml: &str) -> usize {
+    let (mut longest, mut parts, mut is_joined) = (0, 0, true);
+    for c in toml.chars() {
+        match c {
+            '.' => is_joined = true,
+            ' ' | '\t' | '"' | '\'' => {}
+            c if c.is_alphanumeric() || c == '_' || c == '-' => {
+                parts += usize::from(is_joined);
+                is_joined = false;
+                longest = longest.max(parts);
+            }
+            _ => (parts, is_joined) = (0, true),
+        }
+    }
+    longest
+}
+
+/// The entries that there are have less than a tenth of it.
+const MAX_LEN: usize = 128 * 1024;
+/// A stack trace names a dozen packages, and a sentence ends in a dot.
+const MAX_PATH: usize = 64;

@@ -42,7 +42,7 @@ pub(super) struct Patterns {
     owners: Vec<u32>,
     /// Patterns without a literal, tried on every text. The lint asks for none.
     always: Vec<u32>,
-    compiled: Mutex<FxHashMap<(u32, bool), Arc<Regex>>>,
+    compiled: Mutex<FxHashMap<u32, Arc<Regex>>>,
 }
 
 /// One pattern of an entry.
@@ -192,32 +192,37 @@ impl Patterns {
         found
     }
 
+    /// Where a pattern matches. On ASCII an expression is a tenth of the size, so one of ASCII is tried on a text whose
+    /// other characters are masked: a gap steps over them, and nothing else was going to match them.
     fn find(&self, number: u32, pattern: &Pattern, entry: &Entry, text: &str) -> Option<Range<usize>> {
-        // On a text of ASCII an expression means the same without Unicode's classes, and is a tenth of the size.
-        let is_ascii = pattern.is_ascii && text.is_ascii();
-        let known = self.lock().get(&(number, is_ascii)).cloned();
-        let regex = match known {
-            Some(regex) => regex,
-            None => {
-                let source = entry
-                    .matching
-                    .patterns
-                    .get(usize::from(pattern.place))
-                    .or(entry.matching.description_pattern.as_ref())?;
-                // `new` has parsed it. What exceeds the limit of size matches nothing, and the lint says so.
-                let regex = Arc::new(compile(source, !is_ascii).ok()?);
-                let mut compiled = self.lock();
-                if compiled.len() >= MAX_COMPILED {
-                    compiled.clear();
-                }
-                compiled.insert((number, is_ascii), Arc::clone(&regex));
-                regex
-            }
-        };
-        regex.find(text.as_bytes()).map(|found| found.range())
+        let regex = self.compiled(number, pattern, entry)?;
+        if !pattern.is_ascii || text.is_ascii() {
+            return regex.find(text.as_bytes()).map(|found| found.range());
+        }
+        let masked: Vec<u8> = text.chars().map(|c| u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(MASK)).collect();
+        let found = regex.find(&masked)?;
+        // Each octet of the masked text is a character of the text.
+        let place = |character: usize| text.char_indices().nth(character).map_or(text.len(), |(at, _)| at);
+        Some(place(found.start())..place(found.end()))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, FxHashMap<(u32, bool), Arc<Regex>>> {
+    fn compiled(&self, number: u32, pattern: &Pattern, entry: &Entry) -> Option<Arc<Regex>> {
+        if let Some(known) = self.lock().get(&number) {
+            return Some(Arc::clone(known));
+        }
+        let free = entry.matching.patterns.get(usize::from(pattern.place));
+        let source = free.or(entry.matching.description_pattern.as_ref())?;
+        // `new` has parsed it. What exceeds the limit of size matches nothing, and the lint says so.
+        let regex = Arc::new(compile(source).ok()?);
+        let mut compiled = self.lock();
+        if compiled.len() >= MAX_COMPILED {
+            compiled.clear();
+        }
+        compiled.insert(number, Arc::clone(&regex));
+        Some(regex)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, FxHashMap<u32, Arc<Regex>>> {
         // Whoever panicked while holding it has not left half an entry in it.
         self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -239,12 +244,14 @@ struct Places {
     last: usize,
 }
 
-/// Compiles a pattern as it is meant: without regard to case, linear in time, limited in size.
-pub(crate) fn compile(pattern: &str, unicode: bool) -> Result<Regex, regex::Error> {
+/// Compiles a pattern as it is meant: without regard to case, linear in time, limited in size. One that is all ASCII knows
+/// ASCII's classes alone.
+pub(crate) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+    let is_ascii = pattern.is_ascii();
     RegexBuilder::new(pattern)
         .case_insensitive(true)
-        .unicode(unicode)
-        .size_limit(MAX_COMPILED_SIZE)
+        .unicode(!is_ascii)
+        .size_limit(if is_ascii { MAX_COMPILED_SIZE } else { 4 * MAX_COMPILED_SIZE })
         .dfa_size_limit(MAX_CACHE_SIZE)
         .build()
 }
@@ -293,6 +300,8 @@ const WINDOW: usize = 8 * 1024;
 const MAX_PLACES: usize = 8;
 /// How many compiled patterns are kept.
 const MAX_COMPILED: usize = 256;
-/// The size of one, in octets.
+/// The size of one, in octets; of those that are not ASCII, a quarter.
 const MAX_COMPILED_SIZE: usize = 256 * 1024;
 const MAX_CACHE_SIZE: usize = 64 * 1024;
+/// Stands for a character that is not ASCII: none that a class of letters, digits or spaces has.
+const MASK: u8 = 1;

@@ -13,7 +13,10 @@
 //! | the status agrees | 3; it does not: −8 |
 //! | the product agrees | 6; the input shows another one: −6 |
 //! | the input names the code | 5 |
-//! | the words | up to 25, in proportion to their likeness |
+//! | the words | up to 50, in proportion to their likeness |
+//!
+//! A code by itself is worth little and words are worth much: the description says which of the many things it was that
+//! a code like `invalid_grant` stands for, even where it is worded otherwise than an entry expects.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -79,10 +82,10 @@ impl Evidence {
         self.structure.is_some() || self.pattern.is_some()
     }
 
-    /// Whether nothing but a code or a status is known.
-    pub(crate) fn is_code_only(&self) -> bool {
-        let says_more = |held: &Held| held.problem_type.is_some() || held.description.is_some();
-        self.pattern.is_none() && !self.structure.as_ref().is_some_and(says_more)
+    /// Whether what speaks for it is common to many errors: a code, a status, the page of a code, a pattern of one word.
+    pub(crate) fn is_general(&self) -> bool {
+        self.structure.as_ref().is_none_or(|held| held.description.is_none())
+            && self.pattern.as_ref().is_none_or(|hit| hit.weight < PARTICULAR)
     }
 
     pub(crate) fn score(&self) -> f32 {
@@ -176,5 +179,7 @@ const OTHER_STATUS: f32 = -8.0;
 const PRODUCT: f32 = 6.0;
 const OTHER_PRODUCT: f32 = -6.0;
 const CODE: f32 = 5.0;
-const WORDS: f32 = 25.0;
+const WORDS: f32 = 50.0;
 const MAX_SPECIFICITY: usize = 40;
+/// A pattern with fewer fixed letters is the name of a code.
+const PARTICULAR: usize = 20;

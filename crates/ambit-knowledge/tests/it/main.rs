@@ -1,6 +1,14 @@
 //! The knowledge base, entered by its public functions.
 
+mod checks;
+mod corpus;
 mod entries;
+mod estimates;
+mod exchanges;
 mod inputs;
 mod matching;
+#[path = "../../../ambit-protocol/tests/it/mutation.rs"]
+mod mutation;
+pub mod properties;
 mod redaction;
+mod searches;

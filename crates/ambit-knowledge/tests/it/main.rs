@@ -5,6 +5,7 @@ mod corpus;
 mod entries;
 mod estimates;
 mod exchanges;
+mod held_out;
 mod inputs;
 mod matching;
 #[path = "../../../ambit-protocol/tests/it/mutation.rs"]

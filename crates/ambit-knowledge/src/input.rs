@@ -165,11 +165,11 @@ fn clean(text: &str) -> String {
             '\u{1b}' => {
                 let mut ahead = rest.clone();
                 if ahead.next() == Some('[') {
-                    // ECMA-48: parameters and intermediates, then one final octet. Colours are short.
-                    let end = ahead.clone().take(24).position(|c| ('@'..='~').contains(&c));
-                    if let Some(end) = end {
+                    // ECMA-48: parameters and intermediates, then one final character. Colours are short.
+                    let length = ahead.clone().take(24).take_while(|c| (' '..='?').contains(c)).count();
+                    if ahead.clone().nth(length).is_some_and(|c| ('@'..='~').contains(&c)) {
                         rest = ahead;
-                        rest.by_ref().take(end + 1).for_each(drop);
+                        rest.by_ref().take(length + 1).for_each(drop);
                     }
                 }
             }

@@ -432,7 +432,7 @@ impl Findings<'_> {
                 match knowledge.corpus().find(id.as_str()) {
                     None => self.find(member, Check::Reference, format!("there is no entry {id}")),
                     Some(found) if found.id == entry.id => {
-                        self.find(member, Check::Reference, "an entry is not its own neighbour")
+                        self.find(member, Check::Reference, "an entry is not its own neighbour");
                     }
                     Some(found) if found.id != *id => {
                         self.find(member, Check::Reference, format!("{id} is an alias: write {}", found.id));

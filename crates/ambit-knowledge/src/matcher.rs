@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use crate::corpus::Corpus;
 use crate::entry::{Entry, Product};
-use crate::input::{FactKind, Input};
+use crate::input::{FactKind, Input, REGISTERED};
 
 mod literals;
 mod patterns;
@@ -118,7 +118,7 @@ impl Matcher {
                 evidence.likeness = Some(likeness);
                 evidence.status = status(entry, input);
                 evidence.product = product(entry, input);
-                evidence.names_code = names_code(entry, input);
+                evidence.code = code(entry, input);
                 Ranked { place, score: evidence.score(), likeness, evidence }
             })
             .collect();
@@ -143,8 +143,8 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         // Words alone: nearly all of them, and nobody else has them.
         let lead = first.likeness - second.map_or(0.0, |second| second.likeness);
         // An entry about a code that the input does not have may be near, and is not it.
-        let lacks_code = !first.evidence.names_code && corpus.entries()[first.place].error_code.is_some();
-        if first.likeness >= LIKE_ENOUGH && lead >= LIKE_MARGIN && !lacks_code {
+        let lacks_code = first.evidence.code != Some(true) && corpus.entries()[first.place].error_code.is_some();
+        if first.likeness >= LIKE_ENOUGH && lead >= 1.5 * LIKE_MARGIN && !lacks_code {
             return Verdict::One;
         }
         let has_hard = ranked.iter().take(MAX_TIED).any(|other| other.evidence.is_hard() && other.score >= ENOUGH);
@@ -160,11 +160,11 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     if second.is_some_and(|second| first.score - second.score < MARGIN) {
         return tied();
     }
-    // What matches is common to many errors, and another entry resembles what the input says about this one.
-    let resembles = |other: &Ranked| other.likeness >= LIKE_SOMEWHAT && other.likeness > first.likeness + LIKE_MARGIN;
-    if first.evidence.is_general()
-        && let Some(place) = ranked.iter().take(MAX_TIED).position(resembles)
-    {
+    // Another entry resembles the input much more: a product's own wording of what the first one says in general.
+    let is_general = first.evidence.is_general() || corpus.entries()[first.place].product == Product::Standard;
+    let lead = if is_general { LIKE_MARGIN } else { 2.0 * LIKE_MARGIN };
+    let resembles = |other: &Ranked| other.likeness >= LIKE_SOMEWHAT && other.likeness > first.likeness + lead;
+    if let Some(place) = ranked.iter().take(MAX_TIED).position(resembles) {
         return Verdict::Ambiguous(place + 1);
     }
     // The input describes something that the entry of its code does not, and others do a little.
@@ -198,19 +198,19 @@ fn product(entry: &Entry, input: &Input) -> Option<bool> {
     Some(input.products().contains(&entry.product))
 }
 
-/// Whether the input names the code of the entry, in whatever place.
-fn names_code(entry: &Entry, input: &Input) -> bool {
-    let Some(code) = &entry.error_code else { return false };
-    input.facts().iter().any(|fact| {
-        matches!(
-            fact.kind,
-            FactKind::OauthError
-                | FactKind::MentionedError
-                | FactKind::VendorCode
-                | FactKind::ChallengeError
-                | FactKind::Exception
-        ) && fact.value.eq_ignore_ascii_case(code)
-    })
+/// Whether the input names the code of the entry, in whatever place; `Some(false)` where both have a code of the registries
+/// and not the same one.
+fn code(entry: &Entry, input: &Input) -> Option<bool> {
+    let code = entry.error_code.as_deref().or(entry.matching.oauth_error.as_deref())?;
+    let mut named = input.facts().iter().filter(|fact| fact.kind.is_code());
+    if named.any(|fact| fact.value.eq_ignore_ascii_case(code)) {
+        return Some(true);
+    }
+    let is_registered = |code: &str| REGISTERED.contains(&code);
+    let asked = entry.matching.oauth_error.as_deref().unwrap_or(code);
+    let mut others = input.facts().iter().filter(|fact| fact.kind.is_code() && is_registered(&fact.value)).peekable();
+    others.peek()?;
+    (is_registered(asked) && !others.any(|fact| fact.value == asked)).then_some(false)
 }
 
 /// The heaviest first.
@@ -221,10 +221,10 @@ fn by_weight(hits: &mut [Hit]) {
 /// The score below which nothing is said to be the answer: a registered code that is merely mentioned has it.
 const ENOUGH: f32 = 10.0;
 /// How far the next one has to be behind.
-const MARGIN: f32 = 5.0;
+const MARGIN: f32 = 6.0;
 /// How alike words have to be to be an answer by themselves.
 const LIKE_ENOUGH: f32 = 0.8;
 const LIKE_SOMEWHAT: f32 = 0.4;
 const LIKE_LITTLE: f32 = 0.25;
-const LIKE_MARGIN: f32 = 0.15;
+const LIKE_MARGIN: f32 = 0.1;
 const MAX_TIED: usize = 5;

@@ -51,9 +51,12 @@ struct Span {
     instead: &'static str,
 }
 
+/// An expression, what to show instead of its group, and whether a match is one.
+type Shape = (Regex, &'static str, fn(&str, &Captures<'_>) -> bool);
+
 /// What a secret looks like, and what about a match makes it one. Every expression consumes what it has looked at, up to
 /// a bounded rest, so that finding all matches stays linear.
-static SHAPES: LazyLock<Vec<(Regex, &'static str, fn(&str, &Captures<'_>) -> bool)>> = LazyLock::new(|| {
+static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
     let always = |_: &str, _: &Captures<'_>| true;
     [
         (

@@ -1,8 +1,9 @@
 //! How sure an entry is, and how often its advice helps.
 
-use ambit_knowledge::Corpus;
 use ambit_knowledge::confidence::{Estimate, MAX_EVIDENCE, Outcomes, confidence, fix_success_rate};
 use ambit_knowledge::entry::{Entry, Evidence, EvidenceKind, Tier};
+
+use crate::support;
 
 #[test]
 fn nothing_reported_is_nothing_known() {
@@ -48,7 +49,7 @@ fn a_better_tier_and_more_evidence_are_more_sure_and_failures_less() {
 }
 
 fn entry() -> Entry {
-    Corpus::embedded().find("api/oauth2-invalid-scope-requested").expect("it came with the program").clone()
+    support::knowledge().corpus().find("api/oauth2-invalid-scope-requested").expect("a fixture").clone()
 }
 
 fn assert_near(found: Estimate, (mean, low, high): (f64, f64, f64)) {

@@ -1,10 +1,12 @@
 //! The flat JSON form of other collections.
 
+use ambit_knowledge::Entry;
 use ambit_knowledge::confidence::Outcomes;
 use ambit_knowledge::entry::{Category, Language, Product, Risk, Tier};
 use ambit_knowledge::exchange::{Imported, export, import};
-use ambit_knowledge::{Corpus, Entry};
 use serde_json::{Value, json};
+
+use crate::support;
 
 /// As it was published.
 const SEED: &str = include_str!("fixtures/oauth2-invalid-scope-requested.json");
@@ -69,7 +71,7 @@ fn what_the_seed_should_not_have_is_found() {
 
 #[test]
 fn our_entries_go_out_and_come_back() {
-    for entry in Corpus::embedded().entries() {
+    for entry in support::knowledge().corpus().entries() {
         let out = serde_json::to_string(&export(entry, Outcomes::default())).expect("JSON");
         let Imported { entry: back, findings } = import(&out, entry.product).expect("an entry");
         let kept = |it: &Entry| {

@@ -13,3 +13,4 @@ mod mutation;
 pub mod properties;
 mod redaction;
 mod searches;
+mod support;

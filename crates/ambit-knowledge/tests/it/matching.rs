@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use ambit_knowledge::{Answer, Corpus, Entry, Input, Knowledge, Language, Outcome, Rule};
 
-const SEED: &str = include_str!("../../../../kb/entries/api/oauth2-invalid-scope-requested.toml");
+use crate::support::{self, SEED};
 
 #[test]
 fn every_sample_is_answered_with_its_entry() {
-    for entry in Knowledge::embedded().corpus().entries() {
+    for entry in support::knowledge().corpus().entries() {
         for sample in &entry.samples.positive {
             let answer = explain(sample);
             assert_eq!(
@@ -60,7 +60,7 @@ fn an_answer_survives_json() {
 #[test]
 fn an_answer_in_chinese_says_so() {
     let input = Input::take_apart(br#"{"error":"invalid_scope"}"#);
-    let answer = Knowledge::embedded().explain(&input, Language::Zh);
+    let answer = support::knowledge().explain(&input, Language::Zh);
     assert_eq!(answer.entries[0].title.language, Language::Zh);
 }
 
@@ -178,5 +178,5 @@ fn of(entries: &[(&str, &str)]) -> Knowledge {
 }
 
 fn explain(text: &str) -> Answer {
-    Knowledge::embedded().explain(&Input::take_apart(text.as_bytes()), Language::En)
+    support::knowledge().explain(&Input::take_apart(text.as_bytes()), Language::En)
 }

@@ -149,7 +149,7 @@ fn of_a_token_the_deciding_claims_stay_and_the_signature_and_the_person_do_not()
 }
 
 #[test]
-fn redacting_what_is_redacted_changes_nothing() {
+fn redacting_a_shape_again_changes_nothing() {
     for (text, _) in SHAPES {
         let once = redact(text);
         assert_eq!(redact(&once), once, "{text}");

@@ -1,6 +1,6 @@
 //! Entries by words.
 
-use ambit_knowledge::Knowledge;
+use crate::support;
 
 #[test]
 fn words_of_titles_causes_and_codes_find_their_entries_in_both_languages() {
@@ -28,9 +28,9 @@ fn nothing_is_found_by_nothing() {
     assert_eq!(find(""), [""; 0]);
     assert_eq!(find("   "), [""; 0]);
     assert_eq!(find("zzzzzz"), [""; 0]);
-    assert_eq!(Knowledge::embedded().search("scope", 1).len(), 1);
+    assert_eq!(support::knowledge().search("scope", 1).len(), 1);
 }
 
 fn find(words: &str) -> Vec<String> {
-    Knowledge::embedded().search(words, 10).into_iter().map(|entry| entry.id.to_string()).collect()
+    support::knowledge().search(words, 10).into_iter().map(|entry| entry.id.to_string()).collect()
 }

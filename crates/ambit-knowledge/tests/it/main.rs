@@ -1,5 +1,6 @@
 //! The knowledge base, entered by its public functions.
 
+mod chain;
 mod checks;
 mod corpus;
 mod entries;
@@ -13,4 +14,5 @@ mod mutation;
 pub mod properties;
 mod redaction;
 mod searches;
+mod shown;
 mod support;

@@ -28,7 +28,7 @@ pub enum Refusal {
         /// The grant.
         grant_type: &'static str,
     },
-    /// A grant we do not have.
+    /// A grant we do not have: the text says which, and which there are.
     UnsupportedGrantType(String),
     /// A resource that is malformed, unknown or not offered to this client: the text says which.
     InvalidTarget(String),
@@ -159,11 +159,9 @@ impl Refusal {
                 format!("this application may not use grant type '{grant_type}'"),
                 &page::UNAUTHORIZED_CLIENT,
             ),
-            Self::UnsupportedGrantType(grant_type) => told(
-                ErrorCode::UnsupportedGrantType,
-                format!("grant type '{grant_type}' is not supported"),
-                &page::UNSUPPORTED_GRANT_TYPE,
-            ),
+            Self::UnsupportedGrantType(text) => {
+                told(ErrorCode::UnsupportedGrantType, text.clone(), &page::UNSUPPORTED_GRANT_TYPE)
+            }
             Self::InvalidTarget(text) => told(ErrorCode::InvalidTarget, text.clone(), &page::INVALID_TARGET),
             Self::Scope(decision) => told(ErrorCode::InvalidScope, decision.description(), &page::INVALID_SCOPE),
             Self::ScopeLimit(text) => told(ErrorCode::InvalidScope, text.clone(), &page::INVALID_SCOPE),

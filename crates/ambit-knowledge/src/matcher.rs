@@ -134,7 +134,9 @@ impl Matcher {
 /// What the scores amount to.
 fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     let Some(first) = ranked.first() else { return Verdict::None };
-    let second = ranked.get(1);
+    // An entry about another code of the registries than the one that is there may sound alike; it is not the other one.
+    let contends = |other: &&Ranked| other.evidence.is_hard() || other.evidence.code != Some(false);
+    let second = ranked.iter().skip(1).find(contends);
     let tied = || {
         let is_near = |other: &&Ranked| first.score - other.score < MARGIN && other.score >= ENOUGH;
         Verdict::Ambiguous(ranked.iter().take_while(is_near).count().clamp(2, MAX_TIED).min(ranked.len()))
@@ -223,7 +225,7 @@ const ENOUGH: f32 = 10.0;
 /// How far the next one has to be behind.
 const MARGIN: f32 = 6.0;
 /// How alike words have to be to be an answer by themselves.
-const LIKE_ENOUGH: f32 = 0.8;
+const LIKE_ENOUGH: f32 = 0.9;
 const LIKE_SOMEWHAT: f32 = 0.4;
 const LIKE_LITTLE: f32 = 0.25;
 const LIKE_MARGIN: f32 = 0.1;

@@ -280,6 +280,8 @@ impl<'a> Names<'a> {
         };
         let is_secret = match called {
             Called::Header => true,
+            // "send an access token: 'Authorization: Bearer …'": the header has a name of its own.
+            Called::Secret if text.starts_with("Authorization:") => false,
             Called::Secret | Called::Password if value.is_quoted || is_assigned => {
                 !matches!(text, "null" | "true" | "false")
             }

@@ -220,6 +220,17 @@ pub(crate) fn date(object: &Object<'_>, name: &'static str) -> Result<Option<i64
     }
 }
 
+impl Audience {
+    /// The same, by reference.
+    #[must_use]
+    pub fn borrowed(&self) -> Audience<&str> {
+        match self {
+            Self::One(one) => Audience::One(one),
+            Self::Many(many) => Audience::Many(many.iter().map(String::as_str).collect()),
+        }
+    }
+}
+
 impl<S: AsRef<str>> Audience<S> {
     /// The identifiers.
     pub fn iter(&self) -> impl Iterator<Item = &str> {

@@ -29,37 +29,37 @@ pub struct IntrospectionRequest<'a> {
 /// use ambit_protocol::claims::{AccessTokenClaims, Audience};
 /// use ambit_protocol::introspection::IntrospectionResponse;
 ///
-/// let inactive = IntrospectionResponse::inactive();
-/// assert_eq!(serde_json::to_string(&inactive)?, r#"{"active":false}"#);
+/// assert_eq!(IntrospectionResponse::<String>::Inactive.to_json(), br#"{"active":false}"#);
 ///
 /// let text = str::to_owned;
 /// let claims = AccessTokenClaims::new(
 ///     text("https://as.example"), text("till-7"), Audience::One(text("https://pos.example")), text("till-7"), 1_000, 4_600, text("t1"),
 /// );
-/// let active = IntrospectionResponse::active(&claims, text("pos.read"));
+/// let active = IntrospectionResponse::active(&claims, "pos.read");
 /// let json = serde_json::to_string(&active)?;
 /// assert!(json.starts_with(r#"{"active":true,"scope":"pos.read","client_id":"till-7","token_type":"Bearer","exp":4600"#));
-/// assert_eq!(IntrospectionResponse::parse(json.as_bytes())?, active);
+/// let IntrospectionResponse::Active(read) = IntrospectionResponse::parse(json.as_bytes())? else { unreachable!() };
+/// assert_eq!(read.client_id.as_deref(), Some("till-7"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IntrospectionResponse {
+pub enum IntrospectionResponse<S = String> {
     /// Expired, revoked, unknown, of no concern to the caller, or no token at all.
     Inactive,
     /// A good token.
-    Active(Box<ActiveToken>),
+    Active(Box<ActiveToken<S>>),
 }
 
 /// What is said of an active token: RFC 7662 §2.2's members and those of our access tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct ActiveToken {
+pub struct ActiveToken<S = String> {
     active: AlwaysTrue,
     /// The scopes it holds now, separated by one space. May be less than the token's own text says.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub scope: Option<String>,
+    pub scope: Option<S>,
     /// Who asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_id: Option<String>,
+    pub client_id: Option<S>,
     /// How it is presented.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_type: Option<TokenType>,
@@ -74,37 +74,37 @@ pub struct ActiveToken {
     pub nbf: Option<i64>,
     /// The subject.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sub: Option<String>,
+    pub sub: Option<S>,
     /// For which APIs it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub aud: Option<Audience>,
+    pub aud: Option<Audience<S>>,
     /// The issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub iss: Option<String>,
+    pub iss: Option<S>,
     /// Its id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub jti: Option<String>,
+    pub jti: Option<S>,
     /// The tenant it acts in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tenant_id: Option<String>,
+    pub tenant_id: Option<S>,
     /// That tenant's name in URLs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tenant_slug: Option<String>,
+    pub tenant_slug: Option<S>,
     /// The partner it acts in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub partner_id: Option<String>,
+    pub partner_id: Option<S>,
     /// The unit it acts in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub unit_id: Option<String>,
+    pub unit_id: Option<S>,
     /// How far the application reaches.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub level: Option<String>,
+    pub level: Option<S>,
     /// The user's roles.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub roles: Vec<String>,
+    pub roles: Vec<S>,
     /// The user's groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
+    pub groups: Vec<S>,
     /// Who acts for the subject (RFC 8693 §4.1). An object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub act: Option<Value>,
@@ -150,43 +150,50 @@ impl fmt::Debug for IntrospectionRequest<'_> {
     }
 }
 
-impl IntrospectionResponse {
-    /// `{"active":false}`.
-    #[must_use]
-    pub const fn inactive() -> Self {
-        Self::Inactive
-    }
-
+impl<'a> IntrospectionResponse<&'a str> {
     /// A good token, with the scopes it holds now.
     #[must_use]
-    pub fn active(claims: &AccessTokenClaims, scope: String) -> Self {
-        let owned = |text: &String| Some(text.clone());
+    pub fn active(claims: &'a AccessTokenClaims, scope: &'a str) -> Self {
+        let texts = |texts: &'a [String]| texts.iter().map(String::as_str).collect();
         Self::Active(Box::new(ActiveToken {
             active: AlwaysTrue,
             // RFC 6749 §3.3 has no empty scope.
             scope: Some(scope).filter(|scope| !scope.is_empty()),
-            client_id: owned(&claims.client_id),
+            client_id: Some(&claims.client_id),
             token_type: Some(TokenType::Bearer),
             exp: Some(claims.exp),
             iat: Some(claims.iat),
             nbf: claims.nbf,
-            sub: owned(&claims.sub),
-            aud: Some(claims.aud.clone()),
-            iss: owned(&claims.iss),
-            jti: owned(&claims.jti),
-            tenant_id: claims.tenant_id.clone(),
-            tenant_slug: claims.tenant_slug.clone(),
-            partner_id: claims.partner_id.clone(),
-            unit_id: claims.unit_id.clone(),
-            level: claims.level.clone(),
-            roles: claims.roles.clone(),
-            groups: claims.groups.clone(),
+            sub: Some(&claims.sub),
+            aud: Some(claims.aud.borrowed()),
+            iss: Some(&claims.iss),
+            jti: Some(&claims.jti),
+            tenant_id: claims.tenant_id.as_deref(),
+            tenant_slug: claims.tenant_slug.as_deref(),
+            partner_id: claims.partner_id.as_deref(),
+            unit_id: claims.unit_id.as_deref(),
+            level: claims.level.as_deref(),
+            roles: texts(&claims.roles),
+            groups: texts(&claims.groups),
             act: claims.act.clone(),
             cnf: claims.cnf.clone(),
             rev: claims.rev,
         }))
     }
+}
 
+impl<S: Serialize> IntrospectionResponse<S> {
+    /// The answer's body, usually in one allocation.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = Vec::with_capacity(USUAL_LEN);
+        // A Vec takes every octet, and the answer has no map whose keys are not strings.
+        serde_json::to_writer(&mut json, self).expect("the answer is JSON");
+        json
+    }
+}
+
+impl IntrospectionResponse {
     /// Reads an answer as strictly as a token: a resource server acts on it.
     ///
     /// Members of an inactive token are not looked at.
@@ -224,7 +231,7 @@ impl IntrospectionResponse {
     }
 }
 
-impl Serialize for IntrospectionResponse {
+impl<T: Serialize> Serialize for IntrospectionResponse<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Inactive {
@@ -262,6 +269,9 @@ impl Serialize for AlwaysTrue {
     }
 }
 
+/// Longer than most answers.
+const USUAL_LEN: usize = 1024;
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -274,7 +284,10 @@ mod tests {
 
     #[test]
     fn nothing_is_said_of_an_inactive_token_and_nothing_about_one_is_believed() {
-        assert_eq!(serde_json::to_value(IntrospectionResponse::inactive()).expect("JSON"), json!({ "active": false }));
+        assert_eq!(
+            serde_json::to_value(IntrospectionResponse::<String>::Inactive).expect("JSON"),
+            json!({ "active": false })
+        );
         assert_eq!(parse(r#"{"active":false,"scope":7,"sub":"x"}"#), Ok(IntrospectionResponse::Inactive));
     }
 
@@ -303,22 +316,22 @@ mod tests {
                 text("t"),
             )
         };
-        let answer = serde_json::to_value(IntrospectionResponse::active(&claims, text("a b"))).expect("JSON");
+        let answer = serde_json::to_value(IntrospectionResponse::active(&claims, "a b")).expect("JSON");
         let mut expected: Value = serde_json::from_slice(&claims.to_json()).expect("JSON");
         let members = expected.as_object_mut().expect("an object");
         members.insert(text("active"), json!(true));
         members.insert(text("token_type"), json!("Bearer"));
         members.insert(text("scope"), json!("a b"));
         assert_eq!(answer, expected);
-        let read = IntrospectionResponse::parse(answer.to_string().as_bytes());
-        assert_eq!(read, Ok(IntrospectionResponse::active(&claims, text("a b"))));
+        let read = IntrospectionResponse::parse(answer.to_string().as_bytes()).expect("an answer");
+        assert_eq!(serde_json::to_value(read).expect("JSON"), answer);
     }
 
     #[test]
     fn a_token_without_scopes_has_no_scope_member() {
         let text = str::to_owned;
         let claims = AccessTokenClaims::new(text("i"), text("s"), Audience::One(text("a")), text("c"), 1, 2, text("j"));
-        let answer = serde_json::to_value(IntrospectionResponse::active(&claims, String::new())).expect("JSON");
+        let answer = serde_json::to_value(IntrospectionResponse::active(&claims, "")).expect("JSON");
         assert!(answer.get("scope").is_none());
     }
 

@@ -57,6 +57,19 @@ macro_rules! id {
                 self.0
             }
 
+            /// The digits it is shown as, in ASCII.
+            #[must_use]
+            pub const fn to_hex(self) -> [u8; 2 * $octets] {
+                let mut hex = [0; 2 * $octets];
+                let mut i = 0;
+                while i < $octets {
+                    hex[2 * i] = HEX[(self.0[i] >> 4) as usize];
+                    hex[2 * i + 1] = HEX[(self.0[i] & 0xf) as usize];
+                    i += 1;
+                }
+                hex
+            }
+
             fn parse(hex: &[u8]) -> Option<Self> {
                 let mut octets = [0; $octets];
                 if hex.len() != 2 * octets.len() {
@@ -71,13 +84,8 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut hex = [0; 2 * $octets];
-                for (digits, octet) in hex.chunks_exact_mut(2).zip(self.0) {
-                    digits[0] = HEX[usize::from(octet >> 4)];
-                    digits[1] = HEX[usize::from(octet & 0xf)];
-                }
                 // Digits of HEX are ASCII.
-                f.write_str(str::from_utf8(&hex).expect("ASCII"))
+                f.write_str(str::from_utf8(&self.to_hex()).expect("ASCII"))
             }
         }
 

@@ -1,13 +1,12 @@
 //! Reading the body of a request: how large it may be, and how long it may take.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Collected, LengthLimitError, Limited};
+
+use crate::middleware;
 
 /// Why a body was not read to its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,13 +37,9 @@ pub async fn read(body: Body, most: usize, within: Duration) -> Result<Bytes, Bo
     if body.size_hint().lower() > most as u64 {
         return Err(BodyError::TooLarge { most });
     }
-    let mut reading = pin!(Limited::new(body, most).collect());
-    // Most bodies came together with their head. Only one that did not costs a timer.
-    let at_once = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
-    let read = match at_once {
-        Poll::Ready(read) => read,
-        Poll::Pending => tokio::time::timeout(within, reading).await.map_err(|_| BodyError::TooSlow { within })?,
-    };
+    // Most bodies came together with their head.
+    let read = middleware::within(within, Limited::new(body, most).collect()).await;
+    let read = read.map_err(|_| BodyError::TooSlow { within })?;
     read.map(Collected::to_bytes).map_err(|error| {
         if error.is::<LengthLimitError>() { BodyError::TooLarge { most } } else { BodyError::BrokenOff }
     })

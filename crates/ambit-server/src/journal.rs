@@ -143,7 +143,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { queue: 65_536, interval: Duration::from_millis(50) }
+        Self { queue: 65_536, interval: Duration::from_millis(200) }
     }
 }
 

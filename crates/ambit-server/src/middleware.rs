@@ -13,18 +13,25 @@
     reason = "spans of time are measured by the clock that never jumps; moments come from `Clock`"
 )]
 
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use ambit_core::page::{self, Page};
 use ambit_protocol::trace::{TraceId, TraceParent};
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
+use tower::{Layer, Service};
 
 use crate::config::Network;
 use crate::logs::AccessLine;
@@ -43,7 +50,7 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// That of a request which is being taken apart. Every route stands behind [`context`], which sets it; should one not, a
+    /// That of a request which is being taken apart. Every route stands behind [`Surround`], which sets it; should one not, a
     /// trace of its own is better than a panic.
     #[must_use]
     pub fn of(parts: &Parts, app: &App) -> Self {
@@ -70,8 +77,52 @@ pub struct Outcome {
     pub reason: Option<&'static str>,
 }
 
+/// Puts a surrounding around each route of a router. The framework's own way to make one of a function takes a request apart
+/// and puts it together again, and makes four allocations for it: as much as many an answer costs.
+#[derive(Debug, Clone)]
+pub struct Surround(pub App);
+
+impl<S> Layer<S> for Surround {
+    type Service = Surrounded<S>;
+
+    fn layer(&self, inner: S) -> Surrounded<S> {
+        Surrounded { app: self.0.clone(), inner }
+    }
+}
+
+/// A route and what surrounds it.
+#[derive(Debug, Clone)]
+pub struct Surrounded<S> {
+    app: App,
+    inner: S,
+}
+
+impl<S> Service<Request> for Surrounded<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        // The one that was asked whether it is ready answers; what takes its place was not asked yet.
+        let next = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, next);
+        Box::pin(surround(self.app.clone(), request, ready).map(Ok))
+    }
+}
+
 /// Surrounds a request.
-pub async fn context(State(app): State<App>, mut request: Request, next: Next) -> Response {
+async fn surround<S>(app: App, mut request: Request, mut inner: S) -> Response
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
     let arrived = Instant::now();
     let parent = TraceParent::from_headers(request.headers().get_all("traceparent").iter().map(HeaderValue::as_bytes));
     let trace_id =
@@ -97,9 +148,9 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
     let mut response = if let Some((page, detail)) = malformed {
         failed(page, &detail)
     } else if place.is_some() || is_watching {
-        let work = AssertUnwindSafe(next.run(request)).catch_unwind();
-        match tokio::time::timeout(app.config.limits.request_timeout, work).await {
-            Ok(Ok(response)) => response,
+        let work = AssertUnwindSafe(inner.call(request)).catch_unwind();
+        match within(app.config.limits.request_timeout, work).await {
+            Ok(Ok(Ok(response))) => response,
             // The panic has its own line in the log, by the hook.
             Ok(Err(_)) => failed(&page::SERVER_ERROR, "the server failed; the trace id names the log line"),
             Err(_) => failed(&page::UNAVAILABLE, "the answer took too long; try again"),
@@ -146,10 +197,20 @@ pub async fn context(State(app): State<App>, mut request: Request, next: Next) -
     if leaves_body && version <= Version::HTTP_11 {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    if let Ok(value) = HeaderValue::try_from(trace_id.to_string()) {
+    // Hexadecimal digits are octets of a header.
+    if let Ok(value) = HeaderValue::from_bytes(&trace_id.to_hex()) {
         headers.insert(TRACE_ID, value);
     }
     response
+}
+
+/// Waits for a future no longer than that. Most are ready at once, and only one that is not costs a timer.
+pub(crate) async fn within<F: Future>(time: Duration, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(future);
+    match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => tokio::time::timeout(time, future).await,
+    }
 }
 
 /// What is wrong with a request whatever it asks for.

@@ -7,7 +7,6 @@ use ambit_core::registry::Access;
 use ambit_core::registry::builtin::{ADMIN_READ, ADMIN_WRITE};
 use ambit_resource_server::ResourceServer;
 use axum::handler::Handler;
-use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Router};
 use http::Method;
@@ -18,6 +17,7 @@ use crate::admin_api::gate;
 use crate::admin_api::{self, ROOT};
 use crate::health;
 use crate::metrics;
+use crate::middleware::Surround;
 use crate::oauth;
 use crate::state::App;
 use crate::web;
@@ -276,7 +276,7 @@ pub fn router(app: App, admin_api: &ResourceServer) -> Router {
     router
         .fallback(web::not_found)
         .method_not_allowed_fallback(web::method_not_allowed)
-        .layer(from_fn_with_state(app.clone(), crate::middleware::context))
+        .layer(Surround(app.clone()))
         .with_state(app)
 }
 

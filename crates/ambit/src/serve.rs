@@ -1,6 +1,7 @@
 //! `ambit serve`: from a configuration to a server that answers.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -116,7 +117,13 @@ impl Serve {
         } else {
             None
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
+        // On a single processor there is nobody to share the work with, and each wake-up that could be shared costs more.
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let mut runtime = match processors {
+            1 => tokio::runtime::Builder::new_current_thread(),
+            _ => tokio::runtime::Builder::new_multi_thread(),
+        };
+        let runtime = runtime
             .enable_all()
             .build()
             .map_err(|error| Failure::internal(format!("the runtime could not be started: {error}")))?;

@@ -1,7 +1,7 @@
 //! The decision: which of the scopes asked for a token carries, and why not the others.
 
 use ambit_protocol::admin::application::{OnRefused, WhenOmitted};
-use ambit_protocol::admin::scope::{ScopeKind, ScopeState};
+use ambit_protocol::admin::scope::ScopeState;
 use ambit_protocol::decision::{DroppedScope, Notice, NoticeCode, Reason, RefusedScope};
 use ambit_protocol::error::describe;
 use ambit_protocol::scope::ScopeToken;
@@ -9,7 +9,7 @@ use hashbrown::HashSet;
 
 use super::catalogue::Places;
 use super::gates::Gate;
-use super::rules::{Candidate, Facts, RULES, Verdict};
+use super::rules::{Candidate, Facts, RULES, Verdict, first_against};
 use super::suggest::suggest;
 
 /// What was decided for one request.
@@ -78,15 +78,13 @@ pub fn decide(requested: Option<&str>, facts: &Facts<'_>) -> Decision {
 /// Whether nothing speaks against one scope, asked for by itself.
 #[must_use]
 pub fn meets_every_rule(name: &str, facts: &Facts<'_>) -> bool {
-    let deciding = Deciding::new(facts, true);
-    deciding.first_against(&deciding.candidate(name)).is_none()
+    first_against(&Candidate::named(name, facts), facts).is_none()
 }
 
 /// All that speaks against one scope, asked for by itself, in the order of the rules.
 #[must_use]
 pub fn all_against(name: &str, facts: &Facts<'_>) -> Vec<Reason> {
-    let candidate = Deciding::new(facts, true).candidate(name);
-    against(&candidate, facts)
+    against(&Candidate::named(name, facts), facts)
 }
 
 impl Decision {
@@ -182,54 +180,17 @@ impl<'a> Deciding<'a> {
     }
 
     fn ask_for(&mut self, name: &str, place: Option<usize>) {
-        let candidate = self.candidate_at(name, place);
-        let Some((reason, verdict)) = self.first_against(&candidate) else {
+        let candidate = Candidate::of(name, place, self.facts);
+        let Some((reason, verdict)) = first_against(&candidate, self.facts) else {
             self.grant(&candidate);
             return;
         };
         self.decision.against.push((describe(name), against(&candidate, self.facts)));
         if verdict == Verdict::Excluded || !self.by_name {
-            self.drop(name, reason, self.hint(&candidate, reason));
+            self.drop(name, reason, hint(&candidate, reason));
             return;
         }
         self.refuse(&candidate, reason);
-    }
-
-    fn candidate<'n>(&self, name: &'n str) -> Candidate<'n>
-    where
-        'a: 'n,
-    {
-        self.candidate_at(name, self.facts.catalogue.place(name))
-    }
-
-    /// What a name stands for. Another owner's scope is as unknown as one that does not exist.
-    fn candidate_at<'n>(&self, name: &'n str, place: Option<usize>) -> Candidate<'n>
-    where
-        'a: 'n,
-    {
-        let facts = self.facts;
-        let offered = |place: &usize| facts.catalogue.entry(*place).owner.offers_to(facts.ceiling.owner);
-        let asked = place.filter(offered);
-        let place = asked.map(|place| {
-            let entry = facts.catalogue.entry(place);
-            match entry.successor {
-                Some(successor) if entry.scope.state == ScopeState::Deprecated => successor,
-                _ => place,
-            }
-        });
-        Candidate {
-            name,
-            asked: asked.map(|place| facts.catalogue.entry(place)),
-            place,
-            granted: place.map(|place| facts.catalogue.entry(place)),
-        }
-    }
-
-    fn first_against(&self, candidate: &Candidate<'_>) -> Option<(Reason, Verdict)> {
-        RULES.iter().find_map(|(reason, rule)| match rule(candidate, self.facts) {
-            Verdict::Pass => None,
-            verdict => Some((*reason, verdict)),
-        })
     }
 
     fn grant(&mut self, candidate: &Candidate<'_>) {
@@ -255,7 +216,7 @@ impl<'a> Deciding<'a> {
     }
 
     fn refuse(&mut self, candidate: &Candidate<'_>, reason: Reason) {
-        let mut hint = self.hint(candidate, reason);
+        let mut hint = hint(candidate, reason);
         // A client may send hundreds of names that nobody knows; to look for the like of each would be a way to keep us busy.
         let did_you_mean = if reason == Reason::Unknown && self.decision.refused.len() < SUGGESTIONS_FOR {
             suggest(candidate.name, self.facts)
@@ -295,8 +256,8 @@ impl<'a> Deciding<'a> {
         let mut names = vec![];
         for member in bundle.members.clone() {
             let name = facts.catalogue.entry(member).scope.name.as_str();
-            let candidate = self.candidate(name);
-            if self.first_against(&candidate).is_none() {
+            let candidate = Candidate::named(name, facts);
+            if first_against(&candidate, facts).is_none() {
                 self.grant(&candidate);
                 names.push(name);
             }
@@ -307,24 +268,24 @@ impl<'a> Deciding<'a> {
     /// scopes.md §2: a token carries "for each granted coarse scope those of its *gated* members whose gate is open".
     fn add_gated_members(&mut self) {
         let facts = self.facts;
-        let bundles: Vec<usize> =
-            self.granted.iter().filter(|place| facts.catalogue.entry(*place).scope.kind == ScopeKind::Coarse).collect();
-        for bundle in bundles {
-            for member in &facts.catalogue.entry(bundle).gated_members {
+        // What is added is granular, and has no members of its own.
+        let granted = self.granted.clone();
+        for bundle in granted.iter().map(|place| facts.catalogue.entry(place)) {
+            for member in &bundle.gated_members {
                 if self.granted.contains(*member) {
                     continue;
                 }
                 let entry = facts.catalogue.entry(*member);
                 let name = entry.scope.name.as_str();
-                let candidate = Candidate { name, asked: Some(entry), place: Some(*member), granted: Some(entry) };
-                match self.first_against(&candidate) {
+                let candidate = Candidate::registered(*member, facts);
+                match first_against(&candidate, facts) {
                     None => {
                         self.granted.insert(*member);
                     }
                     Some((reason @ (Reason::FeatureOffForTenant | Reason::FeatureOffForUnit), _)) => {
                         if !self.decision.dropped.iter().any(|dropped| dropped.scope == name) {
                             self.decision.against.push((name.to_owned(), vec![reason]));
-                            self.drop(name, reason, self.hint(&candidate, reason));
+                            self.drop(name, reason, hint(&candidate, reason));
                         }
                     }
                     // Not one of the application's, not for this grant: it was not asked for, and it is not this bundle's.
@@ -336,47 +297,6 @@ impl<'a> Deciding<'a> {
 
     fn drop(&mut self, name: &str, reason: Reason, hint: String) {
         self.decision.dropped.push(DroppedScope { scope: describe(name), reason, hint });
-    }
-
-    fn hint(&self, candidate: &Candidate<'_>, reason: Reason) -> String {
-        let name = describe(candidate.name);
-        let feature = candidate.granted.and_then(|entry| entry.scope.feature.as_ref());
-        match reason {
-            Reason::Malformed | Reason::Unknown if candidate.name.contains([',', ';', '|']) => {
-                "separate scopes by single spaces (RFC 6749 section 3.3)".to_owned()
-            }
-            Reason::Malformed if candidate.name.contains(['"', '\'']) => "send scopes without quotes".to_owned(),
-            Reason::Unknown if candidate.name.contains('\'') => "send scopes without quotes".to_owned(),
-            Reason::Malformed if candidate.name.is_empty() => {
-                "separate scopes by single spaces, with none at the ends (RFC 6749 section 3.3)".to_owned()
-            }
-            Reason::Malformed => {
-                "a scope is at most 128 printable ASCII characters without space, quote and backslash".to_owned()
-            }
-            Reason::Unknown => "check the spelling, or have the scope registered in the catalogue".to_owned(),
-            Reason::NotActive => match candidate.asked.map(|entry| entry.scope.state) {
-                Some(ScopeState::Draft) => "the scope is a draft: it can be granted once it is active".to_owned(),
-                _ => "the scope is granted no longer".to_owned(),
-            },
-            Reason::NotAllowed => format!("have '{name}' added to the allowed scopes of this application"),
-            Reason::WrongGrant => "only a grant in which a user takes part can carry this scope".to_owned(),
-            Reason::WrongResource => "ask for the scope's own API as resource, or name no resource".to_owned(),
-            Reason::FeatureOffForTenant => match feature {
-                Some(feature) if self.facts.gates.gate(feature) == Gate::NoTenant => {
-                    format!("the scope depends on feature '{feature}': name a tenant with the tenant parameter")
-                }
-                Some(feature) => {
-                    format!("feature '{feature}' is off for this tenant; a platform administrator can turn it on")
-                }
-                None => String::new(),
-            },
-            Reason::FeatureOffForUnit => feature.map_or_else(String::new, |feature| {
-                format!("feature '{feature}' is off for this unit; a tenant administrator can turn it on")
-            }),
-            Reason::RoleMissing => "the user holds none of the roles that this scope asks for".to_owned(),
-            Reason::NotConsented => "the user did not consent to this scope".to_owned(),
-            Reason::BeyondOriginalGrant => "the original grant did not carry this scope; ask for a new one".to_owned(),
-        }
     }
 
     fn finish(mut self, outcome: Outcome) -> Decision {
@@ -393,6 +313,48 @@ impl<'a> Deciding<'a> {
             }
         }
         self.decision
+    }
+}
+
+/// What to do about a refusal.
+fn hint(candidate: &Candidate<'_>, reason: Reason) -> String {
+    let name = describe(candidate.name);
+    let feature = candidate.granted.and_then(|entry| entry.scope.feature.as_ref());
+    match reason {
+        Reason::Malformed | Reason::Unknown if candidate.name.contains([',', ';', '|']) => {
+            "separate scopes by single spaces (RFC 6749 section 3.3)".to_owned()
+        }
+        Reason::Malformed if candidate.name.contains(['"', '\'']) => "send scopes without quotes".to_owned(),
+        Reason::Unknown if candidate.name.contains('\'') => "send scopes without quotes".to_owned(),
+        Reason::Malformed if candidate.name.is_empty() => {
+            "separate scopes by single spaces, with none at the ends (RFC 6749 section 3.3)".to_owned()
+        }
+        Reason::Malformed => {
+            "a scope is at most 128 printable ASCII characters without space, quote and backslash".to_owned()
+        }
+        Reason::Unknown => "check the spelling, or have the scope registered in the catalogue".to_owned(),
+        Reason::NotActive => match candidate.asked.map(|entry| entry.scope.state) {
+            Some(ScopeState::Draft) => "the scope is a draft: it can be granted once it is active".to_owned(),
+            _ => "the scope is granted no longer".to_owned(),
+        },
+        Reason::NotAllowed => format!("have '{name}' added to the allowed scopes of this application"),
+        Reason::WrongGrant => "only a grant in which a user takes part can carry this scope".to_owned(),
+        Reason::WrongResource => "ask for the scope's own API as resource, or name no resource".to_owned(),
+        Reason::FeatureOffForTenant => match feature {
+            Some(feature) if candidate.gate == Gate::NoTenant => {
+                format!("the scope depends on feature '{feature}': name a tenant with the tenant parameter")
+            }
+            Some(feature) => {
+                format!("feature '{feature}' is off for this tenant; a platform administrator can turn it on")
+            }
+            None => String::new(),
+        },
+        Reason::FeatureOffForUnit => feature.map_or_else(String::new, |feature| {
+            format!("feature '{feature}' is off for this unit; a tenant administrator can turn it on")
+        }),
+        Reason::RoleMissing => "the user holds none of the roles that this scope asks for".to_owned(),
+        Reason::NotConsented => "the user did not consent to this scope".to_owned(),
+        Reason::BeyondOriginalGrant => "the original grant did not carry this scope; ask for a new one".to_owned(),
     }
 }
 

@@ -24,20 +24,24 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a ScopeToken>) -> V
     }
     let folded = name.to_ascii_lowercase();
     let letters = Letters::of(&folded);
-    let mut nearest: Vec<(usize, &ScopeToken)> =
-        known.filter_map(|known| Some((distance(&folded, &letters, known.as_str())?, known))).collect();
-    nearest.sort_by_key(|(distance, _)| *distance);
-    let best = nearest.first().map_or(0, |(distance, _)| *distance);
-    nearest.into_iter().take_while(|(distance, _)| *distance == best).take(3).map(|(_, name)| name.clone()).collect()
+    let (mut best, mut nearest) = (usize::MAX, vec![]);
+    for known in known {
+        match distance(&folded, &letters, known.as_str(), best) {
+            Some(distance) if distance < best => (best, nearest) = (distance, vec![known]),
+            Some(distance) if distance == best => nearest.push(known),
+            _ => {}
+        }
+    }
+    nearest.into_iter().take(3).cloned().collect()
 }
 
 /// How far two names are apart but for their case, if they are near enough to be taken for each other: one continues the
-/// other at a separator, or a third of the letters differ at most.
-fn distance(sent: &str, letters: &Letters, known: &str) -> Option<usize> {
+/// other at a separator, or a third of the letters differ at most. What is further away than `best` may be answered as none.
+fn distance(sent: &str, letters: &Letters, known: &str, best: usize) -> Option<usize> {
     let continues = known
         .split_at_checked(sent.len())
         .is_some_and(|(start, rest)| start.eq_ignore_ascii_case(sent) && rest.starts_with(SEPARATORS));
-    let allowed = (sent.len() / 3).clamp(1, 4);
+    let allowed = (sent.len() / 3).clamp(1, 4).min(best);
     // Whoever sends a name that nobody knows has it compared with the whole catalogue: what is cheap to rule out goes first.
     if !continues && (sent.len().abs_diff(known.len()) > allowed || letters.least_distance(known) > allowed) {
         return None;
@@ -80,7 +84,7 @@ mod tests {
     use super::{Letters, distance};
 
     fn distance_of(sent: &str, known: &str) -> Option<usize> {
-        distance(sent, &Letters::of(sent), known)
+        distance(sent, &Letters::of(sent), known, usize::MAX)
     }
 
     proptest! {

@@ -1,7 +1,6 @@
 //! Who may ask about a token, and what it still is (RFC 7662, and RFC 7009's "is it yours").
 
 use ambit_protocol::claims::AccessTokenClaims;
-use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
 use uuid::Uuid;
 
@@ -83,7 +82,12 @@ pub fn check_standing(claims: &AccessTokenClaims, facts: &Facts) -> Result<(), I
     if application.created_at > minted_at(claims) {
         return Err(Inactive::ClientGone);
     }
-    if claims.tenant_id != facts.tenant.as_ref().map(|tenant| tenant.tenant.id.to_string()) {
+    let is_same_tenant = match (&claims.tenant_id, &facts.tenant) {
+        (Some(id), Some(tenant)) => *id == tenant.tenant.id.to_string(),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    if !is_same_tenant {
         return Err(Inactive::TenantGone);
     }
     if application.status == ambit_protocol::admin::application::ApplicationStatus::Disabled {
@@ -100,11 +104,13 @@ fn minted_at(claims: &AccessTokenClaims) -> Timestamp {
 
 /// What a token still holds: of the scopes it carries, those that would be granted now. A change never widens a token;
 /// one that narrows shows here at once.
-#[must_use]
-pub fn still_carried(claims: &AccessTokenClaims, facts: &Facts, now: Timestamp) -> Vec<ScopeToken> {
+pub fn still_carried<'c>(
+    claims: &'c AccessTokenClaims,
+    facts: &Facts,
+    now: Timestamp,
+) -> impl Iterator<Item = &'c str> {
     let resources: Vec<usize> = claims.aud.iter().filter_map(|aud| facts.catalogue.api_place(aud)).collect();
-    let rule_facts = rule_facts(facts, &resources, now);
-    claims.scopes().filter(|name| meets_every_rule(name, &rule_facts)).filter_map(|name| name.parse().ok()).collect()
+    claims.scopes().filter(move |name| meets_every_rule(name, &rule_facts(facts, &resources, now)))
 }
 
 const ADMINISTERS: [&str; 2] = ["admin:read", "admin:write"];

@@ -112,7 +112,7 @@ fn refusals() -> Vec<Refusal> {
             Refusal::Unauthenticated(AuthenticationFailure::KeysUnavailable);
         Refusal::WrongIssuer { .. } => Refusal::WrongIssuer { issuer: "https://as.example/tenants/acme".into() };
         Refusal::GrantNotAllowed { .. } => Refusal::GrantNotAllowed { grant_type: "client_credentials" };
-        Refusal::UnsupportedGrantType(_) => Refusal::UnsupportedGrantType("password".into());
+        Refusal::UnsupportedGrantType(_) => Refusal::UnsupportedGrantType("grant_type 'password' is not supported".into());
         Refusal::InvalidTarget(_) => Refusal::InvalidTarget("resource 'x' is not an absolute URI".into());
         Refusal::Scope(_) => scope("pos.read nope"), scope("pos.write"), scope("openid");
         Refusal::ScopeLimit(_) => Refusal::ScopeLimit("parameter 'scope' names more than 512 scopes".into());

@@ -33,6 +33,12 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
             facts.push(FactKind::MentionedError, word.as_str(), Part::Text);
         }
     }
+    for found in PAGES.find_iter(text).take(MAX_FOUND) {
+        let is_known = |fact: &&super::Fact| fact.kind == FactKind::ProblemType && fact.value.ends_with(found.as_str());
+        if facts.iter().find(is_known).is_none() {
+            facts.push(FactKind::ProblemType, found.as_str(), Part::Text);
+        }
+    }
     if !facts.has(FactKind::Status) {
         for found in STATUS.captures_iter(text).take(MAX_FOUND) {
             if let Some(status) = found.get(1).or_else(|| found.get(2)) {
@@ -74,6 +80,11 @@ static MEMBERS: LazyLock<Regex> = LazyLock::new(|| {
 static CODES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\b(?:AADSTS[0-9]{4,7}|AADB2C[0-9]{5,6}|IDX[0-9]{5}|ID[0-9]{4}\b|E[0-9]{7}|ERR_[A-Z_]{3,40}|OIDC-[A-Za-z0-9]{4,8}|OAUTH-[A-Za-z0-9]{4,8}|AUTHZ-[A-Za-z0-9]{4,8}|COMMAND-[A-Za-z0-9]{4,8}|QUERY-[A-Za-z0-9]{4,8}|AUTH-[A-Za-z0-9]{4,8}|DOM-[A-Za-z0-9]{4,8}|APP-[A-Za-z0-9]{4,8}|MSIS[0-9]{4})\b")
         .expect("a constant that a test compiles")
+});
+
+/// The address of an entry's page, wherever it stands.
+static PAGES: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"/errors/(?:api|tenant|client|jwt|browser)/[a-z0-9-]{1,100}").expect("a constant that a test compiles")
 });
 
 /// The class of an exception, with its message.

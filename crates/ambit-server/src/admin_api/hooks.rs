@@ -56,7 +56,7 @@ impl Standings {
             }
         }
         // A change never widens a token, and one that narrows shows here at once.
-        let held: Arc<[ScopeToken]> = still_carried(claims, &facts, now).into();
+        let held: Arc<[ScopeToken]> = still_carried(claims, &facts, now).filter_map(|name| name.parse().ok()).collect();
         let good = Good::default().counting_only(Arc::clone(&held));
         let good = match &facts.tenant {
             Some(tenant) if tenant.tenant.status == TenantStatus::GracePeriod => {

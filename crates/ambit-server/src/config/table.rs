@@ -213,7 +213,7 @@ sections! {
         /// How many records may wait to be written. When it is full, requests slow down.
         queue: usize = Some("65536"), from "64" to "10000000";
         /// How long a record may wait to be written.
-        flush: Duration = Some("50 ms"), from "1 ms" to "10 s";
+        flush: Duration = Some("200 ms"), from "1 ms" to "10 s";
     }
 
     /// Signing keys.

@@ -93,10 +93,7 @@ impl<'a> Line<'a> {
         if quote {
             self.out.push(b'"');
         }
-        for octet in id.octets() {
-            self.out.push(HEX[usize::from(octet >> 4)]);
-            self.out.push(HEX[usize::from(octet & 0xf)]);
-        }
+        self.out.extend_from_slice(&id.to_hex());
         if quote {
             self.out.push(b'"');
         }
@@ -259,7 +256,6 @@ thread_local! {
 
 const SECOND_LEN: usize = 19;
 const NO_SECOND: [u8; SECOND_LEN] = *b"0000-00-00T00:00:00";
-const HEX: &[u8; 16] = b"0123456789abcdef";
 const DIGITS: &[u8; 10] = b"0123456789";
 /// The longest text of one field, in octets before escaping.
 pub(super) const FIELD_MAX: usize = 1024;

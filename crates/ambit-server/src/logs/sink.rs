@@ -199,8 +199,8 @@ fn pause(sink: &Sink) {
 
 /// The most that waits to be written: about 5,000 lines.
 const BUFFER_MAX: usize = 2 << 20;
-/// From here on the writer is woken early.
-const BUFFER_HIGH: usize = 256 << 10;
+/// From here on the writer is woken early: so much stays in the processor's cache until it is written.
+const BUFFER_HIGH: usize = 64 << 10;
 /// What an idle log keeps of its buffer.
 const BUFFER_KEPT: usize = 64 << 10;
 const GATHER: Duration = Duration::from_millis(100);

@@ -7,10 +7,9 @@ use ambit_core::reach::Owner;
 use ambit_core::tokens::introspect::{check_standing, may_introspect, still_carried};
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::introspection::{IntrospectionRequest, IntrospectionResponse};
-use ambit_protocol::scope;
-use axum::Json;
+use axum::body::Body;
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 
 use super::{Call, Refused, unavailable};
 use crate::middleware::Outcome;
@@ -29,9 +28,11 @@ async fn looked_at(call: &Call) -> Result<Response, Refused> {
     let caller = call.client(&params).await?;
     let by = |refused: Refused| refused.by(Some(caller.application.client_id.to_string()));
     let request = IntrospectionRequest::parse(&params).map_err(|error| by(super::malformed(error).into()))?;
-    let answer = active(call, &caller, request.token).await.map_err(by)?;
-    let outcome = if answer.is_some() { "active" } else { "inactive" };
-    let mut response = Json(answer.unwrap_or_else(IntrospectionResponse::inactive)).into_response();
+    let active = active(call, &caller, request.token).await.map_err(by)?;
+    let outcome = if active.is_some() { "active" } else { "inactive" };
+    let body = active.unwrap_or_else(|| IntrospectionResponse::<&str>::Inactive.to_json());
+    let mut response = Response::new(Body::from(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.extensions_mut().insert(Outcome {
         actor: Some(caller.application.client_id.to_string()),
@@ -42,12 +43,8 @@ async fn looked_at(call: &Call) -> Result<Response, Refused> {
     Ok(response)
 }
 
-/// The token, if it is active and concerns the caller.
-async fn active(
-    call: &Call,
-    caller: &AuthenticatedClient,
-    token: &str,
-) -> Result<Option<IntrospectionResponse>, Refused> {
+/// What is said of the token, if it is active and concerns the caller.
+async fn active(call: &Call, caller: &AuthenticatedClient, token: &str) -> Result<Option<Vec<u8>>, Refused> {
     let app = &call.app;
     // Verified, not expired, not revoked. Keys are in memory: there is nothing to wait for.
     let Some(Ok(token)) = app.verifier.verify_now(token) else { return Ok(None) };
@@ -58,8 +55,8 @@ async fn active(
     if !good {
         return Ok(None);
     }
-    let scope = scope::join(&still_carried(claims, &facts, call.now));
-    Ok(Some(IntrospectionResponse::active(claims, scope)))
+    let scopes: Vec<&str> = still_carried(claims, &facts, call.now).collect();
+    Ok(Some(IntrospectionResponse::active(claims, &scopes.join(" ")).to_json()))
 }
 
 /// The facts of now for the client, the tenant and the unit of a token; none where one of them is gone.

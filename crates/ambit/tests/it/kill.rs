@@ -268,5 +268,5 @@ async fn the_same_on_postgresql() {
     on_postgres(on_a_server).await;
 }
 
-/// The journal is written every 50 ms, and a busy machine takes its time.
+/// The journal is written every 200 ms, and a busy machine takes its time.
 const MAY_BE_LOST: Duration = Duration::from_millis(800);

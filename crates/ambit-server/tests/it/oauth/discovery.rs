@@ -125,6 +125,10 @@ async fn every_grant_method_and_algorithm_that_is_announced_works_and_no_other_d
         ] {
             let answer = world.fixture.form(&token_path, Some((id, secret)), &[("grant_type", grant)]).await;
             assert_eq!(answer.json["error"].as_str(), error, "{grant}: {}", answer.text);
+            if error == Some("unsupported_grant_type") {
+                let told = format!("grant_type '{grant}' is not supported; supported: 'client_credentials'");
+                assert_eq!(answer.json["error_description"], *told);
+            }
         }
         assert!(document["response_types_supported"].as_array().is_none_or(Vec::is_empty));
 

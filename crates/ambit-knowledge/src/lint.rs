@@ -17,7 +17,7 @@ use crate::entry::{
 };
 use crate::exchange::has_hanzi;
 use crate::input::{Input, REGISTERED};
-use crate::matcher::{Verdict, compile, needs};
+use crate::matcher::{Expression, Verdict, needs};
 
 /// Something about an entry that has to be put right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -557,7 +557,7 @@ fn pattern_fault(pattern: &str) -> Option<String> {
         Ok(needs) => needs,
         Err(fault) => return Some(format!("it is no regular expression: {fault}")),
     };
-    if let Err(fault) = compile(pattern) {
+    if let Err(fault) = Expression::new(pattern) {
         return Some(format!("it is too large: {fault}"));
     }
     if needs.triggers().is_empty()

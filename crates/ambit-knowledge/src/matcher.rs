@@ -17,6 +17,7 @@ use crate::corpus::Corpus;
 use crate::entry::{Entry, Product};
 use crate::input::{FactKind, Input, REGISTERED};
 
+mod expression;
 mod literals;
 mod patterns;
 mod points;
@@ -26,8 +27,8 @@ mod words;
 pub use patterns::PatternError;
 pub use points::{Reason, Rule};
 
+pub(crate) use expression::Expression;
 pub(crate) use literals::needs;
-pub(crate) use patterns::compile;
 
 use patterns::{Hit, Patterns};
 use points::Evidence;
@@ -74,7 +75,14 @@ pub(crate) struct Ranked {
 
 impl Matcher {
     pub(crate) fn new(corpus: &Corpus) -> Result<Self, PatternError> {
-        Ok(Self { structure: Structure::new(corpus), patterns: Patterns::new(corpus)?, words: Words::new(corpus) })
+        // The two halves of the work have nothing to do with each other.
+        std::thread::scope(|scope| {
+            let words = scope.spawn(|| Words::new(corpus));
+            let patterns = Patterns::new(corpus)?;
+            // A panic of one thread is one of the whole.
+            let words = words.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok(Self { structure: Structure::new(corpus), patterns, words })
+        })
     }
 
     /// Whether one pattern of an entry matches an input; the pattern of the description comes after the others.

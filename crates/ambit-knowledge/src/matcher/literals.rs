@@ -3,6 +3,7 @@
 //! `regex_syntax::hir::literal` finds prefixes and suffixes. Patterns of messages often begin and end with what varies,
 //! so the literals between are wanted as well.
 
+use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, HirKind};
 
 /// The literals that a pattern needs, in small letters.
@@ -18,7 +19,9 @@ pub(crate) struct Needs {
 
 /// What a pattern needs. The error is the parser's, for people.
 pub(crate) fn needs(pattern: &str) -> Result<Needs, Box<regex_syntax::Error>> {
-    let hir = regex_syntax::ParserBuilder::new().build().parse(pattern).map_err(Box::new)?;
+    // Classes say nothing here, and those of ASCII are read in a tenth of the time.
+    let is_ascii = pattern.is_ascii();
+    let hir = ParserBuilder::new().unicode(!is_ascii).utf8(!is_ascii).build().parse(pattern).map_err(Box::new)?;
     let mut needs = Needs::default();
     gather(&hir, &mut needs);
     Ok(needs)

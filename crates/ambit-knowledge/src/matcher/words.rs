@@ -114,17 +114,20 @@ impl Words {
                 *shared += self.weights[word as usize];
             }
         }
-        let weight = |place: &u32| {
-            let text = &self.texts[*place as usize];
-            shared[*place as usize] / text.weight.min(query.weight).max(f32::MIN_POSITIVE)
-        };
-        let heavier = |one: &u32, other: &u32| weight(other).total_cmp(&weight(one)).then(one.cmp(other));
+        let mut touched: Vec<(f32, u32)> = touched
+            .into_iter()
+            .map(|place| {
+                let weight = self.texts[place as usize].weight.min(query.weight).max(f32::MIN_POSITIVE);
+                (shared[place as usize] / weight, place)
+            })
+            .collect();
         if touched.len() > MAX_COMPARED {
+            let heavier = |one: &(f32, u32), other: &(f32, u32)| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1));
             touched.select_nth_unstable_by(MAX_COMPARED, heavier);
             touched.truncate(MAX_COMPARED);
         }
         let mut found: FxHashMap<usize, f32> = FxHashMap::default();
-        for place in touched {
+        for (_, place) in touched {
             let text = &self.texts[place as usize];
             let likeness = self.compare(query, text);
             let best = found.entry(text.entry as usize).or_insert(0.0);

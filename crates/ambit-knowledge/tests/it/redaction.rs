@@ -131,6 +131,10 @@ fn what_is_no_secret_stays() {
         "the secret is not the client's",
         "https://app.example/cb?error=invalid_scope&error_description=scope+admin+not+registered",
         "作用域 'admin' 未注册",
+        "send an access token: 'Authorization: Bearer TOKEN'",
+        "https://app.example/cb?error=invalid_request&error_description=The+parameter+does+not+match+any+of+the+OAuth+2+Client+urls",
+        r#"Bearer scope="pos:read", resource_metadata="https://as.example/.well-known/oauth-protected-resource""#,
+        r#"Bearer resource_metadata="https://as.example/.well-known/oauth-protected-resource""#,
     ] {
         assert_eq!(redact(text), text);
     }

@@ -1,6 +1,6 @@
 //! Takes secrets out of what somebody pasted, before anything else looks at it.
 //!
-//! Two kinds of rules find them, each in one pass: [`SHAPES`], what a secret looks like wherever it stands; and names,
+//! Two kinds of rules find them, each in one pass: `SHAPES`, what a secret looks like wherever it stands; and names,
 //! what a secret is called (`client_secret=…`, `"password": "…"`, `Authorization: …`). Where a word may be prose as well
 //! ("invalid token: expired"), the value has to look like a secret. In doubt a text is taken for one: a message that
 //! lost a word is still recognised, a secret that was shown is not taken back.

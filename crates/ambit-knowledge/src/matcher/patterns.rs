@@ -299,7 +299,7 @@ const WINDOW: usize = 8 * 1024;
 /// At how many places of a long text a pattern is tried.
 const MAX_PLACES: usize = 8;
 /// How many compiled patterns are kept.
-const MAX_COMPILED: usize = 256;
+const MAX_COMPILED: usize = 512;
 /// The size of one, in octets; of those that are not ASCII, a quarter.
 const MAX_COMPILED_SIZE: usize = 256 * 1024;
 const MAX_CACHE_SIZE: usize = 64 * 1024;

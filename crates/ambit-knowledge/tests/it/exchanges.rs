@@ -146,10 +146,10 @@ fn leaves(value: &Value) -> Vec<(String, Value)> {
     fn walk(value: &Value, pointer: &str, into: &mut Vec<(String, Value)>) {
         match value {
             Value::Object(members) => {
-                members.iter().for_each(|(name, member)| walk(member, &format!("{pointer}/{name}"), into))
+                members.iter().for_each(|(name, member)| walk(member, &format!("{pointer}/{name}"), into));
             }
             Value::Array(values) => {
-                values.iter().enumerate().for_each(|(place, member)| walk(member, &format!("{pointer}/{place}"), into))
+                values.iter().enumerate().for_each(|(place, member)| walk(member, &format!("{pointer}/{place}"), into));
             }
             Value::Null => {}
             // A blank condition means nothing; a blank action is a mistake.

@@ -81,6 +81,8 @@ fn case_quotes_line_breaks_and_what_stands_around_change_nothing() {
         "OAuth2 error:\n  invalid_scope:\n  scope `admin`\n  not registered",
         "2026-11-26T10:00:00Z ERROR [req-8812] o.e.Filter - OAuth2 error: invalid_scope: scope 'pos:read' not registered (trace=4bf92f3577b34da6a3ce929d0e0e4736)",
         "错误 invalid_scope: scope '管理员' not registered，请联系管理员",
+        // A gap counts characters and not octets.
+        "错误 invalid_scope: scope '管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管' not registered",
     ] {
         let answer = explain(text);
         assert_eq!(answer.outcome, Outcome::Match, "{text}\n{answer:#?}");
@@ -96,6 +98,8 @@ fn another_status_excludes_and_the_same_one_counts() {
     let reasons: Vec<_> = of("401").entries[0].reasons.iter().map(|reason| reason.rule).collect();
     assert!(reasons.contains(&Rule::Status), "{reasons:?}");
     assert_eq!(of("500").outcome, Outcome::NoMatch);
+    let reasons = of("500").nearest.into_iter().flat_map(|found| found.reasons);
+    assert!(reasons.map(|reason| reason.rule).all(|rule| rule != Rule::OauthError), "a code of another status is none");
 }
 
 #[test]
@@ -132,8 +136,50 @@ fn a_word_that_nobody_has_said_is_no_reason_to_be_sure() {
 }
 
 #[test]
+fn another_registered_code_speaks_against_an_entry() {
+    let other = SEED.replace("\"invalid_scope\"", "\"slow_down\"");
+    let knowledge = of(&[("api/one.toml", SEED), ("api/two.toml", &other)]);
+    let input = Input::take_apart(br#"{"error":"slow_down","error_description":"scope 'admin' not registered"}"#);
+    let answer = knowledge.explain(&input, Language::En);
+    assert_eq!(answer.entries[0].id.as_str(), "api/two", "{answer:#?}");
+    let one =
+        answer.entries.iter().chain(&answer.nearest).find(|found| found.id.as_str() == "api/one").expect("it is near");
+    let against = one.reasons.iter().find(|reason| reason.rule == Rule::ErrorCode).expect("a reason");
+    assert!(against.points < 0.0 && against.seen == "slow_down", "{against:?}");
+}
+
+#[test]
+fn a_message_in_the_words_of_one_and_the_pattern_of_another_is_not_answered_with_either_alone() {
+    let words = "Realm rejected: scope 'admin' not registered in the client profile policy of the realm";
+    let other = SEED
+        .replacen("product = \"ambit\"", "product = \"keycloak\"", 1)
+        .replacen("oauth_error = \"invalid_scope\"\n", "", 1)
+        .replacen(
+            "'scope .{1,80} (?:is )?not (?:registered|allowed|granted)'",
+            "'refused by the policy of this realm'",
+            1,
+        )
+        .replacen(
+            "'invalid_scope.{0,40}scope.{0,80}(?:not registered|unknown|not allowed)'",
+            "'a policy refuses the scope'",
+            1,
+        )
+        .replace("OAuth2 error: invalid_scope: scope 'admin' not registered", words);
+    let knowledge = of(&[
+        ("api/one.toml", &SEED.replacen("product = \"ambit\"", "product = \"standard\"", 1)),
+        ("api/two.toml", &other),
+    ]);
+    let input = Input::take_apart(b"Realm rejected the scope 'pos': not registered in client profile policy of realm");
+    let answer = knowledge.explain(&input, Language::En);
+    assert_eq!(answer.outcome, Outcome::Ambiguous, "{answer:#?}");
+    let ids: Vec<_> = answer.entries.iter().map(|found| found.id.as_str()).collect();
+    assert!(ids.contains(&"api/one") && ids.contains(&"api/two"), "{ids:?}");
+}
+
+#[test]
 fn the_time_grows_with_the_input_and_not_with_its_square() {
-    let shapes: [(&str, fn(usize) -> String); 12] = [
+    type Shape = (&'static str, fn(usize) -> String);
+    let shapes: [Shape; 12] = [
         ("braces", |n| "{".repeat(n)),
         ("objects that never end", |n| "{\"a\":1,\"b\":".repeat(n / 12)),
         ("brackets", |n| "[".repeat(n)),

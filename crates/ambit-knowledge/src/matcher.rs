@@ -126,9 +126,7 @@ impl Matcher {
         if ranked.iter().any(|it| it.evidence.has_code_in_place()) {
             ranked.retain(|it| {
                 let evidence = &it.evidence;
-                evidence.is_hard()
-                    || evidence.code == Some(true)
-                    || evidence.code.is_none() && it.likeness >= LIKE_MUCH
+                evidence.is_hard() || evidence.code == Some(true) || evidence.code.is_none() && it.likeness >= LIKE_MUCH
             });
         }
         // Equal scores keep the order of the ids, so that an answer is the same every time.

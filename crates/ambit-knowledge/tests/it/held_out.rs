@@ -58,7 +58,8 @@ fn what_nobody_put_into_the_samples_is_answered() {
         shown.add(message, fared);
         if fared != Fared::Right {
             let first = answer.entries.iter().chain(&answer.nearest).take(2).map(|found| found.id.as_str());
-            let text: String = message.text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect();
+            let text: String =
+                message.text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect();
             let expected = message.expect.first().map_or("nothing", String::as_str);
             writeln!(
                 misses,

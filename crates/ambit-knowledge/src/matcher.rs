@@ -130,6 +130,13 @@ impl Matcher {
                 Ranked { place, score: evidence.score(), likeness, evidence }
             })
             .collect();
+        // Where the code itself stands in its place, what merely sounds alike and is not about that code is out.
+        if ranked.iter().any(|it| it.evidence.has_code_in_place()) {
+            ranked.retain(|it| {
+                let evidence = &it.evidence;
+                evidence.is_hard() || evidence.code == Some(true) || evidence.code.is_none() && it.likeness >= LIKE_MUCH
+            });
+        }
         // Equal scores keep the order of the ids, so that an answer is the same every time.
         ranked.sort_by(|one, other| other.score.total_cmp(&one.score).then_with(|| one.place.cmp(&other.place)));
         let verdict = verdict(corpus, &ranked, input);
@@ -158,7 +165,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
             return Verdict::One;
         }
         let has_hard = ranked.iter().take(MAX_TIED).any(|other| other.evidence.is_hard() && other.score >= ENOUGH);
-        return if has_hard || first.likeness >= LIKE_SOMEWHAT && first.score >= ENOUGH {
+        return if has_hard || first.likeness >= LIKE_HALF && first.score >= ENOUGH {
             tied_or_none(ranked, tied)
         } else {
             Verdict::None
@@ -174,7 +181,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     let is_general = first.evidence.is_general() || corpus.entries()[first.place].product == Product::Standard;
     let lead = if is_general { LIKE_MARGIN } else { 2.0 * LIKE_MARGIN };
     let resembles = |other: &Ranked| other.likeness >= LIKE_SOMEWHAT && other.likeness > first.likeness + lead;
-    if let Some(place) = ranked.iter().take(MAX_TIED).position(resembles) {
+    if let Some(place) = ranked.iter().take(MAX_TIED).position(|other| contends(&other) && resembles(other)) {
         return Verdict::Ambiguous(place + 1);
     }
     // The input describes something that the entry of its code does not, and others do a little.
@@ -183,7 +190,29 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     if unexplained && second.is_some_and(|second| second.likeness >= LIKE_LITTLE) {
         return Verdict::Ambiguous(2);
     }
+    // A description that was pasted alone, of which the entry says little else; or a numbered code that the entry does not
+    // know: it may be this, and nobody can be sure.
+    let is_bare = first.evidence.is_bare_description() && first.likeness < LIKE_MUCH;
+    if is_bare || has_unknown_code(input, first, corpus) {
+        return Verdict::Ambiguous(2.min(ranked.len()));
+    }
     Verdict::One
+}
+
+/// Whether the input has a product's numbered code (`AADSTS90023`) that is not the entry's.
+fn has_unknown_code(input: &Input, first: &Ranked, corpus: &Corpus) -> bool {
+    let is_numbered = |code: &str| {
+        code.starts_with(|c: char| c.is_ascii_uppercase()) && code.bytes().filter(u8::is_ascii_digit).count() >= 4
+    };
+    let entry = &corpus.entries()[first.place];
+    let mut numbered = input.values(FactKind::VendorCode).filter(|fact| is_numbered(&fact.value)).peekable();
+    numbered.peek().is_some()
+        && !numbered.any(|fact| {
+            let code = fact.value.to_ascii_lowercase();
+            entry.id.slug().contains(&code)
+                || entry.error_code.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(&code))
+                || entry.matching.patterns.iter().any(|pattern| pattern.to_ascii_lowercase().contains(&code))
+        })
 }
 
 fn tied_or_none(ranked: &[Ranked], tied: impl Fn() -> Verdict) -> Verdict {
@@ -234,6 +263,8 @@ const ENOUGH: f32 = 10.0;
 const MARGIN: f32 = 6.0;
 /// How alike words have to be to be an answer by themselves.
 const LIKE_ENOUGH: f32 = 0.9;
+const LIKE_MUCH: f32 = 0.6;
+const LIKE_HALF: f32 = 0.5;
 const LIKE_SOMEWHAT: f32 = 0.4;
 const LIKE_LITTLE: f32 = 0.25;
 const LIKE_MARGIN: f32 = 0.1;

@@ -80,7 +80,7 @@ static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
         (r#"(?:^|[\s"'])(?:-u|--user|--proxy-user)[ =]?["']?[^\s:"']*:([^\s"']+)"#, REDACTED, always),
         (r#"(?:^|[\s"'])(?:-b|--cookie)[ =]?["']?([^\s"']+)"#, REDACTED, always),
         (r"\b([A-Za-z0-9_-]{24,})", REDACTED, |_, found| looks_random(&found[1])),
-        (r"([A-Za-z0-9+/]{40,}={0,2})", REDACTED, |_, found| looks_random(&found[1])),
+        (r"([A-Za-z0-9+/]{40,}={0,2})", REDACTED, |_, found| looks_random(&found[1]) && !is_sentence(&found[1])),
         (r"\b([0-9a-fA-F]{40,})\b", REDACTED, always),
     ]
     .map(|(expression, instead, holds)| (Regex::new(expression).expect("a constant that a test compiles"), instead, holds))
@@ -139,6 +139,14 @@ fn looks_random(value: &str) -> bool {
     has(0) && has(1) && has(2) && digit_runs >= 2 && changes * 3 >= value.len()
         // Capitals and small letters alone, as one in a thousand random texts of this length has it.
         || has(1) && has(2) && value.len() >= 32 && changes * 5 >= value.len() * 2
+}
+
+/// Words of a form-encoded text: four of letters or of digits at least, none of them long.
+fn is_sentence(value: &str) -> bool {
+    let is_word = |word: &str| {
+        word.len() < 24 && (word.bytes().all(|c| c.is_ascii_alphabetic()) || word.bytes().all(|c| c.is_ascii_digit()))
+    };
+    value.split('+').count() >= 4 && value.split('+').all(is_word)
 }
 
 /// How sure a name is.

@@ -34,8 +34,8 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
         }
     }
     for found in PAGES.find_iter(text).take(MAX_FOUND) {
-        let is_known = |fact: &&super::Fact| fact.kind == FactKind::ProblemType && fact.value.ends_with(found.as_str());
-        if facts.iter().find(is_known).is_none() {
+        let is_it = |fact: &super::Fact| fact.kind == FactKind::ProblemType && fact.value.ends_with(found.as_str());
+        if !facts.iter().any(is_it) {
             facts.push(FactKind::ProblemType, found.as_str(), Part::Text);
         }
     }

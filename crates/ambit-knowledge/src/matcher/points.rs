@@ -88,6 +88,23 @@ impl Evidence {
             && self.pattern.as_ref().is_none_or(|hit| hit.weight < PARTICULAR)
     }
 
+    /// Whether the code that the entry asks for stands where codes stand, and is not merely mentioned.
+    pub(crate) fn has_code_in_place(&self) -> bool {
+        let error = self.structure.as_ref().and_then(|held| held.error.as_ref());
+        error.is_some_and(|fact| fact.kind == FactKind::OauthError)
+    }
+
+    /// Whether nothing but a description speaks for it, found in a text without any sign of where it comes from.
+    pub(crate) fn is_bare_description(&self) -> bool {
+        let is_bare = |held: &Held| {
+            held.error.is_none()
+                && held.challenge.is_none()
+                && held.problem_type.is_none()
+                && held.description.as_ref().is_some_and(|hit| hit.part == Part::Text)
+        };
+        self.pattern.is_none() && self.code != Some(true) && self.structure.as_ref().is_some_and(is_bare)
+    }
+
     pub(crate) fn score(&self) -> f32 {
         let structure = self.structure.as_ref().map(structure_points);
         let pattern = self.pattern.as_ref().map(|hit| PATTERN + specificity(hit));

@@ -2,6 +2,9 @@
 //!
 //! Half of them are blind: what they are answered with is counted and never shown, so that nobody can mend an entry for one
 //! of them.
+//!
+//! At first sight, before anything was mended, the top answer was right for 842 in 1,000 of the seen half and for 854 of the
+//! blind half, and 67 in 1,000 were wrong but confident in either. The golden table has what it is now.
 
 use std::fmt::Write as _;
 

@@ -112,6 +112,12 @@ fn all_shapes_pasted_together_leave_no_secret_either() {
 }
 
 #[test]
+fn a_header_in_quotes_loses_its_value_and_not_its_name() {
+    let shown = redact("send an access token: 'Authorization: Bearer 2YotnFZFEjr1'");
+    assert_eq!(shown, "send an access token: 'Authorization: Bearer [redacted]'");
+}
+
+#[test]
 fn what_is_no_secret_stays() {
     for text in [
         "invalid token: jwt expired",
@@ -131,6 +137,9 @@ fn what_is_no_secret_stays() {
         "the secret is not the client's",
         "https://app.example/cb?error=invalid_scope&error_description=scope+admin+not+registered",
         "作用域 'admin' 未注册",
+        "https://app.example/cb?error=invalid_request&error_description=The+parameter+does+not+match+any+of+the+OAuth+2+Client+urls",
+        r#"Bearer scope="pos:read", resource_metadata="https://as.example/.well-known/oauth-protected-resource""#,
+        r#"Bearer resource_metadata="https://as.example/.well-known/oauth-protected-resource""#,
     ] {
         assert_eq!(redact(text), text);
     }

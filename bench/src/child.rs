@@ -9,6 +9,7 @@ use crate::Failure;
 use crate::decide::Cost;
 use crate::http::Request;
 use crate::load::Turn;
+use crate::matcher::Figure;
 use crate::reference::Shape;
 use crate::signature::Algorithm;
 use crate::verify::Api;
@@ -127,6 +128,13 @@ pub(crate) fn signatures(core: usize, algorithm: Algorithm, seconds: f64) -> Res
 pub(crate) fn costs(core: usize, of: &str, seconds: f64) -> Result<Vec<Cost>, Failure> {
     let mut command = pinned(core, &std::env::current_exe()?);
     command.args([of, "--seconds", &seconds.to_string()]);
+    Ok(serde_json::from_str(&answer_of(&mut command, b"")?)?)
+}
+
+/// What the knowledge base's matcher costs by itself, on the server's core.
+pub(crate) fn figures(core: usize, seconds: f64) -> Result<Vec<Figure>, Failure> {
+    let mut command = pinned(core, &std::env::current_exe()?);
+    command.args(["matcher", "--seconds", &seconds.to_string()]);
     Ok(serde_json::from_str(&answer_of(&mut command, b"")?)?)
 }
 

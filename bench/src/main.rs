@@ -20,6 +20,7 @@ mod growth;
 mod histogram;
 mod http;
 mod load;
+mod matcher;
 mod product;
 mod reference;
 mod report;
@@ -112,6 +113,13 @@ enum Part {
         #[arg(long)]
         seconds: f64,
     },
+    /// The knowledge base's matcher alone: prints what it costs at each size.
+    #[command(hide = true)]
+    Matcher {
+        /// For how long, each.
+        #[arg(long)]
+        seconds: f64,
+    },
     /// Verification in the middleware alone: prints what each kind costs.
     #[command(hide = true)]
     Verify {
@@ -141,6 +149,7 @@ fn main() -> ExitCode {
         Some(Part::Reference) => reference::serve(),
         Some(Part::Load { to, connections, seconds }) => load::run(to, connections, seconds),
         Some(Part::Decide { seconds }) => decide::run(seconds),
+        Some(Part::Matcher { seconds }) => matcher::run(seconds),
         Some(Part::Verify { seconds }) => verify::run(seconds),
         Some(Part::Api) => verify::serve(),
         Some(Part::Sign { algorithm, seconds }) => signature::run(algorithm, seconds),

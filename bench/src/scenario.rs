@@ -24,6 +24,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Report, Failure> {
         run.reference()?;
     } else {
         run.parts()?;
+        run.matcher()?;
         run.product()?;
         if !settings.without_growth {
             run.growth()?;
@@ -85,6 +86,17 @@ impl Run<'_> {
             at_least: None,
             p99_below_us: None,
         })
+    }
+
+    /// The knowledge base's matcher by itself.
+    fn matcher(&mut self) -> Result<(), Failure> {
+        if self.settings.only.as_ref().is_some_and(|text| !MATCHER.contains(text.as_str())) {
+            return Ok(());
+        }
+        for figure in child::figures(self.settings.server_core, self.settings.seconds)? {
+            self.fact(&figure.name, figure.value, figure.unit.as_str(), figure.below, &figure.note);
+        }
+        Ok(())
     }
 
     fn product(&mut self) -> Result<(), Failure> {
@@ -334,6 +346,8 @@ fn mib(kib: u64) -> f64 {
 }
 
 const CONNECTIONS: [u16; 2] = [8, 32];
+/// By what the scenario of the knowledge base is chosen.
+const MATCHER: &str = "matcher, knowledge base";
 const GROWTH: &str = "growth: tokens";
 /// More than the product keeps in memory.
 const CLIENTS_OF_A_SWEEP: u32 = 100_000;

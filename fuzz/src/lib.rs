@@ -8,3 +8,6 @@ pub mod rules;
 
 #[path = "../../crates/ambit-server/tests/it/properties.rs"]
 pub mod server;
+
+#[path = "../../crates/ambit-knowledge/tests/it/properties.rs"]
+pub mod knowledge;

@@ -64,7 +64,7 @@ pub struct Candidate {
     pub first_step: Option<Statement>,
     /// The points of all reasons together. They rank, and mean nothing by themselves.
     pub score: f32,
-    /// What of the input matched which rule, what counts most first.
+    /// What of the input matched which rule, what counts most first; how much its words are alike comes last.
     pub reasons: Vec<Reason>,
     /// Why it ranks above the next one; left out for the last one.
     pub above_next: Option<AboveNext>,

@@ -312,7 +312,7 @@ impl Import {
         let signature = self.text("signature", &read.signature, read.signature_zh.as_deref())?;
         let has_chinese = signature.get(crate::Language::Zh).is_some();
         let cause = self.text("root_cause", &read.root_cause, read.root_cause_zh.as_deref())?;
-        let workarounds = self.workarounds(&read)?;
+        let workarounds = self.workarounds(&read);
         let dead_ends = self.dead_ends(&read);
         Ok(Entry {
             product,
@@ -441,7 +441,7 @@ impl Import {
         None
     }
 
-    fn workarounds(&mut self, read: &Exchanged) -> Result<Vec<Workaround>, ImportError> {
+    fn workarounds(&mut self, read: &Exchanged) -> Vec<Workaround> {
         let mut workarounds = Vec::new();
         for (place, it) in read.workarounds.iter().enumerate() {
             let member = format!("workarounds[{place}]");
@@ -480,7 +480,7 @@ impl Import {
                 how: zh.map_or(how.clone(), |zh| how.with_chinese(zh)),
             });
         }
-        Ok(workarounds)
+        workarounds
     }
 
     fn dead_ends(&mut self, read: &Exchanged) -> Vec<DeadEnd> {

@@ -2,9 +2,9 @@
 //! redirect, log lines, a stack trace, a token.
 //!
 //! 1. Bytes become text: at most [`MAX_INPUT`], what is no UTF-8 is replaced, terminal colours are dropped.
-//! 2. Tokens are decoded ([`jwt`]); of their claims only those are kept that decide something, of their signature nothing.
+//! 2. Tokens are decoded (`jwt`); of their claims only those are kept that decide something, of their signature nothing.
 //! 3. Secrets are taken out ([`crate::redact`]). Nothing after this step has seen them.
-//! 4. What is left is read for [`Fact`]s: by HTTP's rules ([`http`]), as JSON ([`json`]), and as words ([`words`]).
+//! 4. What is left is read for [`Fact`]s: by HTTP's rules (`http`), as JSON (`json`), and as words (`words`).
 //!
 //! All of it takes time in proportion to the input, whatever the input is.
 
@@ -165,11 +165,11 @@ fn clean(text: &str) -> String {
             '\u{1b}' => {
                 let mut ahead = rest.clone();
                 if ahead.next() == Some('[') {
-                    // ECMA-48: parameters and intermediates, then one final octet. Colours are short.
-                    let end = ahead.clone().take(24).position(|c| ('@'..='~').contains(&c));
-                    if let Some(end) = end {
+                    // ECMA-48: parameters and intermediates, then one final character. Colours are short.
+                    let length = ahead.clone().take(24).take_while(|c| (' '..='?').contains(c)).count();
+                    if ahead.clone().nth(length).is_some_and(|c| ('@'..='~').contains(&c)) {
                         rest = ahead;
-                        rest.by_ref().take(end + 1).for_each(drop);
+                        rest.by_ref().take(length + 1).for_each(drop);
                     }
                 }
             }

@@ -17,7 +17,7 @@ use crate::entry::{
 };
 use crate::exchange::has_hanzi;
 use crate::input::{Input, REGISTERED};
-use crate::matcher::{Verdict, compile, needs};
+use crate::matcher::{Expression, Verdict, needs};
 
 /// Something about an entry that has to be put right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -263,7 +263,11 @@ impl Findings<'_> {
                 }
             }
         }
-        for said in entry.signature.all() {
+        let originals = entry
+            .signature
+            .all()
+            .filter(|said| entry.languages.status(said.language) == Some(TranslationStatus::Original));
+        for said in originals {
             if !entry.samples.positive.iter().any(|sample| sample.trim() == said.text.trim()) {
                 self.find(
                     format!("signature.{}", said.language),
@@ -428,7 +432,7 @@ impl Findings<'_> {
                 match knowledge.corpus().find(id.as_str()) {
                     None => self.find(member, Check::Reference, format!("there is no entry {id}")),
                     Some(found) if found.id == entry.id => {
-                        self.find(member, Check::Reference, "an entry is not its own neighbour")
+                        self.find(member, Check::Reference, "an entry is not its own neighbour");
                     }
                     Some(found) if found.id != *id => {
                         self.find(member, Check::Reference, format!("{id} is an alias: write {}", found.id));
@@ -553,7 +557,7 @@ fn pattern_fault(pattern: &str) -> Option<String> {
         Ok(needs) => needs,
         Err(fault) => return Some(format!("it is no regular expression: {fault}")),
     };
-    if let Err(fault) = compile(pattern, true) {
+    if let Err(fault) = Expression::new(pattern) {
         return Some(format!("it is too large: {fault}"));
     }
     if needs.triggers().is_empty()

@@ -15,8 +15,9 @@ use rustc_hash::FxHashMap;
 
 use crate::corpus::Corpus;
 use crate::entry::{Entry, Product};
-use crate::input::{FactKind, Input};
+use crate::input::{FactKind, Input, REGISTERED};
 
+mod expression;
 mod literals;
 mod patterns;
 mod points;
@@ -26,8 +27,8 @@ mod words;
 pub use patterns::PatternError;
 pub use points::{Reason, Rule};
 
+pub(crate) use expression::Expression;
 pub(crate) use literals::needs;
-pub(crate) use patterns::compile;
 
 use patterns::{Hit, Patterns};
 use points::Evidence;
@@ -74,7 +75,14 @@ pub(crate) struct Ranked {
 
 impl Matcher {
     pub(crate) fn new(corpus: &Corpus) -> Result<Self, PatternError> {
-        Ok(Self { structure: Structure::new(corpus), patterns: Patterns::new(corpus)?, words: Words::new(corpus) })
+        // The two halves of the work have nothing to do with each other.
+        std::thread::scope(|scope| {
+            let words = scope.spawn(|| Words::new(corpus));
+            let patterns = Patterns::new(corpus)?;
+            // A panic of one thread is one of the whole.
+            let words = words.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok(Self { structure: Structure::new(corpus), patterns, words })
+        })
     }
 
     /// Whether one pattern of an entry matches an input; the pattern of the description comes after the others.
@@ -118,10 +126,17 @@ impl Matcher {
                 evidence.likeness = Some(likeness);
                 evidence.status = status(entry, input);
                 evidence.product = product(entry, input);
-                evidence.names_code = names_code(entry, input);
+                evidence.code = code(entry, input);
                 Ranked { place, score: evidence.score(), likeness, evidence }
             })
             .collect();
+        // Where the code itself stands in its place, what merely sounds alike and is not about that code is out.
+        if ranked.iter().any(|it| it.evidence.has_code_in_place()) {
+            ranked.retain(|it| {
+                let evidence = &it.evidence;
+                evidence.is_hard() || evidence.code == Some(true) || evidence.code.is_none() && it.likeness >= LIKE_MUCH
+            });
+        }
         // Equal scores keep the order of the ids, so that an answer is the same every time.
         ranked.sort_by(|one, other| other.score.total_cmp(&one.score).then_with(|| one.place.cmp(&other.place)));
         let verdict = verdict(corpus, &ranked, input);
@@ -134,7 +149,9 @@ impl Matcher {
 /// What the scores amount to.
 fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     let Some(first) = ranked.first() else { return Verdict::None };
-    let second = ranked.get(1);
+    // An entry about another code of the registries than the one that is there may sound alike; it is not the other one.
+    let contends = |other: &&Ranked| other.evidence.is_hard() || other.evidence.code != Some(false);
+    let second = ranked.iter().skip(1).find(contends);
     let tied = || {
         let is_near = |other: &&Ranked| first.score - other.score < MARGIN && other.score >= ENOUGH;
         Verdict::Ambiguous(ranked.iter().take_while(is_near).count().clamp(2, MAX_TIED).min(ranked.len()))
@@ -143,12 +160,12 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         // Words alone: nearly all of them, and nobody else has them.
         let lead = first.likeness - second.map_or(0.0, |second| second.likeness);
         // An entry about a code that the input does not have may be near, and is not it.
-        let lacks_code = !first.evidence.names_code && corpus.entries()[first.place].error_code.is_some();
-        if first.likeness >= LIKE_ENOUGH && lead >= LIKE_MARGIN && !lacks_code {
+        let lacks_code = first.evidence.code != Some(true) && corpus.entries()[first.place].error_code.is_some();
+        if first.likeness >= LIKE_ENOUGH && lead >= 1.5 * LIKE_MARGIN && !lacks_code {
             return Verdict::One;
         }
         let has_hard = ranked.iter().take(MAX_TIED).any(|other| other.evidence.is_hard() && other.score >= ENOUGH);
-        return if has_hard || first.likeness >= LIKE_SOMEWHAT && first.score >= ENOUGH {
+        return if has_hard || first.likeness >= LIKE_HALF && first.score >= ENOUGH {
             tied_or_none(ranked, tied)
         } else {
             Verdict::None
@@ -160,13 +177,42 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     if second.is_some_and(|second| first.score - second.score < MARGIN) {
         return tied();
     }
-    // A code alone matches, the input says more than the code, and another entry resembles what it says.
+    // Another entry resembles the input much more: a product's own wording of what the first one says in general.
+    let is_general = first.evidence.is_general() || corpus.entries()[first.place].product == Product::Standard;
+    let lead = if is_general { LIKE_MARGIN } else { 2.0 * LIKE_MARGIN };
+    let resembles = |other: &Ranked| other.likeness >= LIKE_SOMEWHAT && other.likeness > first.likeness + lead;
+    if let Some(place) = ranked.iter().take(MAX_TIED).position(|other| contends(&other) && resembles(other)) {
+        return Verdict::Ambiguous(place + 1);
+    }
+    // The input describes something that the entry of its code does not, and others do a little.
     let says_more = input.values(FactKind::Description).next().is_some();
-    let resembles = |other: &Ranked| other.likeness >= LIKE_SOMEWHAT && other.likeness > first.likeness + LIKE_MARGIN;
-    if first.evidence.is_code_only() && says_more && ranked.iter().skip(1).take(MAX_TIED).any(resembles) {
+    let unexplained = first.evidence.is_general() && says_more && first.likeness < LIKE_LITTLE;
+    if unexplained && second.is_some_and(|second| second.likeness >= LIKE_LITTLE) {
+        return Verdict::Ambiguous(2);
+    }
+    // A description that was pasted alone, of which the entry says little else; or a numbered code that the entry does not
+    // know: it may be this, and nobody can be sure.
+    let is_bare = first.evidence.is_bare_description() && first.likeness < LIKE_MUCH;
+    if is_bare || has_unknown_code(input, first, corpus) {
         return Verdict::Ambiguous(2.min(ranked.len()));
     }
     Verdict::One
+}
+
+/// Whether the input has a product's numbered code (`AADSTS90023`) that is not the entry's.
+fn has_unknown_code(input: &Input, first: &Ranked, corpus: &Corpus) -> bool {
+    let is_numbered = |code: &str| {
+        code.starts_with(|c: char| c.is_ascii_uppercase()) && code.bytes().filter(u8::is_ascii_digit).count() >= 4
+    };
+    let entry = &corpus.entries()[first.place];
+    let mut numbered = input.values(FactKind::VendorCode).filter(|fact| is_numbered(&fact.value)).peekable();
+    numbered.peek().is_some()
+        && !numbered.any(|fact| {
+            let code = fact.value.to_ascii_lowercase();
+            entry.id.slug().contains(&code)
+                || entry.error_code.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(&code))
+                || entry.matching.patterns.iter().any(|pattern| pattern.to_ascii_lowercase().contains(&code))
+        })
 }
 
 fn tied_or_none(ranked: &[Ranked], tied: impl Fn() -> Verdict) -> Verdict {
@@ -191,19 +237,19 @@ fn product(entry: &Entry, input: &Input) -> Option<bool> {
     Some(input.products().contains(&entry.product))
 }
 
-/// Whether the input names the code of the entry, in whatever place.
-fn names_code(entry: &Entry, input: &Input) -> bool {
-    let Some(code) = &entry.error_code else { return false };
-    input.facts().iter().any(|fact| {
-        matches!(
-            fact.kind,
-            FactKind::OauthError
-                | FactKind::MentionedError
-                | FactKind::VendorCode
-                | FactKind::ChallengeError
-                | FactKind::Exception
-        ) && fact.value.eq_ignore_ascii_case(code)
-    })
+/// Whether the input names the code of the entry, in whatever place; `Some(false)` where both have a code of the registries
+/// and not the same one.
+fn code(entry: &Entry, input: &Input) -> Option<bool> {
+    let code = entry.error_code.as_deref().or(entry.matching.oauth_error.as_deref())?;
+    let mut named = input.facts().iter().filter(|fact| fact.kind.is_code());
+    if named.any(|fact| fact.value.eq_ignore_ascii_case(code)) {
+        return Some(true);
+    }
+    let is_registered = |code: &str| REGISTERED.contains(&code);
+    let asked = entry.matching.oauth_error.as_deref().unwrap_or(code);
+    let mut others = input.facts().iter().filter(|fact| fact.kind.is_code() && is_registered(&fact.value)).peekable();
+    others.peek()?;
+    (is_registered(asked) && !others.any(|fact| fact.value == asked)).then_some(false)
 }
 
 /// The heaviest first.
@@ -214,9 +260,12 @@ fn by_weight(hits: &mut [Hit]) {
 /// The score below which nothing is said to be the answer: a registered code that is merely mentioned has it.
 const ENOUGH: f32 = 10.0;
 /// How far the next one has to be behind.
-const MARGIN: f32 = 4.0;
+const MARGIN: f32 = 6.0;
 /// How alike words have to be to be an answer by themselves.
-const LIKE_ENOUGH: f32 = 0.8;
+const LIKE_ENOUGH: f32 = 0.9;
+const LIKE_MUCH: f32 = 0.6;
+const LIKE_HALF: f32 = 0.5;
 const LIKE_SOMEWHAT: f32 = 0.4;
-const LIKE_MARGIN: f32 = 0.15;
+const LIKE_LITTLE: f32 = 0.25;
+const LIKE_MARGIN: f32 = 0.1;
 const MAX_TIED: usize = 5;

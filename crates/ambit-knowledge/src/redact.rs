@@ -1,6 +1,6 @@
 //! Takes secrets out of what somebody pasted, before anything else looks at it.
 //!
-//! Two kinds of rules find them, each in one pass: [`SHAPES`], what a secret looks like wherever it stands; and names,
+//! Two kinds of rules find them, each in one pass: `SHAPES`, what a secret looks like wherever it stands; and names,
 //! what a secret is called (`client_secret=…`, `"password": "…"`, `Authorization: …`). Where a word may be prose as well
 //! ("invalid token: expired"), the value has to look like a secret. In doubt a text is taken for one: a message that
 //! lost a word is still recognised, a secret that was shown is not taken back.
@@ -51,9 +51,12 @@ struct Span {
     instead: &'static str,
 }
 
+/// An expression, what to show instead of its group, and whether a match is one.
+type Shape = (Regex, &'static str, fn(&str, &Captures<'_>) -> bool);
+
 /// What a secret looks like, and what about a match makes it one. Every expression consumes what it has looked at, up to
 /// a bounded rest, so that finding all matches stays linear.
-static SHAPES: LazyLock<Vec<(Regex, &'static str, fn(&str, &Captures<'_>) -> bool)>> = LazyLock::new(|| {
+static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
     let always = |_: &str, _: &Captures<'_>| true;
     [
         (
@@ -77,7 +80,7 @@ static SHAPES: LazyLock<Vec<(Regex, &'static str, fn(&str, &Captures<'_>) -> boo
         (r#"(?:^|[\s"'])(?:-u|--user|--proxy-user)[ =]?["']?[^\s:"']*:([^\s"']+)"#, REDACTED, always),
         (r#"(?:^|[\s"'])(?:-b|--cookie)[ =]?["']?([^\s"']+)"#, REDACTED, always),
         (r"\b([A-Za-z0-9_-]{24,})", REDACTED, |_, found| looks_random(&found[1])),
-        (r"([A-Za-z0-9+/]{40,}={0,2})", REDACTED, |_, found| looks_random(&found[1])),
+        (r"([A-Za-z0-9+/]{40,}={0,2})", REDACTED, |_, found| looks_random(&found[1]) && !is_sentence(&found[1])),
         (r"\b([0-9a-fA-F]{40,})\b", REDACTED, always),
     ]
     .map(|(expression, instead, holds)| (Regex::new(expression).expect("a constant that a test compiles"), instead, holds))
@@ -112,14 +115,11 @@ fn is_credential(text: &str, found: &Captures<'_>) -> bool {
     !is_prose(value)
 }
 
-/// A word that people write: letters of one case, perhaps hyphenated, and not long.
+/// What people and programs write: words and names of letters alone, whatever joins them.
 fn is_prose(value: &str) -> bool {
-    let value = value.trim_end_matches(['.', ',', ':', ';', '!', '?']);
-    value.split(['-', '/', '_']).all(|word| {
-        let tail = word.get(1..).unwrap_or_default();
-        word.len() < 20 && word.bytes().all(|c| c.is_ascii_alphabetic()) && tail.bytes().all(|c| c.is_ascii_lowercase())
-            || word.len() < 20 && word.bytes().all(|c| c.is_ascii_uppercase())
-    })
+    let joints = ['-', '/', '_', '.', ':', '$', '(', ')', '[', ']', '!', '?'];
+    let is_word = |word: &str| word.len() < 40 && word.bytes().all(|c| c.is_ascii_alphabetic());
+    value.split(joints).all(is_word) && !looks_random(value)
 }
 
 /// Whether a run of characters has been drawn by chance: digits, small and capital letters change places too often for
@@ -139,6 +139,14 @@ fn looks_random(value: &str) -> bool {
     has(0) && has(1) && has(2) && digit_runs >= 2 && changes * 3 >= value.len()
         // Capitals and small letters alone, as one in a thousand random texts of this length has it.
         || has(1) && has(2) && value.len() >= 32 && changes * 5 >= value.len() * 2
+}
+
+/// Words of a form-encoded text: four of letters or of digits at least, none of them long.
+fn is_sentence(value: &str) -> bool {
+    let is_word = |word: &str| {
+        word.len() < 24 && (word.bytes().all(|c| c.is_ascii_alphabetic()) || word.bytes().all(|c| c.is_ascii_digit()))
+    };
+    value.split('+').count() >= 4 && value.split('+').all(is_word)
 }
 
 /// How sure a name is.
@@ -280,6 +288,8 @@ impl<'a> Names<'a> {
         };
         let is_secret = match called {
             Called::Header => true,
+            // "send an access token: 'Authorization: Bearer …'": the header has a name of its own.
+            Called::Secret if text.starts_with("Authorization:") => false,
             Called::Secret | Called::Password if value.is_quoted || is_assigned => {
                 !matches!(text, "null" | "true" | "false")
             }

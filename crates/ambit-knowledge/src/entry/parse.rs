@@ -26,6 +26,9 @@ impl Entry {
             return Err(failed(".", "an entry's file ends in .toml".to_owned()));
         };
         let id: EntryId = id.parse().map_err(|error| failed(".", format!("its path is its id: {error}")))?;
+        if depth(toml) > MAX_DEPTH {
+            return Err(failed(".", format!("tables and lists are at most {MAX_DEPTH} deep")));
+        }
         let table: toml::Table = toml.parse().map_err(|error: toml::de::Error| failed(".", error.to_string()))?;
         let mut document = object(table);
         if document.contains_key("id") {
@@ -68,3 +71,48 @@ fn json(value: toml::Value) -> Value {
         toml::Value::Table(table) => Value::Object(object(table)),
     }
 }
+
+/// How deep brackets, braces and dotted keys are nested, each of them a step down for whoever reads or drops the document.
+/// The parser bounds each kind by itself, and not so low that every stack has room for it.
+fn depth(toml: &str) -> usize {
+    let (mut deepest, mut open, mut path) = (0, 0_usize, 0);
+    let mut rest = toml;
+    while let Some(c) = rest.chars().next() {
+        let string = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| rest.starts_with(quote));
+        if let Some(quote) = string {
+            rest = after_string(&rest[quote.len()..], quote);
+            continue;
+        }
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '#' => rest = rest.find('\n').map_or("", |end| &rest[end..]),
+            '[' | '{' => (open, path) = (open + 1, 0),
+            ']' | '}' => open = open.saturating_sub(1),
+            '.' => path += 1,
+            '\n' | '=' | ',' => path = 0,
+            _ => {}
+        }
+        deepest = deepest.max(open + path);
+    }
+    deepest
+}
+
+/// What comes after a string that a quote has opened. One that is never closed is for the parser to refuse.
+fn after_string<'a>(text: &'a str, quote: &str) -> &'a str {
+    let mut rest = text;
+    while let Some(at) = rest.find([quote.as_bytes()[0].into(), '\\', '\n']) {
+        let is_escape = rest[at..].starts_with('\\') && quote.starts_with('"');
+        if rest[at..].starts_with(quote) {
+            return &rest[at + quote.len()..];
+        }
+        if rest[at..].starts_with('\n') && quote.len() == 1 {
+            return &rest[at..];
+        }
+        let step = if is_escape { rest[at + 1..].chars().next().map_or(0, char::len_utf8) } else { 0 };
+        rest = &rest[at + 1 + step..];
+    }
+    ""
+}
+
+/// The form needs four.
+const MAX_DEPTH: usize = 12;

@@ -38,6 +38,17 @@ pub enum FactKind {
     Exception,
 }
 
+impl FactKind {
+    /// Whether it is a code, of whatever kind.
+    #[must_use]
+    pub const fn is_code(self) -> bool {
+        matches!(
+            self,
+            Self::OauthError | Self::ChallengeError | Self::MentionedError | Self::VendorCode | Self::Exception
+        )
+    }
+}
+
 /// Where in an input something stood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -149,7 +149,7 @@ static REQUEST_LINE: LazyLock<Regex> = LazyLock::new(|| {
 });
 static BARE_CHALLENGE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r#"(?i)\b(?:Bearer|DPoP) +(?:realm|error|error_description|scope|resource_metadata|authorization_uri|algs)="#,
+        r"(?i)\b(?:Bearer|DPoP) +(?:realm|error|error_description|scope|resource_metadata|authorization_uri|algs)=",
     )
     .expect("a constant that a test compiles")
 });

@@ -106,7 +106,7 @@ fn said(object: &Map<String, Value>, facts: &mut Facts) {
                 facts.push(FactKind::OauthError, error, Part::Body);
             }
             ("error", Value::String(error)) if error.contains([' ', '-']) => {
-                facts.push(FactKind::Description, error, Part::Body)
+                facts.push(FactKind::Description, error, Part::Body);
             }
             (
                 "error_description" | "errorDescription" | "message" | "Message" | "errorMessage" | "error_message"

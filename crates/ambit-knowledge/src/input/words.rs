@@ -33,6 +33,12 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
             facts.push(FactKind::MentionedError, word.as_str(), Part::Text);
         }
     }
+    for found in PAGES.find_iter(text).take(MAX_FOUND) {
+        let is_it = |fact: &super::Fact| fact.kind == FactKind::ProblemType && fact.value.ends_with(found.as_str());
+        if !facts.iter().any(is_it) {
+            facts.push(FactKind::ProblemType, found.as_str(), Part::Text);
+        }
+    }
     if !facts.has(FactKind::Status) {
         for found in STATUS.captures_iter(text).take(MAX_FOUND) {
             if let Some(status) = found.get(1).or_else(|| found.get(2)) {
@@ -76,6 +82,11 @@ static CODES: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant that a test compiles")
 });
 
+/// The address of an entry's page, wherever it stands.
+static PAGES: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"/errors/(?:api|tenant|client|jwt|browser)/[a-z0-9-]{1,100}").expect("a constant that a test compiles")
+});
+
 /// The class of an exception, with its message.
 static EXCEPTIONS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\b((?:[A-Za-z_][A-Za-z0-9_]{0,40}[.$]){0,12}[A-Z][A-Za-z0-9]{2,60}(?:Exception|Error|Failure))(?:[ \t]*(?:\[[a-z_]+\])?:[ \t]*([^\r\n]+))?")
@@ -109,6 +120,7 @@ pub(crate) const REGISTERED: &[&str] = &[
     "account_selection_required",
     "authorization_pending",
     "consent_required",
+    "expired_login_hint_token",
     "expired_token",
     "insufficient_authorization_details",
     "insufficient_scope",
@@ -146,6 +158,7 @@ pub(crate) const REGISTERED: &[&str] = &[
     "server_error",
     "slow_down",
     "temporarily_unavailable",
+    "transaction_failed",
     "unapproved_software_statement",
     "unauthorized_client",
     "unknown_user_id",

@@ -5,16 +5,17 @@
 //!
 //! 1. One Aho–Corasick scan finds the patterns of which the longest literal occurs.
 //! 2. Of those, the ones stay of which all literals occur, one after the other.
-//! 3. Those are compiled when they are first needed. The compiled ones are kept, up to [`MAX_COMPILED`].
+//! 3. Those are compiled when they are first needed. The compiled ones are kept, up to [`MAX_COMPILED`] octets.
 
-use std::fmt;
+use std::num::NonZero;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, panic, thread};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use regex::bytes::{Regex, RegexBuilder};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::expression::Expression;
 use super::literals::{Needs, needs};
 use crate::corpus::Corpus;
 use crate::entry::{Entry, EntryId};
@@ -42,7 +43,14 @@ pub(super) struct Patterns {
     owners: Vec<u32>,
     /// Patterns without a literal, tried on every text. The lint asks for none.
     always: Vec<u32>,
-    compiled: Mutex<FxHashMap<(u32, bool), Arc<Regex>>>,
+    compiled: Mutex<Compiled>,
+}
+
+/// The expressions that were needed so far.
+#[derive(Debug, Default)]
+struct Compiled {
+    of: FxHashMap<u32, Arc<Expression>>,
+    size: usize,
 }
 
 /// One pattern of an entry.
@@ -82,29 +90,22 @@ impl Patterns {
         let mut patterns = Vec::new();
         let mut triggers: FxHashMap<String, Vec<u32>> = FxHashMap::default();
         let mut always = Vec::new();
-        for (entry, it) in corpus.entries().iter().enumerate() {
-            for (place, source) in sources(it) {
-                let Needs { all, any, weight } = needs(source).map_err(|fault| PatternError {
-                    entry: it.id.clone(),
-                    pattern: source.to_owned(),
-                    fault: fault.to_string(),
-                })?;
-                let number = narrow(patterns.len());
-                let needs = Needs { all, any, weight };
-                if needs.triggers().is_empty() {
-                    always.push(number);
-                }
-                for literal in needs.triggers() {
-                    triggers.entry(literal.clone()).or_default().push(number);
-                }
-                patterns.push(Pattern {
-                    entry: narrow(entry),
-                    place: u16::try_from(place).unwrap_or(u16::MAX),
-                    weight: u16::try_from(weight).unwrap_or(u16::MAX),
-                    all: needs.all.into_iter().map(Into::into).collect(),
-                    is_ascii: source.is_ascii(),
-                });
+        let read = read(corpus)?;
+        for (entry, place, needs, is_ascii) in read {
+            let number = narrow(patterns.len());
+            if needs.triggers().is_empty() {
+                always.push(number);
             }
+            for literal in needs.triggers() {
+                triggers.entry(literal.clone()).or_default().push(number);
+            }
+            patterns.push(Pattern {
+                entry: narrow(entry),
+                place: u16::try_from(place).unwrap_or(u16::MAX),
+                weight: u16::try_from(needs.weight).unwrap_or(u16::MAX),
+                all: needs.all.into_iter().map(Into::into).collect(),
+                is_ascii,
+            });
         }
         let (mut owned, mut owners) = (vec![0], Vec::new());
         let mut literals: Vec<(String, Vec<u32>)> = triggers.into_iter().collect();
@@ -158,7 +159,7 @@ impl Patterns {
             if !contains_all(&text.folded()[window.clone()], &pattern.all) {
                 continue;
             }
-            let Some(place) = self.find(number, pattern, entry, &text.text()[window.clone()]) else { continue };
+            let Some(place) = self.find(number, pattern, entry, &text.folded()[window.clone()]) else { continue };
             done.insert(number);
             let hit = Hit {
                 entry: pattern.entry as usize,
@@ -192,32 +193,38 @@ impl Patterns {
         found
     }
 
+    /// Where a pattern matches. On ASCII an expression is a tenth of the size, so one of ASCII is tried on a text whose
+    /// other characters are masked: a gap steps over them, and nothing else was going to match them.
     fn find(&self, number: u32, pattern: &Pattern, entry: &Entry, text: &str) -> Option<Range<usize>> {
-        // On a text of ASCII an expression means the same without Unicode's classes, and is a tenth of the size.
-        let is_ascii = pattern.is_ascii && text.is_ascii();
-        let known = self.lock().get(&(number, is_ascii)).cloned();
-        let regex = match known {
-            Some(regex) => regex,
-            None => {
-                let source = entry
-                    .matching
-                    .patterns
-                    .get(usize::from(pattern.place))
-                    .or(entry.matching.description_pattern.as_ref())?;
-                // `new` has parsed it. What exceeds the limit of size matches nothing, and the lint says so.
-                let regex = Arc::new(compile(source, !is_ascii).ok()?);
-                let mut compiled = self.lock();
-                if compiled.len() >= MAX_COMPILED {
-                    compiled.clear();
-                }
-                compiled.insert((number, is_ascii), Arc::clone(&regex));
-                regex
-            }
-        };
-        regex.find(text.as_bytes()).map(|found| found.range())
+        let expression = self.compiled(number, pattern, entry)?;
+        if !pattern.is_ascii || text.is_ascii() {
+            return expression.find(text.as_bytes());
+        }
+        let masked: Vec<u8> = text.chars().map(|c| u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(MASK)).collect();
+        let found = expression.find(&masked)?;
+        // Each octet of the masked text is a character of the text.
+        let place = |character: usize| text.char_indices().nth(character).map_or(text.len(), |(at, _)| at);
+        Some(place(found.start)..place(found.end))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, FxHashMap<(u32, bool), Arc<Regex>>> {
+    fn compiled(&self, number: u32, pattern: &Pattern, entry: &Entry) -> Option<Arc<Expression>> {
+        if let Some(known) = self.lock().of.get(&number) {
+            return Some(Arc::clone(known));
+        }
+        let free = entry.matching.patterns.get(usize::from(pattern.place));
+        let source = free.or(entry.matching.description_pattern.as_ref())?;
+        // `new` has parsed it. What exceeds the limit of size matches nothing, and the lint says so.
+        let expression = Arc::new(Expression::new(source).ok()?);
+        let mut compiled = self.lock();
+        if compiled.size >= MAX_COMPILED {
+            *compiled = Compiled::default();
+        }
+        compiled.size += expression.size();
+        compiled.of.insert(number, Arc::clone(&expression));
+        Some(expression)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Compiled> {
         // Whoever panicked while holding it has not left half an entry in it.
         self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -239,14 +246,36 @@ struct Places {
     last: usize,
 }
 
-/// Compiles a pattern as it is meant: without regard to case, linear in time, limited in size.
-pub(crate) fn compile(pattern: &str, unicode: bool) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern)
-        .case_insensitive(true)
-        .unicode(unicode)
-        .size_limit(MAX_COMPILED_SIZE)
-        .dfa_size_limit(MAX_CACHE_SIZE)
-        .build()
+/// Every pattern with its entry, its place, what it needs, and whether it is all ASCII. Reading them is half the work of
+/// making an index, so all processors take part.
+fn read(corpus: &Corpus) -> Result<Vec<(usize, usize, Needs, bool)>, PatternError> {
+    let entries = corpus.entries();
+    let share = entries.len().div_ceil(thread::available_parallelism().map_or(1, NonZero::get)).max(MIN_SHARE);
+    let read_some = |first: usize, entries: &[Entry]| {
+        let all = (first..).zip(entries).flat_map(|(entry, it)| sources(it).map(move |source| (entry, it, source)));
+        all.map(|(entry, it, (place, source))| match needs(source) {
+            Ok(needs) => Ok((entry, place, needs, source.is_ascii())),
+            Err(fault) => {
+                Err(PatternError { entry: it.id.clone(), pattern: source.to_owned(), fault: fault.to_string() })
+            }
+        })
+        .collect::<Result<Vec<_>, _>>()
+    };
+    if share >= entries.len() {
+        return read_some(0, entries);
+    }
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..)
+            .zip(entries.chunks(share))
+            .map(|(number, entries)| scope.spawn(move || read_some(number * share, entries)))
+            .collect();
+        let mut read = Vec::new();
+        for thread in threads {
+            // A panic of one thread is one of the whole.
+            read.append(&mut thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic))?);
+        }
+        Ok(read)
+    })
 }
 
 /// The patterns of an entry with their places; the one of the description last.
@@ -287,12 +316,13 @@ fn narrow(place: usize) -> u32 {
     u32::try_from(place).expect("a corpus has fewer than 2³² patterns")
 }
 
+/// Fewer entries than this are not worth a thread.
+const MIN_SHARE: usize = 1000;
 /// Of a longer text only the surroundings of the places where a literal was found are searched. A message is shorter.
 const WINDOW: usize = 8 * 1024;
 /// At how many places of a long text a pattern is tried.
 const MAX_PLACES: usize = 8;
-/// How many compiled patterns are kept.
-const MAX_COMPILED: usize = 256;
-/// The size of one, in octets.
-const MAX_COMPILED_SIZE: usize = 256 * 1024;
-const MAX_CACHE_SIZE: usize = 64 * 1024;
+/// How much the compiled patterns that are kept take, in octets.
+const MAX_COMPILED: usize = 16 << 20;
+/// Stands for a character that is not ASCII: none that a class of letters, digits or spaces has.
+const MASK: u8 = 1;

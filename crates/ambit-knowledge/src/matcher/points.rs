@@ -3,8 +3,8 @@
 //! | evidence | points |
 //! | --- | --- |
 //! | `problem_type` | 60 |
-//! | `description_pattern` | 26, and one for each fixed character up to 40 |
-//! | one of `patterns` | 24, and one for each fixed character up to 40 |
+//! | `description_pattern` | 14, and one for each fixed character up to 40 |
+//! | one of `patterns` | 12, and one for each fixed character up to 40 |
 //! | `www_authenticate` | 14 |
 //! | `oauth_error` in its place | 12 |
 //! | `oauth_error` mentioned in a text | 7 |
@@ -12,8 +12,11 @@
 //! | both structure and a pattern | 4 |
 //! | the status agrees | 3; it does not: −8 |
 //! | the product agrees | 6; the input shows another one: −6 |
-//! | the input names the code | 5 |
-//! | the words | up to 25, in proportion to their likeness |
+//! | the input names the code | 5; it names another of the registries: −12 |
+//! | the words | up to 80, in proportion to the square of their likeness |
+//!
+//! A code by itself is worth little and words are worth much: the description says which of the many things it was that
+//! a code like `invalid_grant` stands for, even where it is worded otherwise than an entry expects.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,7 +33,7 @@ pub(crate) struct Evidence {
     pub(crate) pattern: Option<Hit>,
     pub(crate) status: Option<bool>,
     pub(crate) product: Option<bool>,
-    pub(crate) names_code: bool,
+    pub(crate) code: Option<bool>,
     pub(crate) likeness: Option<f32>,
 }
 
@@ -79,10 +82,27 @@ impl Evidence {
         self.structure.is_some() || self.pattern.is_some()
     }
 
-    /// Whether nothing but a code or a status is known.
-    pub(crate) fn is_code_only(&self) -> bool {
-        let says_more = |held: &Held| held.problem_type.is_some() || held.description.is_some();
-        self.pattern.is_none() && !self.structure.as_ref().is_some_and(says_more)
+    /// Whether what speaks for it is common to many errors: a code, a status, the page of a code, a pattern of one word.
+    pub(crate) fn is_general(&self) -> bool {
+        self.structure.as_ref().is_none_or(|held| held.description.is_none())
+            && self.pattern.as_ref().is_none_or(|hit| hit.weight < PARTICULAR)
+    }
+
+    /// Whether the code that the entry asks for stands where codes stand, and is not merely mentioned.
+    pub(crate) fn has_code_in_place(&self) -> bool {
+        let error = self.structure.as_ref().and_then(|held| held.error.as_ref());
+        error.is_some_and(|fact| fact.kind == FactKind::OauthError)
+    }
+
+    /// Whether nothing but a description speaks for it, found in a text without any sign of where it comes from.
+    pub(crate) fn is_bare_description(&self) -> bool {
+        let is_bare = |held: &Held| {
+            held.error.is_none()
+                && held.challenge.is_none()
+                && held.problem_type.is_none()
+                && held.description.as_ref().is_some_and(|hit| hit.part == Part::Text)
+        };
+        self.pattern.is_none() && self.code != Some(true) && self.structure.as_ref().is_some_and(is_bare)
     }
 
     pub(crate) fn score(&self) -> f32 {
@@ -94,11 +114,11 @@ impl Evidence {
         };
         let status = self.status.map_or(0.0, |agrees| if agrees { STATUS } else { OTHER_STATUS });
         let product = self.product.map_or(0.0, |agrees| if agrees { PRODUCT } else { OTHER_PRODUCT });
-        let code = if self.names_code { CODE } else { 0.0 };
-        rules + status + product + code + self.likeness.unwrap_or(0.0) * WORDS
+        let code = self.code.map_or(0.0, code_points);
+        rules + status + product + code + self.likeness.map_or(0.0, words_points)
     }
 
-    /// The evidence for people, what counts most first.
+    /// The evidence for people: rules that hold, what counts most first, and then the words.
     pub(crate) fn reasons(&self, entry: &Entry, input: &Input) -> Vec<Reason> {
         let mut reasons = Vec::new();
         let mut push = |rule, wanted: &str, seen: &str, part, points| {
@@ -134,14 +154,24 @@ impl Evidence {
             let seen = input.products().iter().map(|product| product.title()).collect::<Vec<_>>().join(", ");
             push(Rule::Product, entry.product.title(), &seen, Part::Text, if agrees { PRODUCT } else { OTHER_PRODUCT });
         }
-        if let (true, Some(code)) = (self.names_code, &entry.error_code) {
-            push(Rule::ErrorCode, code, code, Part::Text, CODE);
+        if let (Some(agrees), Some(code)) = (self.code, entry.error_code.as_deref().or(asked.oauth_error.as_deref())) {
+            let seen = input
+                .facts()
+                .iter()
+                .find(|fact| fact.kind.is_code() && (!agrees || fact.value.eq_ignore_ascii_case(code)));
+            if let Some(fact) = seen {
+                push(Rule::ErrorCode, code, &fact.value, fact.part, code_points(agrees));
+            }
         }
         if let Some(likeness) = self.likeness.filter(|likeness| *likeness >= 0.05) {
             let seen = format!("{:.0} %", likeness * 100.0);
-            push(Rule::Words, entry.id.as_str(), &seen, Part::Text, likeness * WORDS);
+            push(Rule::Words, entry.id.as_str(), &seen, Part::Text, words_points(likeness));
         }
-        reasons.sort_by(|one, other| other.points.total_cmp(&one.points));
+        // A rule that holds says more to people than a likeness does, whatever it is worth.
+        reasons.sort_by(|one, other| {
+            let is_words = |reason: &Reason| reason.rule == Rule::Words;
+            is_words(one).cmp(&is_words(other)).then(other.points.total_cmp(&one.points))
+        });
         reasons
     }
 }
@@ -159,13 +189,22 @@ const fn error_points(kind: FactKind) -> f32 {
     if matches!(kind, FactKind::MentionedError) { MENTIONED } else { ERROR }
 }
 
+const fn code_points(agrees: bool) -> f32 {
+    if agrees { CODE } else { OTHER_CODE }
+}
+
+/// Some likeness is chance, much is none.
+fn words_points(likeness: f32) -> f32 {
+    likeness * likeness * WORDS
+}
+
 fn specificity(hit: &Hit) -> f32 {
     f32::from(u8::try_from(hit.weight.min(MAX_SPECIFICITY)).unwrap_or(u8::MAX))
 }
 
 const PROBLEM: f32 = 60.0;
-const DESCRIPTION: f32 = 26.0;
-const PATTERN: f32 = 24.0;
+const DESCRIPTION: f32 = 14.0;
+const PATTERN: f32 = 12.0;
 const CHALLENGE: f32 = 14.0;
 const ERROR: f32 = 12.0;
 const MENTIONED: f32 = 7.0;
@@ -176,5 +215,8 @@ const OTHER_STATUS: f32 = -8.0;
 const PRODUCT: f32 = 6.0;
 const OTHER_PRODUCT: f32 = -6.0;
 const CODE: f32 = 5.0;
-const WORDS: f32 = 25.0;
+const OTHER_CODE: f32 = -12.0;
+const WORDS: f32 = 80.0;
 const MAX_SPECIFICITY: usize = 40;
+/// A pattern with fewer fixed letters is the name of a code.
+const PARTICULAR: usize = 20;

@@ -37,11 +37,19 @@ impl Structure {
             let asked = &entry.matching;
             if let Some(problem) = &asked.problem_type {
                 structure.by_problem.entry(last_segment(problem).into()).or_default().push(place);
-            } else if let Some(error) = &asked.www_authenticate {
+            }
+            if let Some(error) = &asked.www_authenticate {
                 structure.by_challenge.entry(error.as_str().into()).or_default().push(place);
-            } else if let Some(error) = &asked.oauth_error {
+            }
+            if let Some(error) = &asked.oauth_error {
                 structure.by_error.entry(error.as_str().into()).or_default().push(place);
-            } else if asked.description_pattern.is_none() && asked.patterns.is_empty() {
+            }
+            let asks_for_more = asked.problem_type.is_some()
+                || asked.www_authenticate.is_some()
+                || asked.oauth_error.is_some()
+                || asked.description_pattern.is_some()
+                || !asked.patterns.is_empty();
+            if !asks_for_more {
                 for status in &asked.status {
                     structure.by_status.entry(*status).or_default().push(place);
                 }
@@ -69,7 +77,8 @@ impl Structure {
     }
 }
 
-/// What holds of an entry's structured members; `None` unless all that it names do.
+/// What holds of an entry's structured members. What the input does not have at all speaks neither for nor against; what it
+/// has otherwise excludes the entry, and so does a description that it does not fit.
 pub(super) fn holds(entry: &Entry, input: &Input, described: Option<&Hit>) -> Option<Held> {
     let asked = &entry.matching;
     if asked.product.is_some_and(|product| !input.products().contains(&product)) {
@@ -83,23 +92,29 @@ pub(super) fn holds(entry: &Entry, input: &Input, described: Option<&Hit>) -> Op
         held.description = Some(described?.clone());
     }
     if let Some(wanted) = &asked.problem_type {
+        // Addresses of other products say nothing about ours.
         let fits = |fact: &&Fact| fact.value.trim_end_matches('/').ends_with(wanted.as_str());
-        held.problem_type = Some(input.values(FactKind::ProblemType).find(fits)?.clone());
+        let is_ours = |fact: &Fact| fact.value.contains(PAGES);
+        held.problem_type = input.values(FactKind::ProblemType).find(fits).cloned();
+        if held.problem_type.is_none() && input.values(FactKind::ProblemType).any(is_ours) {
+            return None;
+        }
     }
     if let Some(wanted) = &asked.www_authenticate {
-        held.challenge = Some(input.values(FactKind::ChallengeError).find(|fact| fact.value == *wanted)?.clone());
+        held.challenge = input.values(FactKind::ChallengeError).find(|fact| fact.value == *wanted).cloned();
+        if held.challenge.is_none() && input.values(FactKind::ChallengeError).next().is_some() {
+            return None;
+        }
     }
     if let Some(wanted) = &asked.oauth_error {
         let is_it = |fact: &&Fact| fact.value == *wanted;
-        let found = input
+        held.error = input
             .values(FactKind::OauthError)
             .find(is_it)
-            .or_else(|| input.values(FactKind::MentionedError).find(is_it));
-        match found {
-            Some(fact) => held.error = Some(fact.clone()),
-            // A description that was pasted without its code is still a description; one with another code is another.
-            None if held.description.is_some() && input.values(FactKind::OauthError).next().is_none() => {}
-            None => return None,
+            .or_else(|| input.values(FactKind::MentionedError).find(is_it))
+            .cloned();
+        if held.error.is_none() && input.values(FactKind::OauthError).next().is_some() {
+            return None;
         }
     }
     let holds_something =
@@ -111,3 +126,6 @@ pub(super) fn holds(entry: &Entry, input: &Input, described: Option<&Hit>) -> Op
 fn last_segment(path: &str) -> &str {
     path.trim_end_matches('/').rsplit('/').next().unwrap_or(path)
 }
+
+/// Where the pages of entries are.
+const PAGES: &str = "/errors/";

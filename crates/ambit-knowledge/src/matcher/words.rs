@@ -15,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::corpus::Corpus;
 use crate::entry::Entry;
-use crate::input::{FactKind, Input};
+use crate::input::{FactKind, Input, REGISTERED};
 
 /// The words of all entries.
 #[derive(Debug)]
@@ -114,17 +114,20 @@ impl Words {
                 *shared += self.weights[word as usize];
             }
         }
-        let weight = |place: &u32| {
-            let text = &self.texts[*place as usize];
-            shared[*place as usize] / text.weight.min(query.weight).max(f32::MIN_POSITIVE)
-        };
-        let heavier = |one: &u32, other: &u32| weight(other).total_cmp(&weight(one)).then(one.cmp(other));
+        let mut touched: Vec<(f32, u32)> = touched
+            .into_iter()
+            .map(|place| {
+                let weight = self.texts[place as usize].weight.min(query.weight).max(f32::MIN_POSITIVE);
+                (shared[place as usize] / weight, place)
+            })
+            .collect();
         if touched.len() > MAX_COMPARED {
+            let heavier = |one: &(f32, u32), other: &(f32, u32)| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1));
             touched.select_nth_unstable_by(MAX_COMPARED, heavier);
             touched.truncate(MAX_COMPARED);
         }
         let mut found: FxHashMap<usize, f32> = FxHashMap::default();
-        for place in touched {
+        for (_, place) in touched {
             let text = &self.texts[place as usize];
             let likeness = self.compare(query, text);
             let best = found.entry(text.entry as usize).or_insert(0.0);
@@ -223,7 +226,18 @@ fn said(entry: &Entry) -> impl Iterator<Item = &str> {
 pub(crate) fn each_word(text: &str, mut found: impl FnMut(u64, bool)) {
     let mut hanzi: Option<char> = None;
     let mut start = None;
+    let mut after_host = 0;
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        // Hosts are another one every time, and the address of a page about an error is no word of it.
+        if at < after_host {
+            start = None;
+            continue;
+        }
+        if c == ':' && text[at..].starts_with("://") {
+            after_host = at + host(&text[at..]);
+            start = None;
+            continue;
+        }
         let is_part = c.is_alphanumeric() && !is_hanzi(c) || c == '_';
         match (is_part, start) {
             (true, None) => start = Some(at),
@@ -241,6 +255,14 @@ pub(crate) fn each_word(text: &str, mut found: impl FnMut(u64, bool)) {
     }
 }
 
+/// The length of `://host:port`, and of the path behind it where that leads to a page about an error.
+fn host(url: &str) -> usize {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ',' | ')');
+    let whole = url.find(ends).unwrap_or(url.len());
+    let path = url[3..whole].find('/').map_or(whole, |at| at + 3);
+    if url[path..whole].starts_with("/errors/") { whole } else { path }
+}
+
 fn each_part(word: &str, found: &mut impl FnMut(u64, bool)) {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     if digits == word.len() && digits != 3 || word.len() > MAX_WORD || digits > 8 {
@@ -252,6 +274,10 @@ fn each_part(word: &str, found: &mut impl FnMut(u64, bool)) {
         if !is_stop(word) {
             found(stem(word), is_code);
         }
+        return;
+    }
+    // What the registries name is for the structure to tell, and would make every use of a code look like every other.
+    if REGISTERED.contains(&word) {
         return;
     }
     found(hash(word.chars().filter(|c| *c != '_')), true);

@@ -7,7 +7,8 @@ use ambit_knowledge::corpus::CorpusError;
 use ambit_knowledge::entry::{self, Entry, Language, ParseError, Product, TranslationStatus};
 use ambit_knowledge::{Corpus, Knowledge};
 
-const SEED: &str = include_str!("../../../../kb/entries/api/oauth2-invalid-scope-requested.toml");
+use crate::support::SEED;
+
 const FILE: &str = "api/oauth2-invalid-scope-requested.toml";
 
 #[test]
@@ -57,6 +58,26 @@ fn a_blank_text_is_refused() {
 }
 
 #[test]
+fn what_is_nested_too_deep_is_refused_before_it_is_parsed() {
+    for deep in [
+        format!("x = {}1{}", "{ a = ".repeat(13), " }".repeat(13)),
+        format!("x = {}", "[".repeat(9000)),
+        format!("x{} = 1", ".\"\"".repeat(13)),
+    ] {
+        let failure = refused(&deep);
+        assert!(failure.rule.contains("12 deep"), "{failure}");
+    }
+    // Brackets and dots in texts and comments count for nothing.
+    let brackets = "[{.".repeat(50);
+    let text = SEED.replacen("[samples]", &format!("# {brackets}\n[samples]"), 1).replacen(
+        "positive = [",
+        &format!("positive = [\n\"\\\"{brackets}\", '''\n{brackets}''',"),
+        1,
+    );
+    assert!(Entry::parse(FILE, &text).is_ok(), "{:?}", Entry::parse(FILE, &text));
+}
+
+#[test]
 fn a_path_that_is_no_id_is_refused() {
     for file in [
         "api.toml",
@@ -86,7 +107,8 @@ fn a_text_says_which_language_it_was_given_in() {
 }
 
 #[test]
-fn the_schema_is_the_published_one_and_every_entry_keeps_it() {
+#[expect(clippy::disallowed_methods, reason = "insta's own switch, so that one command writes every golden file anew")]
+fn the_schema_is_the_published_one_and_every_entry_keeps_what_is_in_the_table() {
     let schema = serde_json::to_value(entry::schema()).expect("a schema");
     let published = workspace().join("kb/schema.json");
     let fresh = format!("{}\n", serde_json::to_string_pretty(&schema).expect("a schema"));

@@ -8,8 +8,10 @@ use FactKind::{
     ChallengeError, Description, Exception, MentionedError, NeededScope, OauthError, ProblemType, Status, VendorCode,
 };
 
+type Case = (&'static str, InputKind, &'static [(FactKind, &'static str, Part)]);
+
 /// An input, what it is taken for, and facts that are in it.
-const INPUTS: &[(&str, InputKind, &[(FactKind, &str, Part)])] = &[
+const INPUTS: &[Case] = &[
     ("", InputKind::Empty, &[]),
     (" \n\t", InputKind::Empty, &[]),
     (r#"{"error":"invalid_grant"}"#, InputKind::Json, &[(OauthError, "invalid_grant", Part::Body)]),

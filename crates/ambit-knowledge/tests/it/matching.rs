@@ -1,10 +1,16 @@
 //! What an input is about.
 
-use ambit_knowledge::{Answer, Input, Knowledge, Language, Outcome, Rule};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ambit_knowledge::{Answer, Corpus, Entry, Input, Knowledge, Language, Outcome, Rule};
+
+use crate::support::{self, SEED};
 
 #[test]
 fn every_sample_is_answered_with_its_entry() {
-    for entry in Knowledge::embedded().corpus().entries() {
+    for entry in support::knowledge().corpus().entries() {
         for sample in &entry.samples.positive {
             let answer = explain(sample);
             assert_eq!(
@@ -54,10 +60,169 @@ fn an_answer_survives_json() {
 #[test]
 fn an_answer_in_chinese_says_so() {
     let input = Input::take_apart(br#"{"error":"invalid_scope"}"#);
-    let answer = Knowledge::embedded().explain(&input, Language::Zh);
+    let answer = support::knowledge().explain(&input, Language::Zh);
     assert_eq!(answer.entries[0].title.language, Language::Zh);
 }
 
+#[test]
+fn what_is_no_regular_expression_is_refused_by_entry_and_pattern() {
+    let entry =
+        Entry::parse("api/bad.toml", &SEED.replacen("'scope .{1,80}", "'scope ( .{1,80}", 1)).expect("an entry");
+    let corpus = Corpus::new(vec![entry]).expect("a corpus");
+    let failure = Knowledge::new(Arc::new(corpus)).expect_err("no regular expression");
+    assert_eq!(failure.entry.as_str(), "api/bad");
+    assert!(failure.pattern.starts_with("scope ("), "{failure}");
+}
+
+#[test]
+fn case_quotes_line_breaks_and_what_stands_around_change_nothing() {
+    for text in [
+        "oauth2 ERROR: Invalid_Scope: Scope \u{201c}admin\u{201d} NOT REGISTERED",
+        "OAuth2 error:\n  invalid_scope:\n  scope `admin`\n  not registered",
+        "2026-11-26T10:00:00Z ERROR [req-8812] o.e.Filter - OAuth2 error: invalid_scope: scope 'pos:read' not registered (trace=4bf92f3577b34da6a3ce929d0e0e4736)",
+        "错误 invalid_scope: scope '管理员' not registered，请联系管理员",
+        // A gap counts characters and not octets.
+        "错误 invalid_scope: scope '管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管管' not registered",
+    ] {
+        let answer = explain(text);
+        assert_eq!(answer.outcome, Outcome::Match, "{text}\n{answer:#?}");
+        assert_eq!(answer.entries[0].id.as_str(), "api/oauth2-invalid-scope-requested", "{text}");
+        assert_eq!(answer.entries[0].reasons[0].rule, Rule::Pattern, "{text}");
+    }
+}
+
+#[test]
+fn another_status_excludes_and_the_same_one_counts() {
+    let of = |status: &str| explain(&format!("HTTP/1.1 {status} X\n\n{{\"error\":\"invalid_token\"}}"));
+    assert_eq!(of("401").entries[0].id.as_str(), "api/invalid-token");
+    let reasons: Vec<_> = of("401").entries[0].reasons.iter().map(|reason| reason.rule).collect();
+    assert!(reasons.contains(&Rule::Status), "{reasons:?}");
+    assert_eq!(of("500").outcome, Outcome::NoMatch);
+    let reasons = of("500").nearest.into_iter().flat_map(|found| found.reasons);
+    assert!(reasons.map(|reason| reason.rule).all(|rule| rule != Rule::OauthError), "a code of another status is none");
+}
+
+#[test]
+fn twins_are_ambiguous_and_what_tells_them_apart_is_said() {
+    let twin = SEED.replacen("product = \"ambit\"", "product = \"keycloak\"", 1);
+    let knowledge = of(&[("api/one.toml", SEED), ("api/two.toml", &twin)]);
+    let input = Input::take_apart(br#"{"error":"invalid_scope"}"#);
+    let answer = knowledge.explain(&input, Language::En);
+    assert_eq!(answer.outcome, Outcome::Ambiguous, "{answer:#?}");
+    assert_eq!(answer.entries.len(), 2);
+    assert!(answer.apart[0].by.text.contains("Which product"), "{answer:#?}");
+    // The product in the input decides.
+    let input = Input::take_apart(br#"keycloak: {"error":"invalid_scope"}"#);
+    let answer = knowledge.explain(&input, Language::En);
+    assert_eq!(answer.outcome, Outcome::Match, "{answer:#?}");
+    assert_eq!(answer.entries[0].id.as_str(), "api/two");
+    let above = answer.entries[0].above_next.as_ref().expect("there is a next one");
+    assert_eq!((above.decided_by, above.next.as_str()), (Rule::Product, "api/one"));
+}
+
+#[test]
+fn a_written_distinction_is_what_tells_entries_apart() {
+    let other = SEED.replacen("id = \"api/insufficient-scope\"", "id = \"api/one\"", 1);
+    let answer = of(&[("api/one.toml", SEED), ("api/two.toml", &other)])
+        .explain(&Input::take_apart(b"invalid_scope"), Language::Zh);
+    assert_eq!(answer.outcome, Outcome::Ambiguous, "{answer:#?}");
+    assert!(answer.apart[0].by.text.starts_with("invalid_scope 由授权服务器"), "{answer:#?}");
+}
+
+#[test]
+fn a_word_that_nobody_has_said_is_no_reason_to_be_sure() {
+    let answer = explain(r#"{"error":"use_dpop_nonce"}"#);
+    assert_eq!(answer.outcome, Outcome::NoMatch, "{answer:#?}");
+}
+
+#[test]
+fn another_registered_code_speaks_against_an_entry() {
+    let other = SEED.replace("\"invalid_scope\"", "\"slow_down\"");
+    let knowledge = of(&[("api/one.toml", SEED), ("api/two.toml", &other)]);
+    let input = Input::take_apart(br#"{"error":"slow_down","error_description":"scope 'admin' not registered"}"#);
+    let answer = knowledge.explain(&input, Language::En);
+    assert_eq!(answer.entries[0].id.as_str(), "api/two", "{answer:#?}");
+    let one =
+        answer.entries.iter().chain(&answer.nearest).find(|found| found.id.as_str() == "api/one").expect("it is near");
+    let against = one.reasons.iter().find(|reason| reason.rule == Rule::ErrorCode).expect("a reason");
+    assert!(against.points < 0.0 && against.seen == "slow_down", "{against:?}");
+}
+
+#[test]
+fn a_message_in_the_words_of_one_and_the_pattern_of_another_is_not_answered_with_either_alone() {
+    let words = "Realm rejected: scope 'admin' not registered in the client profile policy of the realm";
+    let other = SEED
+        .replacen("product = \"ambit\"", "product = \"keycloak\"", 1)
+        .replacen("oauth_error = \"invalid_scope\"\n", "", 1)
+        .replacen(
+            "'scope .{1,80} (?:is )?not (?:registered|allowed|granted)'",
+            "'refused by the policy of this realm'",
+            1,
+        )
+        .replacen(
+            "'invalid_scope.{0,40}scope.{0,80}(?:not registered|unknown|not allowed)'",
+            "'a policy refuses the scope'",
+            1,
+        )
+        .replace("OAuth2 error: invalid_scope: scope 'admin' not registered", words);
+    let knowledge = of(&[
+        ("api/one.toml", &SEED.replacen("product = \"ambit\"", "product = \"standard\"", 1)),
+        ("api/two.toml", &other),
+    ]);
+    let input = Input::take_apart(b"Realm rejected the scope 'pos': not registered in client profile policy of realm");
+    let answer = knowledge.explain(&input, Language::En);
+    assert_eq!(answer.outcome, Outcome::Ambiguous, "{answer:#?}");
+    let ids: Vec<_> = answer.entries.iter().map(|found| found.id.as_str()).collect();
+    assert!(ids.contains(&"api/one") && ids.contains(&"api/two"), "{ids:?}");
+}
+
+#[test]
+fn the_time_grows_with_the_input_and_not_with_its_square() {
+    type Shape = (&'static str, fn(usize) -> String);
+    let shapes: [Shape; 12] = [
+        ("braces", |n| "{".repeat(n)),
+        ("objects that never end", |n| "{\"a\":1,\"b\":".repeat(n / 12)),
+        ("brackets", |n| "[".repeat(n)),
+        ("names", |n| "name=\"value:".repeat(n / 12)),
+        ("quotes that never close", |n| format!("password=\"{}", "code='\\\" ".repeat(n / 9))),
+        ("percent signs", |n| "%3D%3Dcode%3D".repeat(n / 13)),
+        ("keys", |n| "-----BEGIN PRIVATE KEY-----\n".repeat(n / 28)),
+        ("tokens", |n| "eyJhbGciOiJub25l.".repeat(n / 17)),
+        ("literals", |n| "invalid_scope scope not registered ".repeat(n / 35)),
+        ("errors", |n| "error=invalid_scope&error_description=x ".repeat(n / 40)),
+        ("one word", |n| "a".repeat(n)),
+        ("different words", |n| {
+            (0..n / 8).fold(String::new(), |mut text, word| {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "w{word:06} ");
+                text
+            })
+        }),
+    ];
+    for (name, shape) in shapes {
+        let time = |size: usize| {
+            let text = shape(size);
+            let start = now();
+            explain(&text);
+            start.elapsed()
+        };
+        time(1024);
+        let (small, large) = (time(128 * 1024), time(1024 * 1024));
+        // Eight times the input: a square would be sixty-four times. The machine may be busy with something else.
+        assert!(large < small * 30 + Duration::from_secs(1), "{name}: {small:?}, then {large:?}");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test is about time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn of(entries: &[(&str, &str)]) -> Knowledge {
+    let entries = entries.iter().map(|(file, text)| Entry::parse(file, text).expect("an entry")).collect();
+    Knowledge::new(Arc::new(Corpus::new(entries).expect("a corpus"))).expect("patterns")
+}
+
 fn explain(text: &str) -> Answer {
-    Knowledge::embedded().explain(&Input::take_apart(text.as_bytes()), Language::En)
+    support::knowledge().explain(&Input::take_apart(text.as_bytes()), Language::En)
 }

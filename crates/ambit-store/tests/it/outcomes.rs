@@ -33,7 +33,7 @@ pub(crate) async fn no_report_is_lost_however_many_come_at_once(db: Db) {
     let reporters: Vec<_> = (0..40)
         .map(|n: usize| {
             let store = Arc::clone(&stores[n % 2]);
-            tokio::spawn(async move { store.report_outcome(&report("api/a", 1, n % 4 == 0)).await.unwrap() })
+            tokio::spawn(async move { store.report_outcome(&report("api/a", 1, n.is_multiple_of(4))).await.unwrap() })
         })
         .collect();
     for reporter in reporters {

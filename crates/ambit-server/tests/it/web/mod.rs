@@ -1,0 +1,4 @@
+//! Pages for people and what programs read beside them, filed by URL.
+
+mod api;
+mod errors;

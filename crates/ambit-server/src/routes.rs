@@ -268,6 +268,14 @@ pub fn table() -> Vec<Route> {
         "What there is here, for language models",
         on(MethodFilter::GET, web::errors::llms_of_the_server),
     );
+    public("/docs", "The way to /docs/", on(MethodFilter::GET, web::with_slash));
+    public("/docs/", "The documentation of this server", on(MethodFilter::GET, web::docs::index));
+    public("/docs/{document}", "A page of the documentation", on(MethodFilter::GET, web::docs::top));
+    public(
+        "/docs/{folder}/{page}",
+        "A page of a folder of the documentation",
+        on(MethodFilter::GET, web::docs::nested),
+    );
     public("/healthz", "The process is up", on(MethodFilter::GET, health::alive));
     public("/readyz", "The server can do its work", on(MethodFilter::GET, health::ready));
     public("/metrics", "What is counted, for Prometheus", on(MethodFilter::GET, metrics::show));

@@ -2,6 +2,7 @@
 
 pub mod api_docs;
 mod cacheable;
+pub mod docs;
 pub mod errors;
 mod negotiate;
 

@@ -185,6 +185,7 @@ async fn an_alias_leads_to_its_entry_and_an_unknown_one_nowhere() {
         ("/errors/api/oauth2-invalid-scope", SCOPE.to_owned()),
         ("/errors/api/oauth2-invalid-scope.json", format!("{SCOPE}.json")),
         ("/errors?q=a%0d%0ab", "/errors/?q=a%0d%0ab".to_owned()),
+        ("/docs", "/docs/".to_owned()),
         ("/errors/api/oauth2-invalid-scope.md?lang=zh&x=%0d%0a", format!("{SCOPE}.md?lang=zh")),
     ] {
         let answer = fixture.get(alias).await;

@@ -118,4 +118,15 @@ mod tests {
         let pieces = vec![Piece::Plain("Set "), Piece::Code("iss"), Piece::Plain(", not ` this.")];
         assert_eq!(blocks("Set `iss`, not ` this."), [Block::Sentences(pieces)]);
     }
+
+    #[test]
+    fn a_text_that_is_not_in_the_language_asked_for_says_which_it_is_in() {
+        let english = Text::english("Get a new token.").expect("a text");
+        assert_eq!(Told::new(&english, Language::Zh).lang, Some("en"));
+        assert_eq!(Prose::new(&english, Language::Zh).lang, Some("en"));
+        assert_eq!(Told::new(&english, Language::En).lang, None);
+        let both = english.with_chinese("获取新令牌。");
+        let told = Told::new(&both, Language::Zh);
+        assert_eq!((told.lang, told.text), (None, "获取新令牌。"));
+    }
 }

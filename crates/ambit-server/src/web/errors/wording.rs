@@ -68,6 +68,8 @@ pub(super) struct Words {
     pub(super) wait: &'static str,
     /// The end of a sentence.
     pub(super) stop: &'static str,
+    /// Before what a word announces.
+    pub(super) colon: &'static str,
 }
 
 impl Words {
@@ -268,6 +270,7 @@ static EN: Words = Words {
     thanks: "Thank you: your report is counted.",
     wait: "Too many reports from your address, or one about this error already. Try again later.",
     stop: ". ",
+    colon: ": ",
 };
 
 static ZH: Words = Words {
@@ -331,4 +334,5 @@ static ZH: Words = Words {
     thanks: "谢谢，你的反馈已计入。",
     wait: "来自你的地址的反馈过多，或已反馈过此错误。请稍后再试。",
     stop: "。",
+    colon: "：",
 };

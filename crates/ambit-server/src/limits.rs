@@ -170,6 +170,82 @@ impl Failures {
     }
 }
 
+/// How often an address may do what anybody may do, such as asking what an error is about. Every time counts, and comes back
+/// little by little.
+#[derive(Debug)]
+pub struct Visits {
+    allowance: Allowance,
+    hasher: RandomState,
+    entries: Mutex<HashMap<u64, Spent>>,
+    entries_max: usize,
+}
+
+impl Visits {
+    /// So many within a window, of so many addresses.
+    #[must_use]
+    pub fn new(visits: u32, window: Duration, entries_max: usize) -> Self {
+        Self {
+            allowance: Allowance::new(visits, window),
+            hasher: RandomState::new(),
+            entries: Mutex::new(HashMap::new()),
+            entries_max,
+        }
+    }
+
+    /// Counts a visit of an address to something.
+    ///
+    /// # Errors
+    /// The allowance is used up. Then nothing is counted, so that waiting helps.
+    pub fn take(&self, what: &str, address: IpAddr, now: Timestamp) -> Result<(), TooManyFailures> {
+        let key = self.hasher.hash_one((what, network(address)));
+        // Nobody panics while holding it half changed.
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let spent = self.allowance.left(entries.get_mut(&key), now)?;
+        if entries.len() >= self.entries_max && !entries.contains_key(&key) {
+            make_room(&mut entries, now);
+        }
+        entries.insert(key, spent);
+        Ok(())
+    }
+
+    /// Forgets what has come back.
+    pub fn forget_forgiven(&self, now: Timestamp) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.retain(|_, spent| spent.is_owed(now));
+        entries.shrink_to(KEPT);
+    }
+}
+
+/// The limits of what is open to anybody and costs something.
+#[derive(Debug)]
+pub struct PublicVisits {
+    /// Questions what an error is about.
+    pub matches: Visits,
+    /// Reports whether an advice helped.
+    pub reports: Visits,
+    /// The same about one entry.
+    pub reports_of_an_entry: Visits,
+}
+
+impl PublicVisits {
+    /// With the limits of the configuration.
+    #[must_use]
+    pub fn new(limits: &RateLimits) -> Self {
+        Self {
+            matches: Visits::new(limits.matches, limits.window, limits.entries),
+            reports: Visits::new(limits.reports, Duration::from_hours(1), limits.entries),
+            reports_of_an_entry: Visits::new(1, Duration::from_hours(24), limits.entries),
+        }
+    }
+
+    /// Forgets what has come back.
+    pub fn forget_forgiven(&self, now: Timestamp) {
+        for visits in [&self.matches, &self.reports, &self.reports_of_an_entry] {
+            visits.forget_forgiven(now);
+        }
+    }
+}
+
 /// What an entry remembers: when all of it will have come back (the "theoretical arrival time" of the generic cell rate
 /// algorithm).
 #[derive(Debug, Clone, Copy)]
@@ -264,6 +340,8 @@ mod tests {
             client_total_failures: total,
             window: Duration::from_mins(1),
             entries: 100,
+            matches: 100,
+            reports: 100,
         }
     }
 
@@ -381,6 +459,25 @@ mod tests {
         }
         failures.forget_forgiven(NOON.plus_secs(1_000));
         assert_eq!(failures.remembered(), 0);
+    }
+
+    #[test]
+    fn an_address_visits_one_thing_so_often_and_another_as_often_again() {
+        let visits = Visits::new(2, Duration::from_mins(1), 64);
+        let here: IpAddr = HERE.into();
+        let told: Vec<bool> = (0..4).map(|_| visits.take("a", here, NOON).is_ok()).collect();
+        assert_eq!(told, [true, true, false, false]);
+        assert_eq!(visits.take("a", here, NOON), Err(TooManyFailures { retry_after_secs: 30 }));
+        assert_eq!(visits.take("b", here, NOON), Ok(()));
+        assert_eq!(visits.take("a", [192, 0, 2, 2].into(), NOON), Ok(()));
+        assert!(visits.take("a", here, NOON.plus_secs(29)).is_err());
+        assert_eq!(visits.take("a", here, NOON.plus_secs(30)), Ok(()));
+        for n in 0..10_000_u32 {
+            assert_eq!(visits.take("a", IpAddr::from((n + 5).to_be_bytes()), NOON.plus_secs(60)), Ok(()));
+        }
+        assert!(visits.entries.lock().expect("not poisoned").len() <= 64);
+        visits.forget_forgiven(NOON.plus_secs(1_000));
+        assert!(visits.entries.lock().expect("not poisoned").is_empty());
     }
 
     #[test]

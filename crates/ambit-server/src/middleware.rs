@@ -190,7 +190,7 @@ where
     }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
     // RFC 9110 §15.5.9: "the server SHOULD send the `close` connection option". What is left of such a body is not read, and a
     // client that knows sends no other request behind it, where it would be lost. HTTP/2 has streams for that.
     let leaves_body = matches!(status, 408 | 413);

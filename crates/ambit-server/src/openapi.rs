@@ -172,7 +172,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
 }
 
-/// `get_tenants_id_units`: the method and the path, as one word.
+/// `get_tenants_id_units`: the method and the path, as one word. A path that ends with a slash is a list of its own.
 fn operation_id(method: &Method, path: &str) -> String {
     let path = path.strip_prefix(ROOT).unwrap_or(path);
     let mut id = method.as_str().to_ascii_lowercase();
@@ -181,6 +181,9 @@ fn operation_id(method: &Method, path: &str) -> String {
         id.extend(
             segment.chars().filter(|c| *c != '{' && *c != '}').map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }),
         );
+    }
+    if path.ends_with('/') {
+        id.push_str("_index");
     }
     id
 }
@@ -201,6 +204,8 @@ fn tag(path: &str) -> &str {
         "discovery"
     } else if path.contains("/connect/") || path.contains("/oauth/") {
         "oauth"
+    } else if path.starts_with("/errors") || path.starts_with("/api/v1/errors/") {
+        "errors"
     } else {
         "pages"
     }

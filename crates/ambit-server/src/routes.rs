@@ -269,10 +269,48 @@ pub fn table() -> Vec<Route> {
         );
     }
 
+    let post_to = |path: &str, summary, handler| plain(post.clone(), path.to_owned(), Guard::Public, summary, handler);
+    table.extend([
+        post_to("/errors/", "What something pasted is about, as a page", on(MethodFilter::POST, web::errors::paste)),
+        post_to(
+            "/errors/{domain}/{name}",
+            "Say by a form whether the advice helped",
+            on(MethodFilter::POST, web::errors::report_by_form),
+        ),
+        Route {
+            describe: web::errors::describe_match,
+            ..post_to("/api/v1/errors/match", "What an error is about", on(MethodFilter::POST, web::errors::ask))
+        },
+        Route {
+            describe: web::errors::describe_report,
+            ..post_to(
+                "/api/v1/errors/{domain}/{name}/outcomes",
+                "Say whether the advice helped",
+                on(MethodFilter::POST, web::errors::report),
+            )
+        },
+    ]);
     let mut public =
         |path: &str, summary, handler| table.push(plain(Method::GET, path.to_owned(), Guard::Public, summary, handler));
-    public("/errors/", "All errors", on(MethodFilter::GET, web::errors::index));
+    public("/errors", "The way to /errors/", on(MethodFilter::GET, web::with_slash));
+    public("/errors/", "All errors, and a search of them", on(MethodFilter::GET, web::errors::index));
+    public("/errors/index.json", "All errors in short", on(MethodFilter::GET, web::errors::list));
+    public("/errors/schema.json", "The JSON Schema of an error", on(MethodFilter::GET, web::errors::schema));
+    public("/errors/llms.txt", "All errors, for language models", on(MethodFilter::GET, web::errors::llms));
     public("/errors/{domain}/{name}", "What an error means and what to do", on(MethodFilter::GET, web::errors::show));
+    public(
+        "/llms.txt",
+        "What there is here, for language models",
+        on(MethodFilter::GET, web::errors::llms_of_the_server),
+    );
+    public("/docs", "The way to /docs/", on(MethodFilter::GET, web::with_slash));
+    public("/docs/", "The documentation of this server", on(MethodFilter::GET, web::docs::index));
+    public("/docs/{document}", "A page of the documentation", on(MethodFilter::GET, web::docs::top));
+    public(
+        "/docs/{folder}/{page}",
+        "A page of a folder of the documentation",
+        on(MethodFilter::GET, web::docs::nested),
+    );
     public("/healthz", "The process is up", on(MethodFilter::GET, health::alive));
     public("/readyz", "The server can do its work", on(MethodFilter::GET, health::ready));
     public("/metrics", "What is counted, for Prometheus", on(MethodFilter::GET, metrics::show));

@@ -18,7 +18,7 @@ use crate::first_start::{Start, StartError, prepare};
 use crate::health::Health;
 use crate::jobs;
 use crate::journal::{self, Journal, JournalError};
-use crate::limits::Failures;
+use crate::limits::{Failures, PublicVisits};
 use crate::listener::Listener;
 use crate::listener::tls::{Tls, TlsError};
 use crate::logs::Log;
@@ -29,6 +29,7 @@ use crate::revocations::Revocations;
 use crate::routes;
 use crate::state::{App, Inner};
 use crate::verifier::verifier;
+use crate::web::errors::Reports;
 
 /// What a server is built from.
 #[derive(Debug)]
@@ -151,6 +152,8 @@ impl Server {
             default_algorithm: config.keys.default_algorithm,
             journal: Journal::start(store.clone(), settings),
             failures: Failures::new(&config.rate_limits),
+            visits: PublicVisits::new(&config.rate_limits),
+            reports: Reports::default(),
             metrics,
             health: Health::default(),
             places: tokio::sync::Semaphore::new(config.limits.concurrency),

@@ -16,13 +16,14 @@ use ambit_resource_server::TokenVerifier;
 use crate::config::Config;
 use crate::health::Health;
 use crate::journal::Journal;
-use crate::limits::Failures;
+use crate::limits::{Failures, PublicVisits};
 use crate::listener::tls::Tls;
 use crate::logs::Log;
 use crate::metrics::Metrics;
 use crate::outbound::KeySets;
 use crate::registry::Registry;
 use crate::revocations::Revocations;
+use crate::web::errors::Reports;
 
 /// The server's state, shared by all handlers. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -55,6 +56,10 @@ pub struct Inner {
     pub journal: Journal,
     /// Who failed too often.
     pub failures: Failures,
+    /// How often an address asked what anybody may ask.
+    pub visits: PublicVisits,
+    /// What was reported about errors, in memory.
+    pub reports: Reports,
     /// What is counted.
     pub metrics: Metrics,
     /// Where the spans of sampled traces go, if anywhere.

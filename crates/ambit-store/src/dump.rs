@@ -237,6 +237,16 @@ pub(crate) const TABLES: &[Table] = &[
     },
     Table { name: "assertions", columns: &[("digest", Kind::Octets), ("expires_at", Kind::Number)], key: 1 },
     Table {
+        name: "outcomes",
+        columns: &[
+            ("entry", Kind::Text),
+            ("workaround", Kind::Number),
+            ("helped", Kind::Number),
+            ("failed", Kind::Number),
+        ],
+        key: 2,
+    },
+    Table {
         name: "saved_answers",
         columns: &[
             ("actor", Kind::Text),

@@ -35,6 +35,7 @@ mod grouped;
 mod journal;
 mod migrate;
 mod once;
+mod outcome;
 mod pool;
 mod reads;
 mod restore;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ambit_core::reach::Reach;
 use ambit_core::store::journal::{JournalBlock, RefusalRecord, SecretUse};
 use ambit_core::store::{
-    By, ChangeContext, ChangeHead, ChangeQuery, Filter, HistorySubject, Reads, RestoreEpoch, Revocation, Row,
-    SavedAnswer, Store, StoreError, Transaction,
+    By, ChangeContext, ChangeHead, ChangeQuery, Filter, HistorySubject, OutcomeCount, OutcomeReport, Reads,
+    RestoreEpoch, Revocation, Row, SavedAnswer, Store, StoreError, Transaction,
 };
 use ambit_protocol::admin::audit::{Change, Resource};
 use ambit_protocol::time::Timestamp;
@@ -26,7 +26,7 @@ use crate::retry::{retrying, within};
 use crate::sql::{Columns, Sql};
 use crate::transaction::SqlTransaction;
 use crate::write::Write;
-use crate::{answer, change, journal, once, reads};
+use crate::{answer, change, journal, once, outcome, reads};
 
 /// The store on SQLite or PostgreSQL.
 pub struct SqlStore {
@@ -196,6 +196,20 @@ impl Store for SqlStore {
 
     async fn find_answer(&self, actor: &str, key: &str) -> Result<Option<SavedAnswer>> {
         within(ANSWER, async { answer::find(&mut *self.reader().await?, actor, key).await }).await
+    }
+
+    async fn report_outcome(&self, report: &OutcomeReport) -> Result<()> {
+        outcome::storable(report)?;
+        let count = || async {
+            let mut write = self.begin_write().await?;
+            let counted = outcome::report(write.enter()?, report).await;
+            write.finish(counted).await
+        };
+        within(ANSWER, retrying(count)).await
+    }
+
+    async fn outcomes(&self) -> Result<Vec<OutcomeCount>> {
+        within(ANSWER, async { outcome::all(&mut *self.reader().await?).await }).await
     }
 
     async fn restore_epoch(&self) -> Result<Option<RestoreEpoch>> {

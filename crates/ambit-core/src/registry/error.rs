@@ -270,7 +270,10 @@ impl RegistryError {
         let mut problem = Problem::new(format!("{errors_url}{}", page.slug), page.title, page.status);
         problem.detail = Some(match self {
             Self::Store(StoreError::Unstorable(why)) => format!("cannot be stored: {why}"),
-            Self::Store(_) => page.cause.to_owned(),
+            Self::Store(StoreError::Unavailable(_)) => {
+                "The server is overloaded, or its storage does not answer.".to_owned()
+            }
+            Self::Store(_) => FAULT_OF_OURS.to_owned(),
             other => other.to_string(),
         });
         match self {
@@ -363,3 +366,6 @@ const fn spelt(state: &ScopeState) -> &'static str {
         ScopeState::Retired => "retired",
     }
 }
+
+/// What is told of a fault of the server.
+pub const FAULT_OF_OURS: &str = "A fault of the server. The log line under the trace id has all of it.";

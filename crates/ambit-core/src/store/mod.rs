@@ -189,6 +189,12 @@ pub trait Store: Reads + fmt::Debug {
     /// The answer kept for an `Idempotency-Key`.
     async fn find_answer(&self, actor: &str, key: &str) -> Result<Option<SavedAnswer>, StoreError>;
 
+    /// Counts a report about an entry of the error knowledge base.
+    async fn report_outcome(&self, report: &OutcomeReport) -> Result<(), StoreError>;
+
+    /// What was reported so far, by entry and advice.
+    async fn outcomes(&self) -> Result<Vec<OutcomeCount>, StoreError>;
+
     /// The last restore from a backup, if there was one.
     async fn restore_epoch(&self) -> Result<Option<RestoreEpoch>, StoreError>;
 
@@ -281,6 +287,30 @@ impl fmt::Debug for SavedAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SavedAnswer").field("actor", &self.actor).field("status", &self.status).finish_non_exhaustive()
     }
+}
+
+/// What somebody reported after they had followed an entry of the error knowledge base. Not who.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutcomeReport {
+    /// The entry's id.
+    pub entry: String,
+    /// The advice that was followed, counted from 1; 0 for none in particular.
+    pub workaround: u32,
+    /// Whether it helped.
+    pub helped: bool,
+}
+
+/// How often an advice helped, and how often it did not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutcomeCount {
+    /// The entry's id, as it was when it was reported about.
+    pub entry: String,
+    /// The advice, counted from 1; 0 for none in particular.
+    pub workaround: u32,
+    /// So often it helped.
+    pub helped: u64,
+    /// So often it did not.
+    pub failed: u64,
 }
 
 /// When a server was restored, and from a backup of when. What was revoked in between is not known any more, so tokens

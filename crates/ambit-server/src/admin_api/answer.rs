@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ambit_core::idempotency::Answer as Kept;
 use ambit_core::page::{self, Page};
+use ambit_core::registry::error::FAULT_OF_OURS;
 use ambit_core::registry::{Conflict, Forbidden, RegistryError};
 use ambit_core::store::StoreError;
 use ambit_protocol::admin::administrator::Administrator;
@@ -218,7 +219,7 @@ impl Stop {
             Self::Internal(error) => {
                 tracing::error!(%trace_id, error = &*error, "the admin API failed");
                 let page = &page::SERVER_ERROR;
-                Problem::new(format!("{errors_url}{}", page.slug), page.title, page.status).with_detail(page.cause)
+                Problem::new(format!("{errors_url}{}", page.slug), page.title, page.status).with_detail(FAULT_OF_OURS)
             }
         };
         problem.instance = Some(instance.to_owned());

@@ -201,6 +201,10 @@ sections! {
         client_total_failures: u32 = Some("1000"), from "1" to "10000000";
         /// The time in which a full allowance comes back, little by little.
         window: Duration = Some("1 min"), from "1 s" to "1 h";
+        /// Questions of one address what an error is about, within `window`. These count whatever comes of them.
+        matches: u32 = Some("120"), from "1" to "1000000";
+        /// Reports of one address whether an advice helped, within an hour; about one error it reports once a day.
+        reports: u32 = Some("20"), from "1" to "1000000";
         /// How many clients and addresses are remembered. Beyond it those closest to being forgiven are forgotten.
         entries: usize = Some("65536"), from "64" to "10000000";
     }

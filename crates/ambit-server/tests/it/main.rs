@@ -17,4 +17,5 @@ mod samples;
 mod seeds;
 mod store;
 mod support;
+mod web;
 mod world;

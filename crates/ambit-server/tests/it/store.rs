@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use ambit_core::reach::Reach;
 use ambit_core::store::journal::{JournalBlock, RefusalRecord, SecretUse};
 use ambit_core::store::{
-    By, ChangeContext, ChangeHead, ChangeQuery, Filter, HistorySubject, Reads, RestoreEpoch, Revocation, Row,
-    SavedAnswer, Store, StoreError, Transaction,
+    By, ChangeContext, ChangeHead, ChangeQuery, Filter, HistorySubject, OutcomeCount, OutcomeReport, Reads,
+    RestoreEpoch, Revocation, Row, SavedAnswer, Store, StoreError, Transaction,
 };
 use ambit_protocol::admin::audit::{Change, Resource};
 use ambit_protocol::time::Timestamp;
@@ -168,6 +168,16 @@ impl Store for FaultyStore {
     async fn find_answer(&self, actor: &str, key: &str) -> Result<Option<SavedAnswer>, StoreError> {
         self.faults.read()?;
         self.inner.find_answer(actor, key).await
+    }
+
+    async fn report_outcome(&self, report: &OutcomeReport) -> Result<(), StoreError> {
+        check(&self.faults.writes_fail)?;
+        self.inner.report_outcome(report).await
+    }
+
+    async fn outcomes(&self) -> Result<Vec<OutcomeCount>, StoreError> {
+        self.faults.read()?;
+        self.inner.outcomes().await
     }
 
     async fn restore_epoch(&self) -> Result<Option<RestoreEpoch>, StoreError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ambit_core::reach::Reach;
 use ambit_core::store::journal::{JournalBlock, RefusalRecord, SecretUse};
-use ambit_core::store::{ChangeQuery, RestoreEpoch, Revocation, Row, SavedAnswer, Store as _};
+use ambit_core::store::{ChangeQuery, OutcomeReport, RestoreEpoch, Revocation, Row, SavedAnswer, Store as _};
 use ambit_protocol::admin::audit::{Action, Resource};
 use ambit_store::{BackupError, REVISION_GAP, RestoreError, SqlStore};
 use tokio::io::AsyncWriteExt as _;
@@ -62,6 +62,8 @@ async fn fill(store: &SqlStore) {
         store.revoke(&revocation).await.unwrap();
     }
     assert!(store.use_assertion("c", "used", at(9)).await.unwrap());
+    let report = OutcomeReport { entry: "api/invalid-token".to_owned(), workaround: 1, helped: true };
+    store.report_outcome(&report).await.unwrap();
 }
 
 async fn backup(store: &SqlStore) -> Vec<u8> {

@@ -8,6 +8,7 @@ mod journal;
 mod kill;
 mod migrations;
 mod once;
+mod outcomes;
 mod reach;
 mod registry;
 mod support;
@@ -73,6 +74,10 @@ contract! {
         a_secrets_last_use_is_shown_without_a_change,
         the_use_of_a_deleted_secret_is_not_kept,
         many_refusals_fit_one_append,
+    }
+    outcomes {
+        reports_are_counted_by_entry_and_advice,
+        no_report_is_lost_however_many_come_at_once,
     }
     once {
         revoking_a_token_twice_revokes_it_once,

@@ -50,20 +50,20 @@ pub(crate) async fn a_migration_goes_on_where_it_was_interrupted(db: Db) {
     let store = Arc::new(db.store().await);
     insert(&store, [application("app_1")]).await;
     // As a crash leaves it between two steps.
-    db.execute("DROP TABLE restores; DELETE FROM schema_migrations WHERE version = 5").await;
+    db.execute("DROP TABLE outcomes; DELETE FROM schema_migrations WHERE version = 6").await;
     assert!(matches!(store.check().await, Err(StoreError::Schema(_))));
     let report = store.migrate().await.unwrap();
-    assert_eq!((report.from, report.to, report.steps), (4, 5, vec!["0005_create_restores"]));
+    assert_eq!((report.from, report.to, report.steps), (5, 6, vec!["0006_create_outcomes"]));
     store.check().await.unwrap();
     assert!(find(&store, Resource::Application, "app_1").await.is_some());
 }
 
 pub(crate) async fn a_schema_from_the_future_is_refused(db: Db) {
     let store = db.store().await;
-    db.execute("INSERT INTO schema_migrations (version, name, checksum) VALUES (6, '0006_fly', 'x')").await;
+    db.execute("INSERT INTO schema_migrations (version, name, checksum) VALUES (7, '0007_fly', 'x')").await;
     for refused in [store.check().await.unwrap_err(), db.open().await.migrate().await.unwrap_err()] {
         let StoreError::Schema(text) = refused else { panic!("{refused:?}") };
-        assert!(text.contains("newer than this program") && text.contains("0006_fly"), "{text}");
+        assert!(text.contains("newer than this program") && text.contains("0007_fly"), "{text}");
     }
 }
 

@@ -68,5 +68,9 @@ async fn every_error_has_a_page_that_says_cause_and_fix() {
     let uri = refused.json["error_uri"].as_str().unwrap().strip_prefix(BASE).unwrap().to_owned();
     let page = fixture.get(&uri).await;
     assert_eq!(page.status, StatusCode::OK);
-    assert!(page.text.contains("What to do"), "{}", page.text);
+    assert!(
+        page.text.contains("<h2>Why it happens</h2>") && page.text.contains("<h2>What helps</h2>"),
+        "{}",
+        page.text
+    );
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use ambit_core::reach::Reach;
 use ambit_core::store::journal::{JournalBlock, RefusalRecord, SecretUse};
 use ambit_core::store::{
-    By, ChangeContext, ChangeHead, ChangeQuery, Filter, HistorySubject, Reads, RestoreEpoch, Revocation, Row,
-    SavedAnswer, Store, StoreError, Transaction,
+    By, ChangeContext, ChangeHead, ChangeQuery, Filter, HistorySubject, OutcomeCount, OutcomeReport, Reads,
+    RestoreEpoch, Revocation, Row, SavedAnswer, Store, StoreError, Transaction,
 };
 use ambit_protocol::admin::audit::{Change, Resource};
 use ambit_protocol::time::Timestamp;
@@ -147,6 +147,16 @@ impl Store for Faulty {
     async fn find_answer(&self, actor: &str, key: &str) -> Result<Option<SavedAnswer>, StoreError> {
         self.check_verb("find_answer")?;
         self.store.find_answer(actor, key).await
+    }
+
+    async fn report_outcome(&self, report: &OutcomeReport) -> Result<(), StoreError> {
+        self.check_verb("report_outcome")?;
+        self.store.report_outcome(report).await
+    }
+
+    async fn outcomes(&self) -> Result<Vec<OutcomeCount>, StoreError> {
+        self.check_verb("outcomes")?;
+        self.store.outcomes().await
     }
 
     async fn restore_epoch(&self) -> Result<Option<RestoreEpoch>, StoreError> {

@@ -147,3 +147,25 @@ async fn no_secret_and_no_query_is_ever_in_the_log() {
     }
     assert!(text.lines().count() >= 9);
 }
+
+#[tokio::test]
+async fn what_is_asked_about_an_error_is_in_no_line() {
+    let paper = Paper::default();
+    let fixture = logged("", &paper).await;
+    let marker = "zanzibar-of-which-nobody-speaks";
+    let text = format!("{marker} {{\"error\":\"invalid_grant\",\"error_description\":\"{marker}\"}}");
+    let ask = async |path: &str, media_type: &str, body: String| {
+        let request = Request::post(path).header(header::CONTENT_TYPE, media_type).body(Body::from(body));
+        fixture.send(request.expect("a request")).await
+    };
+    for (media_type, body) in [("text/plain", text.clone()), ("application/json", json!({ "text": text }).to_string())]
+    {
+        let answer = ask("/api/v1/errors/match", media_type, body).await;
+        assert!(answer.text.contains(marker), "it was read: {}", answer.text);
+    }
+    ask("/api/v1/errors/match", "application/json", format!("{{\"text\":\"{marker}")).await;
+    fixture.form("/errors/", None, &[("text", &text)]).await;
+    fixture.get(&format!("/errors/?q={marker}")).await;
+    let log = paper.text(&fixture);
+    assert!(log.contains("/api/v1/errors/match") && !log.contains(marker), "{log}");
+}

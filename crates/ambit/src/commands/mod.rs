@@ -4,6 +4,7 @@ pub mod app;
 pub mod doctor;
 pub mod explain;
 pub mod feature;
+pub mod kb;
 pub mod keys;
 pub mod scope;
 pub mod store;

@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod faults;
 mod first_start;
+mod kb;
 mod kill;
 mod log_injection;
 mod nodes;

@@ -6,6 +6,7 @@ pub mod explain;
 pub mod feature;
 pub mod kb;
 pub mod keys;
+pub mod mcp;
 pub mod scope;
 pub mod store;
 

@@ -12,6 +12,7 @@ mod first_start;
 mod kb;
 mod kill;
 mod log_injection;
+mod mcp;
 mod nodes;
 mod readme;
 mod support;

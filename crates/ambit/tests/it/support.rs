@@ -382,11 +382,17 @@ pub(crate) async fn ambit(folder: &Path, variables: &[(&str, &str)], arguments: 
     Ran::of(command).await
 }
 
-/// Runs a command that is given something on its standard input.
-pub(crate) async fn given(folder: &Path, arguments: &[&str], input: &[u8]) -> Ran {
+/// A command in a folder, with no variables of ours, to be talked to.
+pub(crate) fn speaking(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).current_dir(folder).kill_on_drop(true);
     clean(&mut command);
+    command
+}
+
+/// Runs a command that is given something on its standard input.
+pub(crate) async fn given(folder: &Path, arguments: &[&str], input: &[u8]) -> Ran {
+    let mut command = speaking(folder, arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("a pipe");

@@ -102,7 +102,7 @@ pub fn answer(knowledge: &Knowledge, pasted: &[u8], lang: Language, output: Outp
 }
 
 /// The entries of a folder with their index, or those that came with the program.
-fn knowledge(entries: Option<&Path>) -> Result<Loaded, Failure> {
+pub fn knowledge(entries: Option<&Path>) -> Result<Loaded, Failure> {
     let Some(folder) = entries else { return Ok(Loaded::Embedded(Knowledge::embedded())) };
     let corpus = Corpus::from_folder(folder).map_err(|error| Failure::usage(chain(&error)))?;
     let knowledge = Knowledge::new(Arc::new(corpus)).map_err(|error| Failure::usage(chain(&error)))?;
@@ -110,7 +110,8 @@ fn knowledge(entries: Option<&Path>) -> Result<Loaded, Failure> {
 }
 
 /// Where the entries are from.
-enum Loaded {
+#[derive(Debug)]
+pub enum Loaded {
     Embedded(&'static Knowledge),
     Own(Box<Knowledge>),
 }

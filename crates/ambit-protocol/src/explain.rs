@@ -19,6 +19,9 @@ pub struct Explanation {
     /// The decision the answer rests on, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<DecisionReport>,
+    /// The address of the page about what was refused, where the question was about a refusal that is on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
 }
 
 /// A link of the chain that a scope must pass to open an endpoint.

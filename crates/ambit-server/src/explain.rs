@@ -145,20 +145,22 @@ async fn of_trace(app: &App, asker: &Asker, trace_id: &str) -> Result<Explanatio
         return replay(app, &entry.issuance, entry.at).await;
     }
     if let Some(refusal) = found.refusals.first() {
+        let detail: serde_json::Value = serde_json::from_str(&refusal.detail).unwrap_or_default();
+        let slug = detail.get("page").and_then(serde_json::Value::as_str);
+        let page = slug.map(|slug| format!("{}/errors/{slug}", app.base_url));
         let Some(client_id) = &refusal.client_id else {
             // Nobody proved to be a client, so only those who see everything may read it.
             return match asker {
-                Asker::Administrator(Reach::Platform) => Ok(recorded(&refusal.reason, &refusal.detail)),
+                Asker::Administrator(Reach::Platform) => Ok(Explanation { page, ..recorded(&refusal.reason, &detail) }),
                 _ => Err(unknown_trace(found.searched_back_to)),
             };
         };
         asked_about(app, asker, Some(client_id)).await.map_err(|it| it.or_absent(unknown))?;
-        let detail: serde_json::Value = serde_json::from_str(&refusal.detail).unwrap_or_default();
         let request = detail.get("request").filter(|request| !request.is_null());
         if let Some(issuance) = request.and_then(|request| serde_json::from_value::<Issuance>(request.clone()).ok()) {
-            return replay(app, &issuance, refusal.at).await;
+            return Ok(Explanation { page, ..replay(app, &issuance, refusal.at).await? });
         }
-        return Ok(recorded(&refusal.reason, &refusal.detail));
+        return Ok(Explanation { page, ..recorded(&refusal.reason, &detail) });
     }
     Err(unknown_trace(found.searched_back_to))
 }
@@ -170,15 +172,14 @@ fn unknown_trace(searched_back_to: Option<Timestamp>) -> Unexplained {
     })
 }
 
-fn recorded(reason: &str, detail: &str) -> Explanation {
-    let description = serde_json::from_str::<serde_json::Value>(detail)
-        .ok()
-        .and_then(|detail| detail.get("description").and_then(|text| text.as_str().map(str::to_owned)));
+fn recorded(reason: &str, detail: &serde_json::Value) -> Explanation {
+    let description = detail.get("description").and_then(serde_json::Value::as_str);
     Explanation {
         verdict: format!("the request was refused ({reason}): {}", description.unwrap_or_default()),
         because: vec![],
         fix: vec![],
         decision: None,
+        page: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `ambit`: the authorization server and its command line. The only place where store and server meet.
 //!
-//! `serve`, `migrate`, `backup` and `restore` work on a store; every other command talks to a running server's admin API.
+//! `serve`, `migrate`, `backup` and `restore` work on a store; `kb`, `mcp`, and `explain` with a text, need nothing but what came with
+//! the program; every other command talks to a running server's admin API.
 
 #![expect(unreachable_pub, reason = "a binary has no outside; `pub` says what a module offers to the others")]
 
@@ -57,6 +58,10 @@ enum Command {
     /// Signing keys.
     #[command(subcommand)]
     Keys(commands::keys::Keys),
+    /// The error knowledge base, without a server.
+    Kb(commands::kb::Kb),
+    /// Serve the error knowledge base by the Model Context Protocol.
+    Mcp(commands::mcp::Mcp),
     /// Print the OpenAPI document of the admin API.
     Openapi,
     /// Print a completion script for a shell.
@@ -79,6 +84,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Openapi => output.document(&ambit_server::openapi::document()),
+        Command::Kb(command) => command.run(output),
+        Command::Mcp(command) => wait(command.run()),
         Command::Migrate(command) => wait(command.run(output)),
         Command::Backup(command) => wait(command.run(output)),
         Command::Restore(command) => wait(command.run(output)),

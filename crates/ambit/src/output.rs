@@ -1,6 +1,6 @@
 //! What a command says: text for people, JSON for programs, and an exit code that means something.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -31,6 +31,10 @@ enum Kind {
     Refused,
     /// 4: the server or the store cannot be reached, or cannot answer now.
     Unreachable,
+    /// 5: several things it may be.
+    Ambiguous,
+    /// 6: nothing is known of it.
+    NoMatch,
     /// 70: a fault of ours.
     Internal,
 }
@@ -57,6 +61,14 @@ impl Failure {
         Self { kind: Kind::Unreachable, message: message.into(), problem: None }
     }
 
+    pub fn ambiguous(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Ambiguous, message: message.into(), problem: None }
+    }
+
+    pub fn no_match(message: impl Into<String>) -> Self {
+        Self { kind: Kind::NoMatch, message: message.into(), problem: None }
+    }
+
     pub fn internal(message: impl Into<String>) -> Self {
         Self { kind: Kind::Internal, message: message.into(), problem: None }
     }
@@ -72,6 +84,8 @@ impl Failure {
             Kind::Usage => 2,
             Kind::Refused => 3,
             Kind::Unreachable => 4,
+            Kind::Ambiguous => 5,
+            Kind::NoMatch => 6,
             Kind::Internal => 70,
         }
     }
@@ -109,6 +123,34 @@ impl Output {
         } else {
             writeln!(stderr, "ambit: {}", failure.message)
         };
+    }
+}
+
+/// Colours, where standard output is a terminal and nobody has asked for none (<https://no-color.org>).
+#[derive(Debug, Clone, Copy)]
+pub struct Paint {
+    is_on: bool,
+}
+
+impl Paint {
+    pub fn of_terminal() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "how a terminal is used is said in the environment alone")]
+        let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { is_on: std::io::stdout().is_terminal() && !is_unwanted }
+    }
+
+    /// What is looked for first.
+    pub fn strong(self, text: &str) -> String {
+        self.painted("1", text)
+    }
+
+    /// What helps.
+    pub fn good(self, text: &str) -> String {
+        self.painted("32", text)
+    }
+
+    fn painted(self, code: &str, text: &str) -> String {
+        if self.is_on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 }
 

@@ -182,7 +182,8 @@ async fn serve(config: Config) -> Result<(), Failure> {
     server.serve(listeners, stop()).await.map_err(|error| Failure::internal(chain(&error)))
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+/// Listens.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address)
         .await
         .map_err(|error| Failure::unreachable(format!("cannot listen on {address}: {error}")))
@@ -203,7 +204,7 @@ fn build_failure(error: &BuildError) -> Failure {
 }
 
 /// Comes when the server is to stop: SIGTERM, or Ctrl-C.
-async fn stop() {
+pub async fn stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = match signal(SignalKind::terminate()) {
         Ok(terminate) => terminate,

@@ -111,7 +111,7 @@ pub fn request(
     } else if decision.outcome == Outcome::ScopeRequired {
         fix = vec![addresses.token_request(facts, None, "name the scopes that the application needs")];
     }
-    Explanation { verdict, because, fix, decision: Some(report(&decision, requested, facts, now)) }
+    Explanation { verdict, because, fix, decision: Some(report(&decision, requested, facts, now)), page: None }
 }
 
 /// Question 2: why does this token carry what it carries? The decision as it was: `facts` and `at` are those of the
@@ -138,7 +138,7 @@ pub fn token(asked: &Asked<'_>, carried: &str, resources: &[usize], facts: &Fact
         |scope| scope::names(scope).into_iter().map(str::to_owned).collect(),
     );
     let because = names.iter().flat_map(|name| links_of_the_decision(name, &rule_facts)).collect();
-    Explanation { verdict, because, fix: vec![], decision: Some(report(&decision, asked.scope, facts, at)) }
+    Explanation { verdict, because, fix: vec![], decision: Some(report(&decision, asked.scope, facts, at)), page: None }
 }
 
 /// Question 3: why this 403? Of the scopes that would have done, the one that is nearest to being held is explained.
@@ -165,6 +165,7 @@ pub fn denial(denial: &Denial<'_>, facts: &Facts, now: Timestamp, addresses: &Ad
             because: vec![],
             fix: vec![],
             decision: None,
+            page: None,
         };
     };
     let shown = describe(name);
@@ -182,7 +183,7 @@ pub fn denial(denial: &Denial<'_>, facts: &Facts, now: Timestamp, addresses: &Ad
     };
     let decision =
         denial.asked.as_ref().map(|asked| report(&decide(asked.scope, &rule_facts), asked.scope, facts, now));
-    Explanation { verdict, because: chain.clone(), fix, decision }
+    Explanation { verdict, because: chain.clone(), fix, decision, page: None }
 }
 
 /// The API that was called, by identifier; where that is not known, the one that the token is for.

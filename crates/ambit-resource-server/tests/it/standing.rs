@@ -153,6 +153,7 @@ impl Explain for Told {
                 because: vec![],
                 fix: Vec::<Fix>::new(),
                 decision: None,
+                page: None,
             })
         })
     }

@@ -115,15 +115,17 @@ impl Refused {
     }
 }
 
-/// What is recorded of a refusal: the request and, per scope, what spoke against it.
+/// What is recorded of a refusal: the request, its page and, per scope, what spoke against it.
 fn detail(refusal: &Refusal, request: Option<&Issuance>) -> String {
     let decision: Option<&Decision> = match refusal {
         Refusal::Scope(decision) => Some(decision),
         _ => None,
     };
+    let told = refusal.told();
     serde_json::json!({
         "request": request,
-        "description": refusal.told().description,
+        "description": told.description,
+        "page": told.page.slug,
         "refused": decision.map(|decision| &decision.refused),
         "against": decision.map(|decision| &decision.against),
     })

@@ -1,18 +1,26 @@
-//! `ambit explain`: why (scopes.md §6). Three questions:
+//! `ambit explain`: why (scopes.md §6). Three questions to a server, which begin with a word of their own; a trace, which is a
+//! question to a server too; and any other text, which the knowledge base answers without one.
 //!
 //! ```text
 //! ambit explain request till --scope "pos.read pos:receipts:read" --tenant acme
 //! ambit explain token TOKEN|JTI|TRACE_ID
 //! ambit explain denial TOKEN --needs pos:receipts:read
+//! ambit explain TRACE_ID
+//! ambit explain "invalid_grant: Code not valid"
+//! curl -v … 2>&1 | ambit explain
 //! ```
 
 use std::io::Read as _;
 
+use ambit_knowledge::diagnose::Statement;
+use ambit_knowledge::{Corpus, Knowledge, Language};
+use ambit_protocol::trace::TraceId;
 use clap::{Args, Subcommand};
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use super::text;
+use super::kb::pasted::Pasted;
+use super::{kb, text};
 use crate::client::{Connection, http};
 use crate::output::{Failure, Output};
 
@@ -20,7 +28,12 @@ use crate::output::{Failure, Output};
 #[derive(Debug, Args)]
 pub struct Explain {
     #[command(subcommand)]
-    question: Question,
+    question: Option<Question>,
+    #[command(flatten)]
+    pasted: Pasted,
+    /// The language of what the knowledge base says, as far as entries have it.
+    #[arg(long, value_name = "LANGUAGE", default_value = "en", value_parser = kb::language)]
+    lang: Language,
     /// Ask as the client itself, about itself, instead of as an administrator.
     #[arg(long, global = true)]
     own: bool,
@@ -70,13 +83,28 @@ enum Question {
 
 impl Explain {
     pub async fn run(self, output: Output) -> Result<(), Failure> {
-        let question = self.question.body()?;
+        let question = match self.question {
+            Some(_) if !self.pasted.is_absent() => {
+                return Err(Failure::usage("a question and a text are two things: ask one of them"));
+            }
+            Some(question) => question.body()?,
+            None => {
+                let pasted = self.pasted.read()?;
+                let Some(trace_id) = trace(&pasted) else {
+                    if self.own {
+                        return Err(Failure::usage("--own asks a server, which a text is not sent to"));
+                    }
+                    return kb::answer(Knowledge::embedded(), &pasted, self.lang, output);
+                };
+                json!({ "question": "token", "trace_id": trace_id.to_string() })
+            }
+        };
         let answer = if self.own {
             ask_as_client(&self.connection, &question).await?
         } else {
             self.connection.admin().await?.post("/explain", &question).await?
         };
-        output.say(&shown(&answer), &answer)?;
+        output.say(&shown(&answer, self.lang), &answer)?;
         let broken = answer.get("fix").and_then(Value::as_array).is_some_and(|fix| !fix.is_empty());
         if broken { Err(Failure::finding("a link of the chain is broken; the fix is above")) } else { Ok(()) }
     }
@@ -107,6 +135,11 @@ impl Question {
     }
 }
 
+/// A text that is a trace and nothing else: 32 hexadecimal digits (W3C Trace Context).
+fn trace(pasted: &[u8]) -> Option<TraceId> {
+    std::str::from_utf8(pasted).ok()?.trim().parse().ok()
+}
+
 /// From standard input where `-` was said: a token on the command line is visible to everybody on the machine.
 fn given(argument: String) -> Result<String, Failure> {
     if argument != "-" {
@@ -129,7 +162,7 @@ async fn ask_as_client(connection: &Connection, question: &Value) -> Result<Valu
     crate::client::ask(&http()?, &base, client_id, secret, question).await
 }
 
-fn shown(answer: &Value) -> String {
+fn shown(answer: &Value, lang: Language) -> String {
     let list = |name: &str| answer.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let mut lines = vec![text(answer, "verdict")];
     let because = list("because");
@@ -143,5 +176,17 @@ fn shown(answer: &Value) -> String {
     for fix in list("fix") {
         lines.push(format!("\nfix: {} ({})\n  {}", text(&fix, "text"), text(&fix, "who"), text(&fix, "command")));
     }
+    if let Some(address) = answer.get("page").and_then(Value::as_str) {
+        lines.push(String::new());
+        lines.push(page(address, lang));
+    }
     lines.join("\n")
+}
+
+/// The page of what was refused, with what the entry behind it says first.
+fn page(address: &str, lang: Language) -> String {
+    let id = address.split_once("/errors/").map(|(_, id)| id);
+    let Some(entry) = id.and_then(|id| Corpus::embedded().find(id)) else { return format!("page: {address}") };
+    let title = Statement::of(&entry.title, lang);
+    format!("page: {address}\n  {} (ambit kb show {})", title.text, entry.id)
 }

@@ -4,7 +4,9 @@ pub mod app;
 pub mod doctor;
 pub mod explain;
 pub mod feature;
+pub mod kb;
 pub mod keys;
+pub mod mcp;
 pub mod scope;
 pub mod store;
 

@@ -148,6 +148,17 @@ async fn every_command_goes_well_for_people_and_for_programs() {
     it.well(&format!("explain denial {root} --needs admin:read")).await;
     it.well(&format!("explain denial {root} --endpoint GET_/api/v1/admin/applications")).await;
 
+    // The knowledge base.
+    let found = it.well("kb match {\"type\":\"https://as.example/errors/tenant/suspended\"}").await;
+    assert_eq!(found["entries"][0]["id"], "tenant/suspended", "{found}");
+    assert_eq!(it.well("kb show api/invalid-token --lang zh").await["entry"]["id"], "api/invalid-token");
+    let given_away = it.well("kb export api/invalid-token --out flat-MODE").await;
+    assert_eq!(given_away["written"], json!(["flat-json/api/invalid-token.json"]));
+    let taken_over = it.well("kb import flat-MODE/api/invalid-token.json --out taken-MODE").await;
+    assert_eq!(taken_over[0]["id"], "api/invalid-token");
+    std::fs::create_dir(it.folder.path().join("entries")).expect("a folder");
+    assert_eq!(it.well("kb lint --entries entries").await["findings"], json!([]));
+
     // The store and the program itself.
     assert_eq!(it.well("migrate --data-dir data").await["steps"], json!([]));
     let backup = it.well("backup --data-dir data --out MODE.backup").await;
@@ -167,6 +178,8 @@ async fn every_command_goes_well_for_people_and_for_programs() {
     }
 
     it.walked.borrow_mut().insert("completions".to_owned());
+    // It goes on until it is told to stop: `mcp` tries it.
+    it.walked.borrow_mut().insert("mcp".to_owned());
     let told: BTreeSet<String> = commands(it.folder.path()).await;
     let walked: BTreeSet<String> = it.walked.borrow().iter().map(|walked| command(walked, &told)).collect();
     assert_eq!(walked, told, "a command that nobody tried");
@@ -301,8 +314,40 @@ async fn a_command_that_fails_says_why_and_its_exit_code_says_whose_move_it_is()
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
         .filter(|code| code.parse::<u8>().is_ok())
         .collect();
-    assert_eq!(codes, ["0", "1", "2", "3", "4", "70"]);
+    assert_eq!(codes, ["0", "1", "2", "3", "4", "5", "6", "70"]);
 }
+
+/// What `-h` says of each command, as the reference has it behind its last heading.
+#[tokio::test]
+async fn the_options_of_each_command_stand_in_the_reference_as_help_has_them_in_the_table() {
+    let folder = folder();
+    let mut made = String::from(OPTIONS);
+    let told = commands(folder.path()).await;
+    // A noun has options of its own, and `explain` takes a text as well.
+    let nouns = told.iter().filter_map(|command| Some(command.split_once(' ')?.0.to_owned()));
+    for command in nouns.chain(told.iter().cloned()).collect::<BTreeSet<String>>() {
+        let words: Vec<&str> = command.split(' ').chain(["-h"]).collect();
+        let help = ambit(folder.path(), &[], &words).await;
+        assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{command}");
+        made.push_str(&format!("\n### ambit {command}\n\n```text\n{}\n```\n", help.stdout.trim()));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/cli.md");
+    let page = std::fs::read_to_string(&path).expect("docs/reference/cli.md");
+    let (written, options) = page.split_once(OPTIONS).map_or((page.as_str(), ""), |(before, after)| (before, after));
+    #[expect(clippy::disallowed_methods, reason = "the variable with which golden tables are accepted")]
+    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        std::fs::write(&path, format!("{written}{made}")).expect("docs/reference/cli.md can be written");
+        return;
+    }
+    assert!(
+        format!("{OPTIONS}{options}") == made,
+        "docs/reference/cli.md does not have the options of today: cargo xtask golden --accept"
+    );
+}
+
+/// The heading of what is made.
+const OPTIONS: &str =
+    "## Options of each command\n\nMade from `-h` by a test: `cargo xtask golden --accept` writes it anew.\n";
 
 /// A secret on the command line can be seen by everybody on the machine; what is in the environment is not shown by help.
 #[tokio::test]

@@ -288,3 +288,41 @@ async fn a_token_is_explained_by_itself_its_identifier_and_its_trace() {
     assert_eq!(unknown.code, 3, "{unknown:?}");
     assert_eq!(unknown.stdout, "");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trace_finds_the_decision_and_the_page_of_what_was_refused() {
+    let it = Situation::new().await;
+    let refused = it.node.token(("till", &it.secret), &[("scope", "pos:refund")]).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    let trace = refused.json["trace_id"].as_str().expect("a trace").to_owned();
+    let ran = it.explain(&[&trace]).await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("scope 'pos:refund' not allowed for this application"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("fix: "), "{}", ran.stdout);
+    let page = refused.json["error_uri"].as_str().expect("an address");
+    assert!(ran.stdout.contains(&format!("page: {page}\n")), "{}", ran.stdout);
+    assert!(ran.stdout.contains("ambit kb show api/oauth2-invalid-scope-requested"), "{}", ran.stdout);
+    // The same for programs, by the question in full, and from standard input.
+    let answer = it.explain(&["token", &trace, "--json"]).await.json();
+    assert_eq!(answer["page"], page, "{answer}");
+    assert_eq!(answer["decision"]["refused"][0]["scope"], "pos:refund", "{answer}");
+    let variables = [
+        ("AMBIT_URL", it.node.url.as_str()),
+        ("AMBIT_CLIENT_ID", ROOT),
+        ("AMBIT_CLIENT_SECRET", ROOT_SECRET),
+        ("TRACE", &trace),
+        ("AMBIT", PROGRAM),
+    ];
+    let piped = shell(&variables, "printf '%s\n' \"$TRACE\" | \"$AMBIT\" explain --json").await;
+    assert_eq!((piped.code, piped.json()), (1, answer));
+
+    // A refusal that came before any decision has its page too; a token that was granted has none.
+    let nobody = it.node.token(("till", "wrong"), &[]).await;
+    let trace = nobody.json["trace_id"].as_str().expect("a trace").to_owned();
+    let answer = it.explain(&[&trace, "--json"]).await.json();
+    assert_eq!(answer["page"], nobody.json["error_uri"], "{answer}");
+    assert!(answer["verdict"].as_str().is_some_and(|verdict| verdict.contains("the request was refused")), "{answer}");
+    let granted = it.node.token(("till", &it.secret), &[("scope", "pos:sell")]).await;
+    let answer = it.explain(&[granted.header("trace-id"), "--json"]).await.json();
+    assert!(answer.get("page").is_none(), "{answer}");
+}

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
@@ -354,17 +354,22 @@ impl Ran {
     async fn of(mut command: Command) -> Self {
         command.stdin(Stdio::null()).kill_on_drop(true);
         let running = tokio::time::timeout(Duration::from_mins(1), command.output());
-        let output = running.await.expect("it ends").expect("it starts");
-        Self {
-            code: output.status.code().expect("it ends by itself"),
-            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
-            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
-        }
+        running.await.expect("it ends").expect("it starts").into()
     }
 
     /// The JSON that is alone on standard output.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("it ends by itself"),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
     }
 }
 
@@ -375,6 +380,29 @@ pub(crate) async fn ambit(folder: &Path, variables: &[(&str, &str)], arguments: 
     clean(&mut command);
     command.envs(variables.iter().copied());
     Ran::of(command).await
+}
+
+/// A command in a folder, with no variables of ours, to be talked to.
+pub(crate) fn speaking(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).current_dir(folder).kill_on_drop(true);
+    clean(&mut command);
+    command
+}
+
+/// Runs a command that is given something on its standard input.
+pub(crate) async fn given(folder: &Path, arguments: &[&str], input: &[u8]) -> Ran {
+    let mut command = speaking(folder, arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let input = input.to_vec();
+    // Whoever reads no further than it needs closes the pipe: that is no failure of the writer.
+    let written = tokio::spawn(async move { drop(stdin.write_all(&input).await) });
+    let running = tokio::time::timeout(Duration::from_mins(1), child.wait_with_output());
+    let output = running.await.expect("it ends").expect("it runs");
+    written.await.expect("it does not panic");
+    Ran::from(output)
 }
 
 /// Pastes a command into a shell.

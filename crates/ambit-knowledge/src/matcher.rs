@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use crate::corpus::Corpus;
 use crate::entry::{Entry, Product};
-use crate::input::{FactKind, Input, REGISTERED};
+use crate::input::{FactKind, Input, InputKind, REGISTERED};
 
 mod expression;
 mod literals;
@@ -132,9 +132,16 @@ impl Matcher {
             .collect();
         // Where the code itself stands in its place, what merely sounds alike and is not about that code is out.
         if ranked.iter().any(|it| it.evidence.has_code_in_place()) {
+            // An answer that says its code and nothing else has no words of its own: what is around them is in every answer.
+            let has_form = matches!(
+                input.kind(),
+                InputKind::Har | InputKind::Http | InputKind::Json | InputKind::Header | InputKind::Url
+            );
+            let has_words = !has_form || input.values(FactKind::Description).next().is_some();
             ranked.retain(|it| {
                 let evidence = &it.evidence;
-                evidence.is_hard() || evidence.code == Some(true) || evidence.code.is_none() && it.likeness >= LIKE_MUCH
+                let sounds_like_it = evidence.code == Some(true) || evidence.code.is_none() && it.likeness >= LIKE_MUCH;
+                evidence.is_hard() || has_words && sounds_like_it
             });
         }
         // Equal scores keep the order of the ids, so that an answer is the same every time.

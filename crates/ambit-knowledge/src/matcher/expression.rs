@@ -93,7 +93,9 @@ impl Expression {
 fn prefixes(pattern: &str, is_ascii: bool) -> Result<Vec<Vec<u8>>, Box<regex_syntax::Error>> {
     let hir = ParserBuilder::new().unicode(!is_ascii).utf8(!is_ascii).build().parse(pattern).map_err(Box::new)?;
     let literals = Extractor::new().extract(&hir);
-    let small = |literal: &Literal| String::from_utf8_lossy(literal.as_bytes()).to_lowercase().into_bytes();
+    // A long one is cut, and not always between two characters.
+    let whole = |octets: &'_ [u8]| octets.utf8_chunks().next().map_or_else(String::new, |it| it.valid().to_lowercase());
+    let small = |literal: &Literal| whole(literal.as_bytes()).into_bytes();
     let prefixes: Vec<Vec<u8>> = literals.literals().unwrap_or_default().iter().map(small).collect();
     Ok(if prefixes.iter().all(|prefix| prefix.len() >= MIN_PREFIX) { prefixes } else { vec![] })
 }

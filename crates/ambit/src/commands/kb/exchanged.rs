@@ -19,7 +19,7 @@ use crate::output::{Failure, Output};
 pub struct Export {
     /// Which, by id or alias; all of them where none is named.
     ids: Vec<String>,
-    /// Write a file for each into this folder, <domain>/<slug>.json, in place of one document to standard output.
+    /// Write a file for each into this folder, DOMAIN/SLUG.json, in place of one document to standard output.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Overwrite files that are there.
@@ -33,7 +33,7 @@ pub struct Import {
     /// JSON files; each holds an entry or a list of them.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where to write the entries: <domain>/<slug>.toml below this folder. Else that of --entries, or kb/entries.
+    /// Where to write the entries: DOMAIN/SLUG.toml below this folder. Else that of --entries, or kb/entries.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Whose messages they are, which that form does not say.

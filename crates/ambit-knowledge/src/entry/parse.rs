@@ -74,8 +74,10 @@ fn json(value: toml::Value) -> Value {
 
 /// How deep brackets, braces and dotted keys are nested, each of them a step down for whoever reads or drops the document.
 /// The parser bounds each kind by itself, and not so low that every stack has room for it.
+///
+/// It also goes on behind an error: what is closed by the wrong bracket stays open for it, and so it does here.
 fn depth(toml: &str) -> usize {
-    let (mut deepest, mut open, mut path) = (0, 0_usize, 0);
+    let (mut deepest, mut open, mut path) = (0, vec![], 0);
     let mut rest = toml;
     while let Some(c) = rest.chars().next() {
         let string = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| rest.starts_with(quote));
@@ -86,13 +88,16 @@ fn depth(toml: &str) -> usize {
         rest = &rest[c.len_utf8()..];
         match c {
             '#' => rest = rest.find('\n').map_or("", |end| &rest[end..]),
-            '[' | '{' => (open, path) = (open + 1, 0),
-            ']' | '}' => open = open.saturating_sub(1),
+            '[' | '{' => {
+                open.push(if c == '[' { ']' } else { '}' });
+                path = 0;
+            }
+            ']' | '}' if open.last() == Some(&c) => drop(open.pop()),
             '.' => path += 1,
             '\n' | '=' | ',' => path = 0,
             _ => {}
         }
-        deepest = deepest.max(open + path);
+        deepest = deepest.max(open.len() + path);
     }
     deepest
 }

@@ -18,20 +18,10 @@ fn every_target_has_its_file_and_its_entry() {
 
 #[test]
 fn what_mutation_makes_of_pasted_texts_keeps_the_properties() {
-    with_room(|| assert_mutations_keep(&TARGETS[..1], 500));
+    assert_mutations_keep(&TARGETS[..1], 500);
 }
 
 #[test]
 fn what_mutation_makes_of_entries_keeps_the_properties() {
-    with_room(|| assert_mutations_keep(&TARGETS[1..], 500));
+    assert_mutations_keep(&TARGETS[1..], 500);
 }
-
-/// Frames of a debug build are many times those of a release build, and a test's thread has a quarter of a program's stack.
-fn with_room(test: fn()) {
-    let thread = std::thread::Builder::new().stack_size(STACK).spawn(test).expect("a thread");
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
-}
-
-const STACK: usize = 32 << 20;

@@ -63,6 +63,8 @@ fn what_is_nested_too_deep_is_refused_before_it_is_parsed() {
         format!("x = {}1{}", "{ a = ".repeat(13), " }".repeat(13)),
         format!("x = {}", "[".repeat(9000)),
         format!("x{} = 1", ".\"\"".repeat(13)),
+        // The parser goes on behind a bracket that closes another kind.
+        format!("x = {}", "[ { a = 1 ] ".repeat(2000)),
     ] {
         let failure = refused(&deep);
         assert!(failure.rule.contains("12 deep"), "{failure}");

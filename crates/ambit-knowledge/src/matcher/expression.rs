@@ -67,6 +67,9 @@ impl Expression {
         let mut starts: Vec<usize> = self.prefixes.iter().flat_map(|prefix| memmem::find_iter(text, prefix)).collect();
         starts.sort_unstable();
         starts.dedup();
+        if starts.len() > MAX_STARTS {
+            return self.find_in(&mut cache, Input::new(text));
+        }
         starts.into_iter().find_map(|at| {
             let end = at.saturating_add(self.longest).min(text.len());
             self.find_in(&mut cache, Input::new(text).range(at..end).anchored(Anchored::Yes))
@@ -102,6 +105,8 @@ fn prefixes(pattern: &str, is_ascii: bool) -> Result<Vec<Vec<u8>>, Box<regex_syn
 
 /// A shorter one stands nearly everywhere.
 const MIN_PREFIX: usize = 2;
+/// Each start may lead as far as the longest match. Where there are more of them, one search for all, which looks at no place twice.
+const MAX_STARTS: usize = 16;
 /// The size of one, in octets; of those that are not ASCII, a quarter.
 const MAX_SIZE: usize = 256 * 1024;
 /// What the engine remembers of a text, in octets.

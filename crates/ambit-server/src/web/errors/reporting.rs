@@ -65,16 +65,11 @@ pub async fn report(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let answer = Answer::of(&parts, &app);
-    let Some(entry) = Corpus::embedded().find(&format!("{domain}/{slug}")) else {
-        return answer.problem(&page::NOT_FOUND, NO_ENTRY).into_response();
+    let sent_as = ("application/json", "a report is application/json: {\"helped\": true}");
+    let entry = match reported_on(&app, &parts, &answer, (&domain, &slug), sent_as) {
+        Ok(entry) => entry,
+        Err(refused) => return refused,
     };
-    if is_from_elsewhere(&app, &parts.headers) {
-        return answer.problem(&page::FORBIDDEN, ELSEWHERE).into_response();
-    }
-    if media_type(&parts.headers) != "application/json" {
-        let detail = "a report is application/json: {\"helped\": true}";
-        return answer.problem(&page::UNSUPPORTED_MEDIA_TYPE, detail).into_response();
-    }
     let report: OutcomeReport = match read(&app, &parts, body, MAX_REPORT).await {
         Ok(body) => match read_json(&answer, &body, "a report is an object: {\"helped\": true, \"workaround\": 1}") {
             Ok(report) => report,
@@ -110,16 +105,11 @@ pub async fn report_by_form(
         Ok(asked) => asked,
         Err(unknown) => return unreadable(&app, &parts, unknown),
     };
-    let Some(entry) = Corpus::embedded().find(&format!("{domain}/{slug}")) else {
-        return answer.problem(&page::NOT_FOUND, NO_ENTRY).into_response();
+    let sent_as = ("application/x-www-form-urlencoded", "the form is application/x-www-form-urlencoded");
+    let entry = match reported_on(&app, &parts, &answer, (&domain, &slug), sent_as) {
+        Ok(entry) => entry,
+        Err(refused) => return refused,
     };
-    if is_from_elsewhere(&app, &parts.headers) {
-        return answer.problem(&page::FORBIDDEN, ELSEWHERE).into_response();
-    }
-    if media_type(&parts.headers) != "application/x-www-form-urlencoded" {
-        let detail = "the form is application/x-www-form-urlencoded";
-        return answer.problem(&page::UNSUPPORTED_MEDIA_TYPE, detail).into_response();
-    }
     let body = match read(&app, &parts, body, MAX_REPORT).await {
         Ok(body) => body,
         Err(refused) => return refused,
@@ -136,6 +126,27 @@ pub async fn report_by_form(
         }
         Err(Uncounted::Store(error)) => answer.store_failure(&error).into_response(),
     }
+}
+
+/// The entry that a report is about, where it may be reported on: it is there, no other site's page reports, and the report is
+/// of the media type that is read.
+fn reported_on(
+    app: &App,
+    parts: &Parts,
+    answer: &Answer,
+    (domain, slug): (&str, &str),
+    (expected, otherwise): (&str, &str),
+) -> Result<&'static Entry, Response> {
+    let Some(entry) = Corpus::embedded().find(&format!("{domain}/{slug}")) else {
+        return Err(answer.problem(&page::NOT_FOUND, NO_ENTRY).into_response());
+    };
+    if is_from_elsewhere(app, &parts.headers) {
+        return Err(answer.problem(&page::FORBIDDEN, ELSEWHERE).into_response());
+    }
+    if media_type(&parts.headers) != expected {
+        return Err(answer.problem(&page::UNSUPPORTED_MEDIA_TYPE, otherwise).into_response());
+    }
+    Ok(entry)
 }
 
 /// What the report's operation takes and answers.

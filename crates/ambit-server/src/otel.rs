@@ -30,6 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use crate::config::{self, CollectorUrl};
+use crate::logs::with_causes;
 use crate::metrics;
 use crate::middleware::Outcome;
 
@@ -267,7 +268,7 @@ impl Exporter {
         let request =
             self.client.post(self.endpoint.as_str()).header(header::CONTENT_TYPE, "application/x-protobuf").body(body);
         // The URL is the operator's and known; a token may be in its query.
-        let unsent = |error: reqwest::Error| NotTaken::Now(whole(&error.without_url()));
+        let unsent = |error: reqwest::Error| NotTaken::Now(with_causes(&error.without_url()));
         let mut response = request.send().await.map_err(unsent)?;
         let status = response.status();
         if !status.is_success() {
@@ -360,17 +361,6 @@ fn text(name: &str, value: &str) -> KeyValue {
 
 fn key(name: &str) -> KeyValue {
     KeyValue { key: name.to_owned(), ..KeyValue::default() }
-}
-
-/// An error with its causes: the client's own text says only that something went wrong.
-fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 const STANDARD: [Method; 7] =

@@ -1,5 +1,6 @@
 //! The admin API, as the commands use it.
 
+use ambit_server::logs::with_causes;
 use clap::Args;
 use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -183,9 +184,9 @@ fn below(base: &Url, path: &str) -> String {
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
-    let response = request.send().await.map_err(|error| Failure::unreachable(chain(&error)))?;
+    let response = request.send().await.map_err(|error| Failure::unreachable(with_causes(&error)))?;
     let status = response.status();
-    let text = response.text().await.map_err(|error| Failure::unreachable(chain(&error)))?;
+    let text = response.text().await.map_err(|error| Failure::unreachable(with_causes(&error)))?;
     if status == StatusCode::NO_CONTENT || text.is_empty() {
         return Ok(Value::Null);
     }
@@ -228,15 +229,4 @@ fn refused(status: StatusCode, body: Value) -> Failure {
         message.push_str(&format!("\n  trace {trace_id}"));
     }
     Failure::refused(message, Some(body))
-}
-
-/// An error with all its causes: "connection refused" stands in the last one.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

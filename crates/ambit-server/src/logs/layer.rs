@@ -111,7 +111,8 @@ impl Visit for Fields<'_> {
     }
 }
 
-struct Chain<'a>(&'a (dyn Error + 'static));
+/// An error with all its causes.
+pub(super) struct Chain<'a>(pub(super) &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

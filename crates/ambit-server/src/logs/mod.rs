@@ -73,6 +73,12 @@ pub struct AccessLine<'a> {
     pub reason: Option<&'a str>,
 }
 
+/// An error with all its causes: what went wrong often stands in the last one.
+#[must_use]
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    layer::Chain(error).to_string()
+}
+
 impl Log {
     /// Starts a log that writes to `out`, from `level` on. The clock gives the time of events.
     ///

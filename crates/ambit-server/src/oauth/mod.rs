@@ -28,6 +28,7 @@ use axum::response::Response;
 use crate::body::{self, BodyError};
 use crate::issuer::Issuer;
 use crate::limits::{Caller, Outcome, TooManyFailures};
+use crate::logs::with_causes;
 use crate::middleware::RequestContext;
 use crate::state::App;
 pub use refused::Refused;
@@ -153,12 +154,7 @@ fn malformed(error: ParamsError) -> Refusal {
 }
 
 fn unavailable(error: StoreError) -> Refusal {
-    let mut reason = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        reason.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
+    let reason = with_causes(&error);
     match error {
         StoreError::Unavailable(_) => Refusal::Unavailable { reason },
         _ => Refusal::Internal { reason },

@@ -71,8 +71,10 @@ pub async fn ready(State(app): State<App>) -> Response {
         Some("the server is stopping")
     } else if !app.health.store_answers(&*app.store, now).await {
         Some("the store does not answer")
-    } else if app.registry.age_millis(now) > OLDEST_FACTS_MILLIS {
+    } else if app.registry.age_millis() > OLDEST_FACTS_MILLIS {
         Some("changes made elsewhere have not been read for too long")
+    } else if app.settled.behind(now).is_some() {
+        Some("the clock has gone back")
     } else {
         None
     };

@@ -13,6 +13,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
 use crate::admin_api::gate;
+use crate::clock::Settled;
 use crate::config::{Config, Limits};
 use crate::first_start::{Start, StartError, prepare};
 use crate::health::Health;
@@ -139,12 +140,17 @@ impl Server {
         let registry = Arc::new(registry);
         let revocations = Arc::new(Revocations::default());
         revocations.catch_up(&*store).await?;
+        let settled = Arc::new(Settled::new(&*clock));
         let settings = journal::Settings { queue: config.journal.queue, interval: config.journal.flush };
         let metrics = Metrics::new(
             &config.metrics,
             routes::table().into_iter().map(|route| (route.path, route.method)),
             clock.now(),
         );
+        let moment = {
+            let (settled, clock) = (settled.clone(), clock.clone());
+            move || settled.no_earlier(clock.now())
+        };
         let app = App::new(Inner {
             #[cfg(feature = "otel")]
             spans: crate::otel::Spans::start(&config.otel, metrics.spans.clone(), entropy.clone())?,
@@ -160,9 +166,10 @@ impl Server {
             log,
             key_sets: KeySets::new(&config.outbound, clock.clone()),
             tls,
-            verifier: verifier(&base_url, registry.clone(), revocations.clone(), clock.clone())?,
+            verifier: verifier(&base_url, registry.clone(), revocations.clone(), moment)?,
             config,
             clock,
+            settled,
             entropy,
             store,
             vault,

@@ -11,8 +11,10 @@ use ambit_core::registry::key::KeyTimes;
 use ambit_core::store::Store;
 use ambit_core::time::Clock;
 use ambit_protocol::jose::Algorithm;
+use ambit_protocol::time::Timestamp;
 use ambit_resource_server::TokenVerifier;
 
+use crate::clock::Settled;
 use crate::config::Config;
 use crate::health::Health;
 use crate::journal::Journal;
@@ -42,6 +44,8 @@ pub struct Inner {
     pub default_algorithm: Algorithm,
     /// Tells the moment.
     pub clock: Arc<dyn Clock>,
+    /// The moment for what cannot be taken back.
+    pub settled: Arc<Settled>,
     /// Gives randomness.
     pub entropy: Arc<dyn Entropy>,
     /// What outlives the process.
@@ -94,6 +98,13 @@ impl App {
             base_url: self.base_url.clone(),
             loopback_jwks_uris: self.config.outbound.loopback,
         }
+    }
+
+    /// The moment for spans of time, such as how often somebody may fail within a minute: no correction of the time of day makes
+    /// them longer or shorter. It says nothing about the time of day.
+    #[must_use]
+    pub fn steady_moment(&self) -> Timestamp {
+        Timestamp::default() + self.clock.steady()
     }
 
     /// Whether an issuer is the platform's or a tenant's of this server. Compared whole, never by its beginning alone.

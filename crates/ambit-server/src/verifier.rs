@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use ambit_core::time::Clock;
 use ambit_core::tokens::introspect::is_lost_in_restore;
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::jose::VerifyingKeys;
@@ -18,7 +17,7 @@ use ambit_resource_server::{
 use crate::registry::Registry;
 use crate::revocations::Revocations;
 
-/// A verifier of the tokens of this server: the platform's and every tenant's.
+/// A verifier of the tokens of this server: the platform's and every tenant's. `moment` tells by which moment they expire.
 ///
 /// # Errors
 /// [`BuildError`], where the address of the server is no issuer.
@@ -26,11 +25,11 @@ pub fn verifier(
     base_url: &str,
     registry: Arc<Registry>,
     revocations: Arc<Revocations>,
-    clock: Arc<dyn Clock>,
+    moment: impl Fn() -> Timestamp + Send + Sync + 'static,
 ) -> Result<TokenVerifier, BuildError> {
     let memory = Memory { registry, revocations };
     let issuer = Issuer::new(base_url).with_tenants().keys(memory.clone()).bundles(memory.clone());
-    TokenVerifier::builder().issuer(issuer).status(memory).clock(move || clock.now()).cache_capacity(REMEMBERED).build()
+    TokenVerifier::builder().issuer(issuer).status(memory).clock(moment).cache_capacity(REMEMBERED).build()
 }
 
 /// What this process knows.

@@ -37,7 +37,9 @@ impl Admin {
         if let Some(keyed) = &keyed {
             // Looked for inside the transaction: of two that are sent at once, the second one sees the first one's answer.
             if let Some(saved) = tx.find_answer(&keyed.actor, &keyed.key).await? {
-                match keyed.open(&saved, tx.context().at, &app.vault) {
+                // Gone for good is only what has expired by the settled moment.
+                let now = app.settled.moment(&*app.clock).min(tx.context().at);
+                match keyed.open(&saved, now, &app.vault) {
                     Ok(None) => {}
                     Ok(Some(Ok(answer))) => return Err(Stop::Replay(answer)),
                     Ok(Some(Err(error))) => return Err(Stop::Internal(Box::new(error))),

@@ -1,4 +1,5 @@
-//! What the server does by the clock: a list of jobs. Each is a function that does its work once, at a moment it is handed.
+//! What the server does by the clock: a list of jobs. Each is a function that does its work once, at a moment it is handed: the
+//! settled one, since what a job does is not undone when a clock is set right.
 //!
 //! 1. Each job has a turn of its own, so that one that takes long or fails holds no other up.
 //! 2. A run that fails, or meets a fault of the program, is counted and logged, and the next turn tries again. While it goes on
@@ -86,10 +87,10 @@ async fn take_turns(app: App, job: &'static Job) {
 /// # Errors
 /// Those of the job; a fault of the program among them.
 pub async fn attempt(app: &App, job: &Job) -> Result<(), JobError> {
-    let now = app.clock.now();
+    let now = app.settled.moment(&*app.clock);
     // What it left half done is in a transaction that is dropped.
     let outcome = AssertUnwindSafe((job.run)(app, now)).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| Err("a fault in the program; it has its own line in the log".into()));
-    app.metrics.job_ran(job, outcome.is_ok().then_some(now));
+    app.metrics.job_ran(job, outcome.is_ok().then(|| app.clock.now()));
     outcome
 }

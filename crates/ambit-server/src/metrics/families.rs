@@ -129,6 +129,8 @@ families! {
     JOB_RUNS = Counter "ambit_job_runs_total" ["job", "outcome"];
     /// When a job last did its work, in seconds since 1970; 0 before the first time.
     JOB_LAST_SUCCESS = Gauge "ambit_job_last_success_seconds" ["job"];
+    /// How often the time of day jumped by more than a correction does.
+    CLOCK_JUMPS = Counter "ambit_clock_jumps_total" [];
     /// Lines of the log that were left out because nobody took them.
     LOG_LOST = Counter "ambit_log_lost_lines_total" [];
     /// Spans for the collector (`otel.endpoint`): `exported`, `dropped` because the queue was full, or `failed` because the
@@ -162,7 +164,7 @@ merely invents is in no label. Beyond 10,000 combinations of client, scope and r
 
 Worth an alert: `ambit_invariant_violations_total` above 0; `ambit_registry_age_seconds` above 10; `ambit_journal_depth` near
 `ambit_journal_capacity`, or `ambit_journal_lost_total` growing; `ambit_job_runs_total{outcome=\"failed\"}` growing while
-`ambit_job_last_success_seconds` stands still; `ambit_log_lost_lines_total` growing.
+`ambit_job_last_success_seconds` stands still; `ambit_clock_jumps_total` growing; `ambit_log_lost_lines_total` growing.
 
 | metric | kind | labels | what it says |
 |---|---|---|---|

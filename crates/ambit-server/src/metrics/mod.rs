@@ -190,6 +190,7 @@ impl Metrics {
         render_registry(&mut text, app);
         render_journal(&mut text, app);
         self.render_jobs(&mut text);
+        text.one(&families::CLOCK_JUMPS, app.settled.jumps());
         text.one(&families::LOG_LOST, app.log.lost_lines());
         let mut samples = text.family(&families::SPANS);
         let Spans { exported, dropped, failed } = &*self.spans;
@@ -271,7 +272,7 @@ impl std::fmt::Debug for Metrics {
 
 fn render_registry(text: &mut Text, app: &App) {
     text.one(&families::REGISTRY_REVISION, app.registry.snapshot().revision);
-    let age = Duration::from_millis(u64::try_from(app.registry.age_millis(app.clock.now())).unwrap_or(0));
+    let age = Duration::from_millis(u64::try_from(app.registry.age_millis()).unwrap_or(0));
     text.one(&families::REGISTRY_AGE, age.as_secs_f64());
     let lookups = app.verifier.lookups();
     let verified = CacheUse {

@@ -89,15 +89,18 @@ impl Call {
         let client_id = claimed_client_id(&presented).map_err(Refusal::Unauthenticated)?;
         let failures = &self.app.failures;
         let caller = Caller { client_id: Some(&client_id), address: self.context.client_address };
-        failures.check(caller, self.now).map_err(too_many)?;
+        let steady = self.app.steady_moment();
+        failures.check(caller, steady).map_err(too_many)?;
         let client = self.app.registry.client(&client_id).await.map_err(unavailable)?;
         let issuer = self.issuer.url(&self.app.base_url);
         let app = &self.app;
-        match authenticate(&presented, client.clone(), &issuer, self.now, &*app.store, &app.key_sets).await {
-            Ok(client) => failures.settle(caller, Outcome::Right, self.now).map(|()| client).map_err(too_many),
+        // A secret or an assertion that is over stays over, and whether it was used may be forgotten.
+        let now = app.settled.no_earlier(self.now);
+        match authenticate(&presented, client.clone(), &issuer, now, &*app.store, &app.key_sets).await {
+            Ok(client) => failures.settle(caller, Outcome::Right, steady).map(|()| client).map_err(too_many),
             Err(AuthenticationError::Store(error)) => Err(unavailable(error).into()),
             Err(AuthenticationError::Failed(failure)) => {
-                failures.settle(caller, Outcome::Wrong, self.now).map_err(too_many)?;
+                failures.settle(caller, Outcome::Wrong, steady).map_err(too_many)?;
                 Err(Refused::new(Refusal::Unauthenticated(failure)).by(client.map(|_| client_id)))
             }
         }

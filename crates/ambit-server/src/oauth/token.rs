@@ -75,6 +75,9 @@ async fn mint(
     facts: &Facts,
 ) -> Result<IssuedToken, Refused> {
     let app = &call.app;
+    if let Some(behind) = app.settled.behind(call.now) {
+        return Err(Refusal::Unavailable { reason: format!("the clock has gone back by {behind:?}") }.into());
+    }
     let snapshot = app.registry.snapshot();
     let algorithm = grant.algorithm.unwrap_or(app.default_algorithm);
     let signer = snapshot

@@ -30,7 +30,6 @@ use ambit_core::time::Clock;
 use ambit_protocol::admin::administrator::Administrator;
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::id::{ApplicationId, TenantId};
-use ambit_protocol::time::Timestamp;
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
@@ -70,6 +69,7 @@ pub struct Registry {
     snapshot: ArcSwap<Snapshot>,
     catching_up: Mutex<()>,
     seen: Arc<std::sync::Mutex<u64>>,
+    /// By the steady clock, in milliseconds.
     refreshed_at: AtomicI64,
     clients: Cache<CachedClient>,
     tenants: Cache<CachedTenant>,
@@ -98,7 +98,7 @@ impl Registry {
     ) -> Result<Self, LoadError> {
         let snapshot = Snapshot::load(&*store, &vault, None).await?;
         let seen = Arc::new(std::sync::Mutex::new(snapshot.revision));
-        let refreshed_at = AtomicI64::new(clock.now().millis());
+        let refreshed_at = AtomicI64::new(steady_millis(&*clock));
         Ok(Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             catching_up: Mutex::new(()),
@@ -124,8 +124,8 @@ impl Registry {
 
     /// How long ago the store was last asked for changes. While it does not answer, decisions rest on facts that old.
     #[must_use]
-    pub fn age_millis(&self, now: Timestamp) -> i64 {
-        now.millis() - self.refreshed_at.load(Ordering::Relaxed)
+    pub fn age_millis(&self) -> i64 {
+        steady_millis(&*self.clock) - self.refreshed_at.load(Ordering::Relaxed)
     }
 
     /// How the caches are used.
@@ -229,7 +229,7 @@ impl Registry {
     /// Those of the store; then nothing was taken in.
     pub async fn catch_up(&self) -> Result<u64, StoreError> {
         let _alone = self.catching_up.lock().await;
-        let now = self.clock.now();
+        let now = steady_millis(&*self.clock);
         let mut heads = vec![];
         let mut newest = self.snapshot.load().revision;
         let mut rebuilt = None;
@@ -267,7 +267,7 @@ impl Registry {
             };
             self.snapshot.store(Arc::new(next));
         }
-        self.refreshed_at.store(now.millis(), Ordering::Relaxed);
+        self.refreshed_at.store(now, Ordering::Relaxed);
         Ok(newest)
     }
 
@@ -383,6 +383,10 @@ fn is_reached(client: &Client, tenant: &CachedTenant) -> bool {
         Owner::Partner(partner) => tenant.partner_id == Some(partner),
         Owner::Tenant(own, _) => tenant.id == own,
     }
+}
+
+fn steady_millis(clock: &dyn Clock) -> i64 {
+    i64::try_from(clock.steady().as_millis()).unwrap_or(i64::MAX)
 }
 
 const CHANGES_AT_ONCE: u32 = 1_000;

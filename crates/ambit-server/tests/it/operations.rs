@@ -1,6 +1,7 @@
 //! What operators see: configuration, listening, health, metrics, logs, limits, keys, jobs.
 
 mod bodies;
+mod clock;
 mod configuration;
 mod connections;
 mod faults;

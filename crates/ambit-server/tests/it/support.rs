@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use ambit_core::entropy::Entropy;
 use ambit_core::keys::MasterKey;
@@ -29,13 +30,23 @@ pub(crate) const ROOT_SECRET: &str = "a-bootstrap-secret-of-enough-length-012345
 /// 2027-01-15T08:00:00Z.
 pub(crate) const START: i64 = 1_800_000_000;
 
-/// A clock that the test moves.
+/// A clock that the test moves, and corrects.
 #[derive(Debug)]
-pub(crate) struct TestClock(AtomicI64);
+pub(crate) struct TestClock {
+    now: AtomicI64,
+    /// How much of that is no time that passed.
+    corrected: AtomicI64,
+}
 
 impl TestClock {
     pub(crate) fn starting() -> Arc<Self> {
-        Arc::new(Self(AtomicI64::new(START * 1000)))
+        Arc::new(Self { now: AtomicI64::new(START * 1000), corrected: AtomicI64::new(0) })
+    }
+
+    /// Sets the time of day forwards or back. No time passes.
+    pub(crate) fn jump_secs(&self, secs: i64) {
+        self.corrected.fetch_add(secs * 1000, Ordering::SeqCst);
+        self.advance_secs(secs);
     }
 
     pub(crate) fn advance_secs(&self, secs: i64) {
@@ -43,13 +54,18 @@ impl TestClock {
     }
 
     pub(crate) fn advance_millis(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
+        self.now.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        Timestamp::from_millis(self.now.load(Ordering::SeqCst))
+    }
+
+    fn steady(&self) -> Duration {
+        let passed = self.now.load(Ordering::SeqCst) - self.corrected.load(Ordering::SeqCst);
+        Duration::from_millis(passed.unsigned_abs())
     }
 }
 
@@ -157,12 +173,17 @@ impl Fixture {
 
     /// A second node: another server on the same database.
     pub(crate) async fn another_node(&self) -> Self {
+        self.another_node_by(self.clock.clone()).await
+    }
+
+    /// The same, by a clock of its own.
+    pub(crate) async fn another_node_by(&self, clock: Arc<TestClock>) -> Self {
         let parts = Parts {
             config: self.config.clone(),
             base_url: BASE.to_owned(),
             store: self.store.clone(),
             master_key: MasterKey::parse(&self.master_key).expect("the same key"),
-            clock: self.clock.clone(),
+            clock: clock.clone(),
             entropy: self.server.app().entropy.clone(),
             log: Log::off(),
         };
@@ -170,7 +191,7 @@ impl Fixture {
         Self {
             router: server.router(),
             server,
-            clock: self.clock.clone(),
+            clock,
             store: self.store.clone(),
             sql: self.sql.clone(),
             config: self.config.clone(),

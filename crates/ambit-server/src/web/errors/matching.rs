@@ -133,7 +133,7 @@ fn admitted(app: &App, parts: &Parts) -> Result<(), Response> {
     let address = RequestContext::of(parts, app).client_address;
     app.visits
         .matches
-        .take("", address, app.clock.now())
+        .take("", address, app.steady_moment())
         .map_err(|wait| too_many(&Answer::of(parts, app), wait, "this address has asked often enough for now"))
 }
 

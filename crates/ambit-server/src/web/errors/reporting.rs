@@ -179,12 +179,12 @@ async fn count(app: &App, parts: &Parts, entry: &Entry, report: &OutcomeReport) 
         Some(number) if (1..=most).contains(&number) => number,
         Some(_) => return Err(Uncounted::NoSuchAdvice),
     };
-    let (address, now) = (RequestContext::of(parts, app).client_address, app.clock.now());
+    let (address, now) = (RequestContext::of(parts, app).client_address, app.steady_moment());
     app.visits.reports.take("", address, now).map_err(Uncounted::TooMany)?;
     app.visits.reports_of_an_entry.take(entry.id.as_str(), address, now).map_err(Uncounted::TooMany)?;
     let stored = Stored { entry: entry.id.to_string(), workaround, helped: report.helped };
     app.reports.add(&*app.store, &stored).await.map_err(Uncounted::Store)?;
-    Ok(app.reports.of(&*app.store, entry, now).await)
+    Ok(app.reports.of(&*app.store, entry, app.clock.now()).await)
 }
 
 /// Whether a browser says that the request comes from a page of somebody else. What is no browser says nothing, and is nobody's

@@ -1,12 +1,23 @@
 //! Reading the body of a request: how large it may be, and how long it may take.
+//!
+//! A body that is not there yet keeps nobody else from being served: while it is waited for, its request gives its place among
+//! those at work back, and takes one again when the body is there. What waits is bounded by the memory it takes instead
+//! ([`WaitingBodies`]), so that a thousand slow callers cost a few megabytes and no place.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
+use axum::http::Extensions;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Collected, LengthLimitError, Limited};
 
-use crate::middleware;
+use crate::middleware::Place;
+use crate::state::App;
 
 /// Why a body was not read to its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,30 +37,116 @@ pub enum BodyError {
     /// The caller broke off, or sent something else than it announced.
     #[error("the body ended before it was whole")]
     BrokenOff,
+    /// While it was waited for, or when it was there at last, too many others were at work.
+    #[error("too many requests at once; try again")]
+    Busy,
 }
 
-/// Reads a body of `most` bytes or fewer that comes `within` a time.
+/// Reads a body of `most` bytes or fewer that comes within the time for it. `extensions` are those of its request.
 ///
 /// # Errors
 /// [`BodyError`].
-pub async fn read(body: Body, most: usize, within: Duration) -> Result<Bytes, BodyError> {
+pub async fn read(app: &App, extensions: &Extensions, body: Body, most: usize) -> Result<Bytes, BodyError> {
+    let place = extensions.get::<Arc<Place>>().map(|place| &**place);
+    read_within(body, most, app.config.limits.body_timeout, &app.waiting_bodies, place).await
+}
+
+async fn read_within(
+    body: Body,
+    most: usize,
+    within: Duration,
+    room: &WaitingBodies,
+    place: Option<&Place>,
+) -> Result<Bytes, BodyError> {
     // What was announced as too large is not waited for: who asked `Expect: 100-continue` need not send it.
     if body.size_hint().lower() > most as u64 {
         return Err(BodyError::TooLarge { most });
     }
+    let there = AtomicUsize::new(0);
+    let counted = Limited::new(body, most).map_frame(|frame| {
+        there.fetch_add(frame.data_ref().map_or(0, Bytes::len), Ordering::Relaxed);
+        frame
+    });
+    let mut reading = pin!(counted.collect());
     // Most bodies came together with their head.
-    let read = middleware::within(within, Limited::new(body, most).collect()).await;
-    let read = read.map_err(|_| BodyError::TooSlow { within })?;
+    let read = match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+        Poll::Ready(read) => read,
+        Poll::Pending => {
+            let mut taken = Taken { room, bytes: 0 };
+            taken.grow_to(PER_REQUEST + there.load(Ordering::Relaxed))?;
+            if let Some(place) = place {
+                place.give_back();
+            }
+            let waiting = poll_fn(|context| match reading.as_mut().poll(context) {
+                Poll::Ready(read) => Poll::Ready(Ok(read)),
+                Poll::Pending => match taken.grow_to(PER_REQUEST + there.load(Ordering::Relaxed)) {
+                    Ok(()) => Poll::Pending,
+                    Err(busy) => Poll::Ready(Err(busy)),
+                },
+            });
+            let read = tokio::time::timeout(within, waiting).await.map_err(|_| BodyError::TooSlow { within })??;
+            if place.is_some_and(|place| !place.take_again()) {
+                return Err(BodyError::Busy);
+            }
+            read
+        }
+    };
     read.map(Collected::to_bytes).map_err(|error| {
         if error.is::<LengthLimitError>() { BodyError::TooLarge { most } } else { BodyError::BrokenOff }
     })
 }
+
+/// Room for bodies that are not all there, in bytes.
+#[derive(Debug)]
+pub struct WaitingBodies {
+    left: AtomicUsize,
+}
+
+impl WaitingBodies {
+    /// So much room.
+    #[must_use]
+    pub const fn new(bytes: usize) -> Self {
+        Self { left: AtomicUsize::new(bytes) }
+    }
+}
+
+/// What one body has of the room, for as long as it waits.
+struct Taken<'a> {
+    room: &'a WaitingBodies,
+    bytes: usize,
+}
+
+impl Taken<'_> {
+    fn grow_to(&mut self, bytes: usize) -> Result<(), BodyError> {
+        let more = bytes.saturating_sub(self.bytes);
+        let take = |left: usize| left.checked_sub(more);
+        self.room.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map_err(|_| BodyError::Busy)?;
+        self.bytes += more;
+        Ok(())
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.room.left.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What a request takes beside its body.
+const PER_REQUEST: usize = 4 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_mins(1);
+
+    async fn read(body: Body, most: usize, within: Duration) -> Result<Bytes, BodyError> {
+        let room = WaitingBodies::new(64 * 1024);
+        let read = read_within(body, most, within, &room, None).await;
+        assert_eq!(room.left.into_inner(), 64 * 1024, "all of the room is given back");
+        read
+    }
 
     async fn read_text(text: &'static str, most: usize) -> Result<Bytes, BodyError> {
         read(Body::from(text), most, LONG).await
@@ -82,5 +179,28 @@ mod tests {
         let pieces = [Ok(Bytes::from_static(b"grant_type=")), Err(std::io::Error::other("gone"))];
         let answer = read(Body::from_stream(futures_util::stream::iter(pieces)), 4096, LONG).await;
         assert_eq!(answer, Err(BodyError::BrokenOff));
+    }
+
+    #[tokio::test]
+    async fn a_body_in_pieces_may_wait_as_long_as_there_is_room_for_what_is_there_of_it() {
+        let read = async |room: usize| {
+            let piece = || Ok::<_, std::io::Error>(Bytes::from_static(&[b'a'; 1024]));
+            let (sender, mut pieces) = tokio::sync::mpsc::unbounded_channel();
+            let body = Body::from_stream(futures_util::stream::poll_fn(move |context| pieces.poll_recv(context)));
+            let room = WaitingBodies::new(room);
+            let mut reading = pin!(read_within(body, 4096, LONG, &room, None));
+            for _ in 0..2 {
+                sender.send(piece()).expect("a reader");
+                let polled = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
+                if let Poll::Ready(read) = polled {
+                    return read;
+                }
+            }
+            drop(sender);
+            reading.await
+        };
+        assert_eq!(read(PER_REQUEST + 2048).await.map(|body| body.len()), Ok(2048));
+        assert_eq!(read(PER_REQUEST + 2047).await, Err(BodyError::Busy));
+        assert_eq!(read(PER_REQUEST - 1).await, Err(BodyError::Busy));
     }
 }

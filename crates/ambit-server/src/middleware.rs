@@ -4,7 +4,8 @@
 //! 2. The address is the peer's; behind a configured proxy, the last one of `X-Forwarded-For` that is no such proxy.
 //! 3. A request with more headers than allowed, or one that does not say whom it calls, goes no further.
 //! 4. A request takes one of a bounded number of places, or is answered 503 at once. `/healthz`, `/readyz` and `/metrics` need
-//!    none: whoever watches must see an overloaded server, not be turned away by it.
+//!    none: whoever watches must see an overloaded server, not be turned away by it. A request whose body is not there yet does
+//!    not keep its place while it waits ([`crate::body`]).
 //! 5. The answer has a time to be made in. A fault of ours in between is one answer, 500, and nothing of it is shown.
 //! 6. The answer gets the headers that all answers have, and the log its line.
 
@@ -18,17 +19,21 @@ use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ambit_core::page::{self, Page};
 use ambit_protocol::trace::{TraceId, TraceParent};
+use axum::body::HttpBody as _;
 use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 use tower::{Layer, Service};
@@ -75,6 +80,43 @@ pub struct Outcome {
     pub outcome: &'static str,
     /// Why.
     pub reason: Option<&'static str>,
+}
+
+/// A place among the requests at work.
+#[derive(Debug)]
+pub struct Place {
+    among: Arc<Semaphore>,
+    is_taken: AtomicBool,
+}
+
+impl Place {
+    /// A place, if there is one.
+    fn take(among: &Arc<Semaphore>) -> Option<Arc<Self>> {
+        let place = Self { among: Arc::clone(among), is_taken: AtomicBool::new(false) };
+        place.take_again().then(|| Arc::new(place))
+    }
+
+    /// Lets others have it meanwhile.
+    pub(crate) fn give_back(&self) {
+        if self.is_taken.swap(false, Ordering::Relaxed) {
+            self.among.add_permits(1);
+        }
+    }
+
+    /// Whether it, or another one, could be taken again.
+    pub(crate) fn take_again(&self) -> bool {
+        let Ok(permit) = self.among.try_acquire() else { return false };
+        // It is given back by hand.
+        permit.forget();
+        self.is_taken.store(true, Ordering::Relaxed);
+        true
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.give_back();
+    }
 }
 
 /// Puts a surrounding around each route of a router. The framework's own way to make one of a function takes a request apart
@@ -144,7 +186,10 @@ where
         |page: &Page, detail: &str| Answer::new(&app, trace_id, uri.path()).problem(page, detail).into_response();
 
     let is_watching = matches!(route, "/healthz" | "/readyz" | "/metrics");
-    let place = if is_watching { None } else { app.places.try_acquire().ok() };
+    let place = if is_watching { None } else { Place::take(&app.places) };
+    if let Some(place) = place.as_ref().filter(|_| !request.body().is_end_stream()) {
+        request.extensions_mut().insert(place.clone());
+    }
     let mut response = if let Some((page, detail)) = malformed {
         failed(page, &detail)
     } else if place.is_some() || is_watching {

@@ -13,6 +13,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
 use crate::admin_api::gate;
+use crate::body::WaitingBodies;
 use crate::clock::Settled;
 use crate::config::{Config, Limits};
 use crate::first_start::{Start, StartError, prepare};
@@ -162,7 +163,8 @@ impl Server {
             reports: Reports::default(),
             metrics,
             health: Health::default(),
-            places: tokio::sync::Semaphore::new(config.limits.concurrency),
+            places: Arc::new(tokio::sync::Semaphore::new(config.limits.concurrency)),
+            waiting_bodies: WaitingBodies::new(config.limits.waiting_bodies.get()),
             log,
             key_sets: KeySets::new(&config.outbound, clock.clone()),
             tls,

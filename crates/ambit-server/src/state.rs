@@ -14,6 +14,7 @@ use ambit_protocol::jose::Algorithm;
 use ambit_protocol::time::Timestamp;
 use ambit_resource_server::TokenVerifier;
 
+use crate::body::WaitingBodies;
 use crate::clock::Settled;
 use crate::config::Config;
 use crate::health::Health;
@@ -72,7 +73,9 @@ pub struct Inner {
     /// Whether it can do its work.
     pub health: Health,
     /// Places for requests at work.
-    pub places: tokio::sync::Semaphore,
+    pub places: Arc<tokio::sync::Semaphore>,
+    /// Room for bodies that are not all there.
+    pub waiting_bodies: WaitingBodies,
     /// One line for each request.
     pub log: Log,
     /// The keys that clients publish themselves.

@@ -23,6 +23,7 @@ use ambit_resource_server::{BuildError, Denied, Identity, ResourceServer};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::Extensions;
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::MethodRouter;
@@ -82,7 +83,7 @@ async fn enter(State(app): State<App>, identity: Identity, request: Request, nex
             return with_outcome(finish(stop), outcome);
         }
     };
-    let body = match read(&app, body).await {
+    let body = match read(&app, &parts.extensions, body).await {
         Ok(body) => body,
         Err(stop) => return with_outcome(finish(stop), outcome),
     };
@@ -127,14 +128,14 @@ async fn power(app: &App, identity: &Identity) -> Result<Power, (Stop, &'static 
 }
 
 /// The body, up to its limit.
-async fn read(app: &App, body: Body) -> Result<Bytes, Stop> {
-    let limits = &app.config.limits;
-    body::read(body, limits.admin_body_bytes.get(), limits.body_timeout).await.map_err(|error| {
+async fn read(app: &App, extensions: &Extensions, body: Body) -> Result<Bytes, Stop> {
+    body::read(app, extensions, body, app.config.limits.admin_body_bytes.get()).await.map_err(|error| {
         let page = match error {
             BodyError::TooLarge { .. } => &page::PAYLOAD_TOO_LARGE,
             BodyError::TooSlow { .. } => &page::REQUEST_TOO_SLOW,
             // The caller is gone, or broke off: whatever is said, hardly anybody hears it.
             BodyError::BrokenOff => &page::MALFORMED_JSON,
+            BodyError::Busy => &page::UNAVAILABLE,
         };
         Stop::bad(page, error.to_string())
     })

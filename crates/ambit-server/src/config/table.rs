@@ -171,8 +171,11 @@ sections! {
         /// first, behind its answer.
         connections: usize = Some("8192"), from "16" to "1000000";
         /// The most requests at work at once. More are answered 503 with `Retry-After`; `/healthz`, `/readyz` and `/metrics`
-        /// never are.
+        /// never are. A request whose body is still on its way is not at work.
         concurrency: usize = Some("1024"), from "1" to "1000000";
+        /// The memory for requests whose bodies are still on their way: what is there of each, and 4 KiB for the request. Beyond
+        /// it they are answered 503. A body that comes together with its head needs none of it.
+        waiting_bodies: ByteSize = Some("64 MiB"), from "16 KiB" to "64 GiB";
         /// The most requests at once on one HTTP/2 connection.
         http2_streams: u32 = Some("128"), from "1" to "10000";
         /// The longest name of a scope, in characters.

@@ -137,11 +137,12 @@ impl FromRequest<App> for Call {
         let (mut parts, body) = request.into_parts();
         let issuer = Issuer::from_request_parts(&mut parts, app).await?;
         let context = RequestContext::of(&parts, app);
-        let limits = &app.config.limits;
-        let body = body::read(body, limits.body_bytes.get(), limits.body_timeout).await.map_err(|error| match error {
+        let most = app.config.limits.body_bytes.get();
+        let body = body::read(app, &parts.extensions, body, most).await.map_err(|error| match error {
             BodyError::TooLarge { .. } => Refusal::BodyTooLarge(error.to_string()),
             BodyError::TooSlow { .. } => Refusal::BodyTooSlow(error.to_string()),
             BodyError::BrokenOff => Refusal::InvalidRequest(error.to_string()),
+            BodyError::Busy => Refusal::Unavailable { reason: error.to_string() },
         });
         let (method, uri, headers) = (parts.method, parts.uri, parts.headers);
         Ok(Self { app: app.clone(), issuer, context, method, uri, headers, body, now: app.clock.now() })

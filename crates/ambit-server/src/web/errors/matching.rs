@@ -167,11 +167,12 @@ pub(super) fn json_answer(value: &impl Serialize) -> Response {
 }
 
 pub(super) async fn read(app: &App, parts: &Parts, body: Body, most: usize) -> Result<Bytes, Response> {
-    body::read(body, most, app.config.limits.body_timeout).await.map_err(|error| {
+    body::read(app, &parts.extensions, body, most).await.map_err(|error| {
         let page = match error {
             BodyError::TooLarge { .. } => &page::PAYLOAD_TOO_LARGE,
             BodyError::TooSlow { .. } => &page::REQUEST_TOO_SLOW,
             BodyError::BrokenOff => &page::INVALID_REQUEST,
+            BodyError::Busy => &page::UNAVAILABLE,
         };
         Answer::of(parts, app).problem(page, &error.to_string()).into_response()
     })

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ambit_core::page;
 use axum::http::Method;
 
-use super::running::{Running, Wire, WireAnswer};
+use super::running::{REST, Running, Wire, WireAnswer, soon};
 use crate::support::{BASE, ROOT, ROOT_SECRET, basic};
 
 /// A request to the token endpoint whose body is announced by these headers.
@@ -236,4 +236,76 @@ async fn a_caller_who_goes_away_in_the_middle_leaves_all_or_nothing() {
     let there = list("/partners?limit=200", "id").await;
     assert_eq!(there, list("/audit?limit=200&resource=partner&action=create", "resource_id").await);
     assert!(there.len() > 1, "nobody was heard");
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_come_keep_no_place_from_those_that_are_there() {
+    let server = Running::limited("concurrency = 1\nbody_timeout = \"30 s\"").await;
+    let mut slow = vec![];
+    for _ in 0..20 {
+        slow.push(server.at_work().await);
+    }
+    let mut admin = server.connect().await;
+    admin.send(partner(&server, "Content-Length: 100").await + "{\"name\":").await;
+    slow.push(admin);
+    let mut question = server.connect().await;
+    question.send("POST /api/v1/errors/match HTTP/1.1\r\nHost: as.example\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\ninv").await;
+    slow.push(question);
+
+    let whole = async || {
+        let mut wire = server.connect().await;
+        wire.send(token("Content-Length: 29") + REST).await;
+        wire.answer().await
+    };
+    let answer = whole().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+
+    // The one place is taken: neither a body that was there nor one that has come now is served.
+    let places = server.fixture.server.app().places.clone();
+    let place = soon(places.acquire()).await.expect("a place");
+    let answer = whole().await;
+    assert_eq!(
+        (answer.status, &answer.json["type"]),
+        (503, &format!("{BASE}/errors/{}", page::UNAVAILABLE.slug).into()),
+        "{answer:?}"
+    );
+    slow[0].send(REST).await;
+    is_oauth_error_of_ours(&slow[0].answer().await);
+    drop(place);
+    slow[1].send(REST).await;
+    assert_eq!(slow[1].answer().await.status, 200);
+
+    // And when all of them are gone there is one place, not more.
+    drop(slow);
+    let (fixture, stopped) = server.stop();
+    stopped.await;
+    assert_eq!(fixture.server.app().places.available_permits(), 1);
+}
+
+#[tokio::test]
+async fn bodies_on_their_way_have_room_for_so_many() {
+    let server = Running::limited("waiting_bodies = \"16 KiB\"\nbody_timeout = \"30 s\"").await;
+    // A request counts for 4 KiB; three of them and a bit leave room for no fourth.
+    let mut waiting = [server.at_work().await, server.at_work().await, server.at_work().await];
+    waiting[0].send("g").await;
+    let mut fourth = server.connect().await;
+    fourth.send(token("Content-Length: 29") + "gr").await;
+    is_oauth_error_of_ours(&fourth.answer().await);
+    // One that is whole needs no room, and one that is answered leaves its own.
+    let mut whole = server.connect().await;
+    whole.send(token("Content-Length: 29") + REST).await;
+    assert_eq!(whole.answer().await.status, 200);
+    waiting[1].send(REST).await;
+    assert_eq!(waiting[1].answer().await.status, 200);
+    let mut again = server.at_work().await;
+    again.send(REST).await;
+    assert_eq!(again.answer().await.status, 200);
+    waiting[0].send(&REST[1..]).await;
+    assert_eq!(waiting[0].answer().await.status, 200);
+}
+
+fn is_oauth_error_of_ours(answer: &WireAnswer) {
+    let error = answer.json["error"].as_str();
+    assert_eq!((answer.status, error), (503, Some("temporarily_unavailable")), "{answer:?}");
+    assert!(answer.head.contains("retry-after: "), "{}", answer.head);
 }

@@ -137,9 +137,6 @@ fn write(route: &Route, operation: Operation, security: Value, problem: &Value, 
             );
         }
     }
-    if responses.is_empty() {
-        responses.insert("default".to_owned(), json!({ "description": "See the standard that names this endpoint." }));
-    }
     let mut written = json!({
         "operationId": operation_id(&route.method, &route.path),
         "summary": route.summary,
@@ -337,6 +334,18 @@ mod tests {
             }
         }
         assert!(forms > 50, "{forms} parameters");
+    }
+
+    #[test]
+    fn every_operation_says_what_it_answers() {
+        let document = document();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("operations") {
+                let answers = operation["responses"].as_object().expect("answers");
+                let tells = answers.keys().any(|status| status.starts_with(['2', '3']));
+                assert!(tells && !answers.contains_key("default"), "{method} {path}: {answers:?}");
+            }
+        }
     }
 
     #[test]

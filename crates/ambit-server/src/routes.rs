@@ -20,7 +20,7 @@ use crate::metrics;
 use crate::middleware::Surround;
 use crate::oauth::{self, describe};
 use crate::state::App;
-use crate::web;
+use crate::web::{self, describe as pages};
 
 /// One URL with one method.
 pub struct Route {
@@ -269,68 +269,72 @@ pub fn table() -> Vec<Route> {
         );
     }
 
-    let post_to = |path: &str, summary, handler| plain(post.clone(), path.to_owned(), Guard::Public, summary, handler);
-    table.extend([
-        post_to("/errors/", "What something pasted is about, as a page", on(MethodFilter::POST, web::errors::paste)),
-        post_to(
-            "/errors/{domain}/{name}",
-            "Say by a form whether the advice helped",
-            on(MethodFilter::POST, web::errors::report_by_form),
-        ),
-        Route {
-            describe: web::errors::describe_match,
-            ..post_to("/api/v1/errors/match", "What an error is about", on(MethodFilter::POST, web::errors::ask))
-        },
-        Route {
-            describe: web::errors::describe_report,
-            ..post_to(
-                "/api/v1/errors/{domain}/{name}/outcomes",
-                "Say whether the advice helped",
-                on(MethodFilter::POST, web::errors::report),
-            )
-        },
-    ]);
-    let mut public =
-        |path: &str, summary, handler| table.push(plain(Method::GET, path.to_owned(), Guard::Public, summary, handler));
-    public("/errors", "The way to /errors/", on(MethodFilter::GET, web::with_slash));
-    public("/errors/", "All errors, and a search of them", on(MethodFilter::GET, web::errors::index));
-    public("/errors/index.json", "All errors in short", on(MethodFilter::GET, web::errors::list));
-    public("/errors/schema.json", "The JSON Schema of an error", on(MethodFilter::GET, web::errors::schema));
-    public("/errors/llms.txt", "All errors, for language models", on(MethodFilter::GET, web::errors::llms));
-    public("/errors/{domain}/{name}", "What an error means and what to do", on(MethodFilter::GET, web::errors::show));
-    public(
+    let mut public = Public(&mut table);
+    public.add(&post, "/errors/", "What something pasted is about, as a page", web::errors::paste, pages::paste);
+    public.add(
+        &post,
+        "/errors/{domain}/{name}",
+        "Say by a form whether the advice helped",
+        web::errors::report_by_form,
+        pages::report_by_form,
+    );
+    public.add(&post, "/api/v1/errors/match", "What an error is about", web::errors::ask, web::errors::describe_match);
+    public.add(
+        &post,
+        "/api/v1/errors/{domain}/{name}/outcomes",
+        "Say whether the advice helped",
+        web::errors::report,
+        web::errors::describe_report,
+    );
+    public.add(&get, "/errors", "The way to /errors/", web::with_slash, pages::with_slash);
+    public.add(&get, "/errors/", "All errors, and a search of them", web::errors::index, pages::errors);
+    public.add(&get, "/errors/index.json", "All errors in short", web::errors::list, pages::error_list);
+    public.add(&get, "/errors/schema.json", "The JSON Schema of an error", web::errors::schema, pages::error_schema);
+    public.add(&get, "/errors/llms.txt", "All errors, for language models", web::errors::llms, pages::plain_text);
+    public.add(&get, "/errors/{domain}/{name}", "What an error means and what to do", web::errors::show, pages::error);
+    public.add(
+        &get,
         "/llms.txt",
         "What there is here, for language models",
-        on(MethodFilter::GET, web::errors::llms_of_the_server),
+        web::errors::llms_of_the_server,
+        pages::plain_text,
     );
-    public("/docs", "The way to /docs/", on(MethodFilter::GET, web::with_slash));
-    public("/docs/", "The documentation of this server", on(MethodFilter::GET, web::docs::index));
-    public("/docs/{document}", "A page of the documentation", on(MethodFilter::GET, web::docs::top));
-    public(
+    public.add(&get, "/docs", "The way to /docs/", web::with_slash, pages::with_slash);
+    public.add(&get, "/docs/", "The documentation of this server", web::docs::index, pages::docs);
+    public.add(&get, "/docs/{document}", "A page of the documentation", web::docs::top, pages::docs_page);
+    public.add(
+        &get,
         "/docs/{folder}/{page}",
         "A page of a folder of the documentation",
-        on(MethodFilter::GET, web::docs::nested),
+        web::docs::nested,
+        pages::docs_page,
     );
-    public("/healthz", "The process is up", on(MethodFilter::GET, health::alive));
-    public("/readyz", "The server can do its work", on(MethodFilter::GET, health::ready));
-    public("/metrics", "What is counted, for Prometheus", on(MethodFilter::GET, metrics::show));
-    public(
+    public.add(&get, "/healthz", "The process is up", health::alive, pages::alive);
+    public.add(&get, "/readyz", "The server can do its work", health::ready, pages::ready);
+    public.add(&get, "/metrics", "What is counted, for Prometheus", metrics::show, pages::metrics);
+    public.add(
+        &get,
         "/.well-known/oauth-authorization-server",
         "What the platform's issuer can do (RFC 8414)",
-        on(MethodFilter::GET, oauth::metadata::metadata),
+        oauth::metadata::metadata,
+        describe::metadata,
     );
-    public(
+    public.add(
+        &get,
         "/.well-known/oauth-authorization-server/tenants/{slug}",
         "What a tenant's issuer can do (RFC 8414 section 3.1)",
-        on(MethodFilter::GET, oauth::metadata::metadata),
+        oauth::metadata::metadata,
+        describe::metadata,
     );
-    public(
+    public.add(
+        &get,
         gate::METADATA,
         "What tokens the admin API takes, and from whom (RFC 9728)",
-        on(MethodFilter::GET, gate::metadata),
+        gate::metadata,
+        pages::protected_resource,
     );
-    public("/api/v1/openapi.json", "This API, for programs", on(MethodFilter::GET, web::api_docs::document));
-    public("/api/v1/docs", "This API, for people", on(MethodFilter::GET, web::api_docs::page));
+    public.add(&get, "/api/v1/openapi.json", "This API, for programs", web::api_docs::document, pages::openapi);
+    public.add(&get, "/api/v1/docs", "This API, for people", web::api_docs::page, pages::openapi_page);
     table
 }
 
@@ -482,8 +486,12 @@ impl AtIssuer<'_> {
         let alias = alias.map(|alias| format!("{}/{alias}", self.issuer.oauth_alias));
         let paths = [format!("{}{path}", self.issuer.canonical)].into_iter().chain(alias);
         self.table.extend(paths.map(|path| Route {
+            method: method.clone(),
+            path,
+            guard,
+            summary,
+            handler: on(filter(method), handler.clone()),
             describe,
-            ..plain(method.clone(), path, guard, summary, on(filter(method), handler.clone()))
         }));
     }
 
@@ -495,14 +503,34 @@ impl AtIssuer<'_> {
         let canonical = format!("{}/.well-known/{name}", self.issuer.canonical);
         let aliases = self.issuer.well_known_aliases.iter().map(|alias| format!("{alias}/{name}"));
         self.table.extend([canonical].into_iter().chain(aliases).map(|path| Route {
+            method: Method::GET,
+            path,
+            guard: Guard::Public,
+            summary,
+            handler: on(MethodFilter::GET, handler.clone()),
             describe,
-            ..plain(Method::GET, path, Guard::Public, summary, on(MethodFilter::GET, handler.clone()))
         }));
     }
 }
 
-fn plain(method: Method, path: String, guard: Guard, summary: &'static str, handler: MethodRouter<App>) -> Route {
-    Route { method, path, guard, summary, handler, describe: |_, _| {} }
+/// What is open to anybody.
+struct Public<'t>(&'t mut Vec<Route>);
+
+impl Public<'_> {
+    fn add<H, X>(&mut self, method: &Method, path: &str, summary: &'static str, handler: H, describe: Describe)
+    where
+        H: Handler<X, App>,
+        X: 'static,
+    {
+        self.0.push(Route {
+            method: method.clone(),
+            path: path.to_owned(),
+            guard: Guard::Public,
+            summary,
+            handler: on(filter(method), handler),
+            describe,
+        });
+    }
 }
 
 fn filter(method: &Method) -> MethodFilter {

@@ -2,6 +2,7 @@
 
 pub mod api_docs;
 mod cacheable;
+pub(crate) mod describe;
 pub mod docs;
 pub mod errors;
 mod negotiate;

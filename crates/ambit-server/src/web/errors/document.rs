@@ -11,7 +11,7 @@ use crate::state::App;
 
 /// An entry of the error knowledge base, as it is served: `/errors/{domain}/{slug}.json`.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct EntryDocument<'a> {
+pub(in crate::web) struct EntryDocument<'a> {
     /// Where its page is.
     url: String,
     /// What people reported after they had followed its advice.
@@ -25,8 +25,9 @@ pub(super) struct EntryDocument<'a> {
 }
 
 /// All entries in short: `/errors/index.json`.
-#[derive(Debug, Serialize)]
-pub(super) struct Index<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ErrorList")]
+pub(in crate::web) struct Index<'a> {
     /// How many there are.
     total: usize,
     /// All of them, in the order of their ids.
@@ -35,7 +36,8 @@ pub(super) struct Index<'a> {
 }
 
 /// An entry in short.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ErrorInShort")]
 struct IndexItem<'a> {
     id: &'a EntryId,
     url: String,

@@ -25,6 +25,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
+pub(super) use self::document::{EntryDocument, Index};
 pub use self::matching::{ask, describe as describe_match};
 pub use self::reporting::{describe as describe_report, report, report_by_form};
 pub use self::reports::Reports;
@@ -67,8 +68,8 @@ pub async fn index(State(app): State<App>, parts: Parts) -> Response {
             Err(failed) => return failed,
         },
         Form::Json => match found {
-            Some(found) => document::json(&document::Index::new(&app, found)),
-            None => document::json(&document::Index::new(&app, Corpus::embedded().entries())),
+            Some(found) => document::json(&Index::new(&app, found)),
+            None => document::json(&Index::new(&app, Corpus::embedded().entries())),
         },
     };
     let language = (form == Form::Html).then_some(asked.language);
@@ -102,7 +103,7 @@ pub async fn show(State(app): State<App>, Path((domain, name)): Path<(String, St
             Ok(html) => html,
             Err(failed) => return failed,
         },
-        Form::Json => document::json(&document::EntryDocument::new(&app, entry, outcomes)),
+        Form::Json => document::json(&EntryDocument::new(&app, entry, outcomes)),
         Form::Markdown => markdown::entry(&app, entry, outcomes, asked.language),
     };
     // JSON has both languages.
@@ -136,7 +137,7 @@ pub async fn paste(State(app): State<App>, request: Request) -> Response {
 
 /// All entries in short, for programs.
 pub async fn list(State(app): State<App>, parts: Parts) -> Response {
-    let body = document::json(&document::Index::new(&app, Corpus::embedded().entries()));
+    let body = document::json(&Index::new(&app, Corpus::embedded().entries()));
     answer(&parts, body, Form::Json, None, "")
 }
 

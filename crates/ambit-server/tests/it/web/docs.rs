@@ -110,3 +110,54 @@ fn files(folder: &Path, root: &Path) -> Vec<(String, String)> {
     }
     found
 }
+
+#[tokio::test]
+async fn every_public_address_answers_as_the_openapi_document_says() {
+    let fixture = Fixture::new().await;
+    let document = fixture.get("/api/v1/openapi.json").await.json;
+    let mut seen = 0;
+    for (template, item) in document["paths"].as_object().expect("paths") {
+        let operation = &item["get"];
+        if operation["security"] != json!([]) {
+            continue;
+        }
+        let filled = |names: [&str; 5]| {
+            let places = ["{domain}", "{name}", "{folder}", "{page}", "{document}"];
+            places.iter().zip(names).fold(template.clone(), |path, (place, name)| path.replace(place, name))
+        };
+        let there = ["api", "not-found", "guides", "operate", "standards"];
+        let in_text = ["api", "not-found.md", "reference", "ambit.toml", "standards.md"];
+        let gone = ["api", "no-such", "guides", "no-such", "no-such"];
+        for (names, accept) in [
+            (there, "text/html"),
+            (there, "application/json"),
+            (there, "text/markdown"),
+            (in_text, "*/*"),
+            (gone, "*/*"),
+        ] {
+            let path = filled(names).replace("{slug}", "nobody");
+            let request = Request::get(&path).header(header::ACCEPT, accept).body(Body::empty()).expect("a request");
+            let answer = fixture.send(request).await;
+            let told = &operation["responses"][answer.status.as_str()];
+            assert!(told.is_object(), "{path}: {}", answer.status);
+            let media_type = answer.header(header::CONTENT_TYPE).split(';').next().unwrap_or_default().to_owned();
+            let schema = &told["content"][&media_type]["schema"];
+            assert_eq!(schema.is_object(), !answer.text.is_empty(), "{path}: {} {media_type}", answer.status);
+            if media_type.ends_with("json") && answer.status == StatusCode::OK {
+                let whole = json!({ "allOf": [schema], "components": document["components"] });
+                let validator = jsonschema::validator_for(&whole).expect("a schema");
+                let faults: Vec<String> = validator.iter_errors(&answer.json).map(|error| error.to_string()).collect();
+                assert!(faults.is_empty(), "{path}: {faults:?}");
+            }
+            seen += 1;
+            let tag = answer.header(header::ETAG).to_owned();
+            if !tag.is_empty() {
+                let again = Request::get(&path).header(header::ACCEPT, accept).header(header::IF_NONE_MATCH, tag);
+                let again = fixture.send(again.body(Body::empty()).expect("a request")).await;
+                assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{path}");
+                assert!(operation["responses"]["304"].is_object(), "{path}");
+            }
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}

@@ -1,7 +1,6 @@
 //! What was issued is on record, whatever the store does; and what is on record is what was decided.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ambit_protocol::time::Timestamp;
@@ -10,15 +9,8 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::store::{Faults, FaultyStore};
+use crate::store::Faulty;
 use crate::support::{Answer, Fixture, ROOT, ROOT_SECRET, claims};
-
-async fn faulty(file: &str) -> (Arc<Fixture>, Arc<Faults>) {
-    let faults = Arc::new(Faults::default());
-    let coat = faults.clone();
-    let fixture = Fixture::with_store(file, |inner| Arc::new(FaultyStore { inner, faults: coat })).await;
-    (Arc::new(fixture), faults)
-}
 
 async fn ask(fixture: &Fixture) -> Answer {
     fixture.token("/connect/token", (ROOT, ROOT_SECRET), &[("scope", "admin:read")]).await
@@ -38,9 +30,9 @@ async fn all_on_record(fixture: &Fixture, jtis: &[String]) {
 }
 
 /// The journal was to be written so many times.
-async fn writes(faults: &Faults, times: u64) {
+async fn writes(store: &Faulty, times: u64) {
     let counted = async {
-        while faults.journal_writes.load(Ordering::SeqCst) < times {
+        while store.calls(&["append_journal"]) < times {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
@@ -55,11 +47,12 @@ async fn recorded(fixture: &Fixture) -> u32 {
 
 #[tokio::test]
 async fn a_full_queue_slows_requests_down_and_no_token_leaves_that_is_not_on_record() {
-    let (fixture, faults) = faulty("[journal]\nqueue = 64\nflush = \"1 ms\"\n").await;
-    faults.journal_stalls.send_replace(true);
+    let (fixture, store) = Faulty::fixture("[journal]\nqueue = 64\nflush = \"1 ms\"\n").await;
+    let fixture = Arc::new(fixture);
+    store.journal_stalls.send_replace(true);
     let mut jtis = vec![jti(&ask(&fixture).await)];
     // The writer has taken the first and is stuck with it.
-    writes(&faults, 1).await;
+    writes(&store, 1).await;
     for answer in join_all((0..64).map(|_| ask(&fixture))).await {
         jtis.push(jti(&answer));
     }
@@ -77,7 +70,7 @@ async fn a_full_queue_slows_requests_down_and_no_token_leaves_that_is_not_on_rec
     });
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!waiting.is_finished());
-    faults.journal_stalls.send_replace(false);
+    store.journal_stalls.send_replace(false);
     let late = waiting.await.expect("no panic");
     assert_eq!(late.status, StatusCode::OK, "{}", late.text);
     jtis.push(jti(&late));
@@ -87,8 +80,8 @@ async fn a_full_queue_slows_requests_down_and_no_token_leaves_that_is_not_on_rec
 
 #[tokio::test]
 async fn a_store_that_fails_for_a_while_loses_nothing() {
-    let (fixture, faults) = faulty("[journal]\nflush = \"1 ms\"\n").await;
-    Faults::set(&faults.journal_fails, true);
+    let (fixture, store) = Faulty::fixture("[journal]\nflush = \"1 ms\"\n").await;
+    store.fail(&["append_journal"]);
     let mut jtis = vec![];
     let mut traces = vec![];
     for _ in 0..20 {
@@ -96,9 +89,9 @@ async fn a_store_that_fails_for_a_while_loses_nothing() {
         let refused = fixture.token("/connect/token", (ROOT, ROOT_SECRET), &[("scope", "nope")]).await;
         traces.push(refused.json["trace_id"].as_str().expect("a trace").to_owned());
     }
-    writes(&faults, 3).await;
+    writes(&store, 3).await;
     assert_eq!(recorded(&fixture).await, 0);
-    Faults::set(&faults.journal_fails, false);
+    store.fail(&[]);
     all_on_record(&fixture, &jtis).await;
     for trace in &traces {
         assert_eq!(fixture.store.refusals_of_trace(trace).await.expect("records").len(), 1);
@@ -108,7 +101,7 @@ async fn a_store_that_fails_for_a_while_loses_nothing() {
 
 #[tokio::test]
 async fn a_server_that_stops_writes_what_it_noted() {
-    let (fixture, _) = faulty("[journal]\nflush = \"10 s\"\n").await;
+    let fixture = Fixture::with("[journal]\nflush = \"10 s\"\n").await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(fixture.server.clone().serve(listener, async move {

@@ -4,7 +4,6 @@ mod bodies;
 mod clock;
 mod configuration;
 mod connections;
-mod faults;
 mod heads;
 mod health;
 mod http2;

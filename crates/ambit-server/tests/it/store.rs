@@ -1,7 +1,8 @@
-//! A store whose faults the test chooses, and whose calls it counts.
+//! A store that fails where a test says so, and counts what it is asked.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use ambit_core::reach::Reach;
 use ambit_core::store::journal::{JournalBlock, RefusalRecord, SecretUse};
@@ -14,95 +15,122 @@ use ambit_protocol::time::Timestamp;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-/// What a store does that is out of order.
-#[derive(Debug)]
-pub(crate) struct Faults {
-    /// Nothing is read.
-    pub(crate) reads_fail: AtomicBool,
-    /// Nothing is revoked, and no assertion noted.
-    pub(crate) writes_fail: AtomicBool,
-    /// The journal is not written.
-    pub(crate) journal_fails: AtomicBool,
-    /// Writing the journal takes as long as this says.
+use crate::support::Fixture;
+
+/// Another store, and the verbs of it that fail. Clones fail together.
+#[derive(Debug, Clone)]
+pub(crate) struct Faulty {
+    store: Arc<dyn Store>,
+    failing: Arc<Mutex<HashSet<&'static str>>>,
+    called: Arc<Mutex<HashMap<&'static str, u64>>>,
+    /// While this says so, writing the journal takes its time.
     pub(crate) journal_stalls: watch::Sender<bool>,
-    /// How often anything was read.
-    pub(crate) reads: AtomicU64,
-    /// How often the journal was to be written.
-    pub(crate) journal_writes: AtomicU64,
+    /// How many calls of `purge_expired` and `purge_journal` still answer that there is more.
+    pub(crate) more: Arc<AtomicU64>,
 }
 
-impl Default for Faults {
-    fn default() -> Self {
+/// What an answer may need to read. What other nodes did is read by a job.
+pub(crate) const READS: [&str; 11] = [
+    "find_row",
+    "list_rows",
+    "count_rows",
+    "revision",
+    "changes",
+    "first_changes_after",
+    "journal_blocks",
+    "refusals_of_trace",
+    "find_answer",
+    "outcomes",
+    "check",
+];
+/// What must be durable before it is acknowledged.
+pub(crate) const WRITES: [&str; 4] = ["begin", "revoke", "use_assertion", "report_outcome"];
+
+impl Faulty {
+    fn new(store: Arc<dyn Store>) -> Self {
         Self {
-            reads_fail: AtomicBool::new(false),
-            writes_fail: AtomicBool::new(false),
-            journal_fails: AtomicBool::new(false),
+            store,
+            failing: Arc::default(),
+            called: Arc::default(),
             journal_stalls: watch::Sender::new(false),
-            reads: AtomicU64::new(0),
-            journal_writes: AtomicU64::new(0),
+            more: Arc::default(),
         }
     }
-}
 
-impl Faults {
-    pub(crate) fn set(fault: &AtomicBool, on: bool) {
-        fault.store(on, Ordering::SeqCst);
+    /// A server on such a store, nothing of it failing yet.
+    pub(crate) async fn fixture(file: &str) -> (Fixture, Self) {
+        let mut faulty = None;
+        let fixture = Fixture::altered(file, |mut parts| {
+            let store = faulty.insert(Self::new(parts.store));
+            parts.store = Arc::new(store.clone());
+            parts
+        })
+        .await;
+        (fixture, faulty.expect("a store"))
     }
 
-    fn read(&self) -> Result<(), StoreError> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        check(&self.reads_fail)
+    /// From now on these verbs fail, and no others.
+    pub(crate) fn fail(&self, verbs: &[&'static str]) {
+        *self.failing.lock().expect("not poisoned") = verbs.iter().copied().collect();
     }
-}
 
-fn check(fault: &AtomicBool) -> Result<(), StoreError> {
-    if fault.load(Ordering::SeqCst) { Err(StoreError::Unavailable("the disk is gone".into())) } else { Ok(()) }
-}
+    /// How often these verbs were called.
+    pub(crate) fn calls(&self, verbs: &[&'static str]) -> u64 {
+        let called = self.called.lock().expect("not poisoned");
+        verbs.iter().filter_map(|verb| called.get(verb)).sum()
+    }
 
-/// A store with its faults.
-#[derive(Debug)]
-pub(crate) struct FaultyStore {
-    pub(crate) inner: Arc<dyn Store>,
-    pub(crate) faults: Arc<Faults>,
+    fn check_verb(&self, verb: &'static str) -> Result<(), StoreError> {
+        *self.called.lock().expect("not poisoned").entry(verb).or_default() += 1;
+        if self.failing.lock().expect("not poisoned").contains(verb) {
+            return Err(StoreError::Unavailable("the disk is gone".into()));
+        }
+        Ok(())
+    }
+
+    fn is_there_more(&self) -> bool {
+        self.more.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    }
 }
 
 #[async_trait]
-impl Reads for FaultyStore {
+impl Reads for Faulty {
     async fn find_row(&self, resource: Resource, by: By<'_>, reach: Reach) -> Result<Option<Row>, StoreError> {
-        self.faults.read()?;
-        self.inner.find_row(resource, by, reach).await
+        self.check_verb("find_row")?;
+        self.store.find_row(resource, by, reach).await
     }
 
     async fn list_rows(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<Vec<Row>, StoreError> {
-        self.faults.read()?;
-        self.inner.list_rows(resource, filter, reach).await
+        self.check_verb("list_rows")?;
+        self.store.list_rows(resource, filter, reach).await
     }
 
     async fn count_rows(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<u64, StoreError> {
-        self.faults.read()?;
-        self.inner.count_rows(resource, filter, reach).await
+        self.check_verb("count_rows")?;
+        self.store.count_rows(resource, filter, reach).await
     }
 }
 
 #[async_trait]
-impl Store for FaultyStore {
+impl Store for Faulty {
     async fn begin(&self, context: ChangeContext) -> Result<Box<dyn Transaction>, StoreError> {
-        check(&self.faults.writes_fail)?;
-        self.inner.begin(context).await
+        self.check_verb("begin")?;
+        self.store.begin(context).await
     }
 
     async fn revision(&self) -> Result<u64, StoreError> {
-        self.faults.read()?;
-        self.inner.revision().await
+        self.check_verb("revision")?;
+        self.store.revision().await
     }
 
     async fn changes_after(&self, revision: u64, limit: u32) -> Result<Vec<ChangeHead>, StoreError> {
-        self.inner.changes_after(revision, limit).await
+        self.check_verb("changes_after")?;
+        self.store.changes_after(revision, limit).await
     }
 
     async fn changes(&self, query: &ChangeQuery<'_>, reach: Reach) -> Result<Vec<Change>, StoreError> {
-        self.faults.read()?;
-        self.inner.changes(query, reach).await
+        self.check_verb("changes")?;
+        self.store.changes(query, reach).await
     }
 
     async fn first_changes_after(
@@ -110,8 +138,8 @@ impl Store for FaultyStore {
         revision: u64,
         subject: &HistorySubject<'_>,
     ) -> Result<Vec<Change>, StoreError> {
-        self.faults.read()?;
-        self.inner.first_changes_after(revision, subject).await
+        self.check_verb("first_changes_after")?;
+        self.store.first_changes_after(revision, subject).await
     }
 
     async fn append_journal(
@@ -120,12 +148,11 @@ impl Store for FaultyStore {
         refusals: &[RefusalRecord],
         uses: &[SecretUse],
     ) -> Result<(), StoreError> {
-        self.faults.journal_writes.fetch_add(1, Ordering::SeqCst);
-        let mut stalls = self.faults.journal_stalls.subscribe();
+        let failing = self.check_verb("append_journal");
         // The sender lives as long as this store.
-        let _ = stalls.wait_for(|stalls| !stalls).await;
-        check(&self.faults.journal_fails)?;
-        self.inner.append_journal(blocks, refusals, uses).await
+        let _ = self.journal_stalls.subscribe().wait_for(|stalls| !stalls).await;
+        failing?;
+        self.store.append_journal(blocks, refusals, uses).await
     }
 
     async fn journal_blocks(
@@ -134,58 +161,62 @@ impl Store for FaultyStore {
         to: Timestamp,
         limit: u32,
     ) -> Result<Vec<JournalBlock>, StoreError> {
-        self.faults.read()?;
-        self.inner.journal_blocks(from, to, limit).await
+        self.check_verb("journal_blocks")?;
+        self.store.journal_blocks(from, to, limit).await
     }
 
     async fn refusals_of_trace(&self, trace_id: &str) -> Result<Vec<RefusalRecord>, StoreError> {
-        self.faults.read()?;
-        self.inner.refusals_of_trace(trace_id).await
+        self.check_verb("refusals_of_trace")?;
+        self.store.refusals_of_trace(trace_id).await
     }
 
     async fn purge_journal(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.inner.purge_journal(before, limit).await
+        self.check_verb("purge_journal")?;
+        if self.is_there_more() { Ok(limit.into()) } else { self.store.purge_journal(before, limit).await }
     }
 
     async fn revoke(&self, revocation: &Revocation) -> Result<(), StoreError> {
-        check(&self.faults.writes_fail)?;
-        self.inner.revoke(revocation).await
+        self.check_verb("revoke")?;
+        self.store.revoke(revocation).await
     }
 
     async fn revocations_after(&self, sequence: u64, limit: u32) -> Result<Vec<(u64, Revocation)>, StoreError> {
-        self.inner.revocations_after(sequence, limit).await
+        self.check_verb("revocations_after")?;
+        self.store.revocations_after(sequence, limit).await
     }
 
     async fn use_assertion(&self, client_id: &str, jti: &str, expires_at: Timestamp) -> Result<bool, StoreError> {
-        check(&self.faults.writes_fail)?;
-        self.inner.use_assertion(client_id, jti, expires_at).await
+        self.check_verb("use_assertion")?;
+        self.store.use_assertion(client_id, jti, expires_at).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.inner.purge_expired(now, limit).await
+        self.check_verb("purge_expired")?;
+        if self.is_there_more() { Ok(limit.into()) } else { self.store.purge_expired(now, limit).await }
     }
 
     async fn find_answer(&self, actor: &str, key: &str) -> Result<Option<SavedAnswer>, StoreError> {
-        self.faults.read()?;
-        self.inner.find_answer(actor, key).await
+        self.check_verb("find_answer")?;
+        self.store.find_answer(actor, key).await
     }
 
     async fn report_outcome(&self, report: &OutcomeReport) -> Result<(), StoreError> {
-        check(&self.faults.writes_fail)?;
-        self.inner.report_outcome(report).await
+        self.check_verb("report_outcome")?;
+        self.store.report_outcome(report).await
     }
 
     async fn outcomes(&self) -> Result<Vec<OutcomeCount>, StoreError> {
-        self.faults.read()?;
-        self.inner.outcomes().await
+        self.check_verb("outcomes")?;
+        self.store.outcomes().await
     }
 
     async fn restore_epoch(&self) -> Result<Option<RestoreEpoch>, StoreError> {
-        self.inner.restore_epoch().await
+        self.check_verb("restore_epoch")?;
+        self.store.restore_epoch().await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.faults.read()?;
-        self.inner.check().await
+        self.check_verb("check")?;
+        self.store.check().await
     }
 }

@@ -117,11 +117,6 @@ impl Fixture {
         Self::altered(file, |parts| parts).await
     }
 
-    /// With a configuration file, and the store in a coat of the test's.
-    pub(crate) async fn with_store(file: &str, coat: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> Self {
-        Self::altered(file, |parts| Parts { store: coat(parts.store), ..parts }).await
-    }
-
     /// With a configuration file, and with other parts than the usual ones.
     pub(crate) async fn altered(file: &str, alter: impl FnOnce(Parts) -> Parts) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");

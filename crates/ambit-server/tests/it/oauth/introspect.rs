@@ -1,9 +1,6 @@
 //! `POST {issuer}/connect/introspect`, and the admin API beside it: what is a good token, and for whom. Each attack is a token,
 //! put before both.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
 use ambit_protocol::jose::{Algorithm, SigningKey};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
@@ -11,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::doors::{ACME, Attempt, Door, PATIENT, PLATFORM, World, claims, doors};
 use crate::forge::{Forger, encode, hs256, part};
-use crate::store::{Faults, FaultyStore};
+use crate::store::{Faulty, READS};
 use crate::support::{Answer, BASE, Fixture, ROOT, ROOT_SECRET, basic};
 
 const ROOT_CLIENT: Option<(&str, &str)> = Some((ROOT, ROOT_SECRET));
@@ -460,14 +457,12 @@ fn assert_no_cors(answer: &Answer) {
 
 #[tokio::test]
 async fn floods_of_dead_and_of_invented_tokens_do_not_reach_the_store() {
-    let faults = Arc::new(Faults::default());
-    let coat = faults.clone();
-    let fixture = Fixture::with_store(PATIENT, |inner| Arc::new(FaultyStore { inner, faults: coat })).await;
+    let (fixture, store) = Faulty::fixture(PATIENT).await;
     let token = fixture.root().await;
     let revoked = fixture.form("/connect/revoke", ROOT_CLIENT, &[("token", &token)]).await;
     assert_eq!(revoked.status, StatusCode::OK);
     assert_eq!(fares(&fixture, &token).await, BAD);
-    let before = faults.reads.load(Ordering::SeqCst);
+    let before = store.calls(&READS);
     for n in 0..500 {
         let invented = format!("{token}{n}");
         for token in [&token, &invented, &n.to_string()] {
@@ -475,7 +470,7 @@ async fn floods_of_dead_and_of_invented_tokens_do_not_reach_the_store() {
             assert_eq!(told.text, INACTIVE);
         }
     }
-    assert_eq!(faults.reads.load(Ordering::SeqCst), before);
+    assert_eq!(store.calls(&READS), before);
 }
 
 #[tokio::test]

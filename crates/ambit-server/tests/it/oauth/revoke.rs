@@ -1,12 +1,9 @@
 //! `POST {issuer}/connect/revoke`: one's own tokens, durably, and nobody else's.
-
-use std::sync::Arc;
-
 use axum::http::{Method, StatusCode, header};
 
 use super::doors::{ACME, PATIENT, PLATFORM, World, doors};
-use crate::store::{Faults, FaultyStore};
-use crate::support::{Fixture, ROOT, ROOT_SECRET};
+use crate::store::{Faulty, WRITES};
+use crate::support::{ROOT, ROOT_SECRET};
 
 #[tokio::test]
 async fn one_clients_word_takes_nothing_from_another() {
@@ -50,13 +47,11 @@ async fn a_token_taken_back_is_dead_at_every_door_and_stays_dead() {
 
 #[tokio::test]
 async fn what_cannot_be_made_durable_is_not_acknowledged() {
-    let faults = Arc::new(Faults::default());
-    let coat = faults.clone();
-    let fixture = Fixture::with_store(PATIENT, |inner| Arc::new(FaultyStore { inner, faults: coat })).await;
+    let (fixture, store) = Faulty::fixture(PATIENT).await;
     let token = fixture.root().await;
     let root = Some((ROOT, ROOT_SECRET));
     let paths = ["/connect/revoke", "/api/v1/platform/oauth/revoke"];
-    Faults::set(&faults.writes_fail, true);
+    store.fail(&WRITES);
     for path in paths {
         let refused = fixture.form(path, root, &[("token", &token)]).await;
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{path}: {}", refused.text);
@@ -66,7 +61,7 @@ async fn what_cannot_be_made_durable_is_not_acknowledged() {
         // Not half of it either: what was not acknowledged did not happen here.
         assert_eq!(fixture.admin(&token, Method::GET, "/scopes", None).await.status, StatusCode::OK);
     }
-    Faults::set(&faults.writes_fail, false);
+    store.fail(&[]);
     assert_eq!(fixture.form(paths[0], root, &[("token", &token)]).await.status, StatusCode::OK);
     assert_eq!(fixture.admin(&token, Method::GET, "/scopes", None).await.status, StatusCode::UNAUTHORIZED);
 }
@@ -79,9 +74,7 @@ async fn an_assertion_that_cannot_be_noted_lets_nobody_in() {
     use crate::forge::{Forger, assertion_fields};
     use crate::support::BASE;
 
-    let faults = Arc::new(Faults::default());
-    let coat = faults.clone();
-    let fixture = Fixture::with_store(PATIENT, |inner| Arc::new(FaultyStore { inner, faults: coat })).await;
+    let (fixture, store) = Faulty::fixture(PATIENT).await;
     let forger = Forger::new("k1");
     let body = json!({"name": "Signer", "client_id": "signer", "type": "service", "level": "platform",
         "allowed_scopes": ["scopes:read"], "token_endpoint_auth_method": "private_key_jwt", "jwks": forger.jwks()});
@@ -89,10 +82,10 @@ async fn an_assertion_that_cannot_be_noted_lets_nobody_in() {
     let fields = assertion_fields(&forger.sign(&claims("signer", BASE, "once")));
     let mut fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     fields.push(("grant_type", "client_credentials"));
-    Faults::set(&faults.writes_fail, true);
+    store.fail(&WRITES);
     let refused = fixture.form("/connect/token", None, &fields).await;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{}", refused.text);
-    Faults::set(&faults.writes_fail, false);
+    store.fail(&[]);
     assert_eq!(fixture.form("/connect/token", None, &fields).await.status, StatusCode::OK);
     assert_eq!(fixture.form("/connect/token", None, &fields).await.status, StatusCode::UNAUTHORIZED);
 }

@@ -566,27 +566,23 @@ async fn the_order_of_unrelated_changes_does_not_matter() {
 
 #[tokio::test]
 async fn the_store_failing_is_no_reason_to_grant() {
-    use std::sync::Arc;
+    use crate::store::{Faulty, READS};
 
-    use crate::store::{Faults, FaultyStore};
-
-    let faults = Arc::new(Faults::default());
-    let coat = faults.clone();
-    let fixture = Fixture::with_store(PATIENT, |inner| Arc::new(FaultyStore { inner, faults: coat })).await;
+    let (fixture, store) = Faulty::fixture(PATIENT).await;
     let body = json!({"name": "Late", "client_id": "late", "type": "service", "level": "platform", "allowed_scopes": ["scopes:read"]});
     let made = fixture.made(Method::POST, "/applications", &body).await;
     let late = ("late", made["client_secret"].as_str().expect("shown once"));
     // Nobody has asked for this client, so its facts are not in memory.
-    Faults::set(&faults.reads_fail, true);
+    store.fail(&READS);
     for path in ["/connect/token", "/connect/introspect", "/connect/revoke", "/connect/explain"] {
         let refused = fixture.form(path, Some(late), &[("grant_type", "client_credentials"), ("token", "x")]).await;
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{path}: {}", refused.text);
         assert!(!refused.header(header::RETRY_AFTER).is_empty(), "{path}");
         assert!(!refused.text.contains("disk"), "{path}: {}", refused.text);
     }
-    Faults::set(&faults.reads_fail, false);
+    store.fail(&[]);
     assert_eq!(fixture.token("/connect/token", late, &[]).await.status, StatusCode::OK);
     // Once they are, decisions go on without the store.
-    Faults::set(&faults.reads_fail, true);
+    store.fail(&READS);
     assert_eq!(fixture.token("/connect/token", late, &[]).await.status, StatusCode::OK);
 }

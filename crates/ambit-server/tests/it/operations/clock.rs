@@ -1,6 +1,5 @@
 //! A time of day that jumps, forwards and back: what was revoked, used, ended or counted stays so, and what is good stays good.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ambit_server::jobs::{JOBS, attempt};
@@ -9,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::metrics::Samples;
 use crate::forge::{Forger, assertion_fields};
-use crate::store::{Faults, FaultyStore};
 use crate::support::{Answer, BASE, Fixture, JSON, ROOT, ROOT_SECRET, START, TestClock, claims};
 
 const MINUTE: i64 = 60;
@@ -245,8 +243,7 @@ async fn a_clock_that_went_back_issues_nothing_that_is_over_and_brings_nothing_b
 
 #[tokio::test]
 async fn facts_grow_old_while_the_clock_goes_back() {
-    let faults = Arc::new(Faults::default());
-    let fixture = Fixture::with_store("", |inner| Arc::new(FaultyStore { inner, faults: faults.clone() })).await;
+    let fixture = Fixture::new().await;
     fixture.clock.jump_secs(-MINUTE);
     fixture.clock.advance_secs(10);
     assert_eq!(readiness(&fixture).await.0, StatusCode::OK);

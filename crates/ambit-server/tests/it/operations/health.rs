@@ -1,11 +1,9 @@
 //! `/healthz` and `/readyz`, in each state.
 
-use std::sync::Arc;
-
 use ambit_server::jobs::{JOBS, attempt};
 use axum::http::StatusCode;
 
-use super::faults::Faulty;
+use crate::store::Faulty;
 use crate::support::Fixture;
 
 async fn readiness(fixture: &Fixture) -> (StatusCode, String) {
@@ -16,14 +14,7 @@ async fn readiness(fixture: &Fixture) -> (StatusCode, String) {
 
 #[tokio::test]
 async fn a_server_is_ready_while_its_store_answers() {
-    let mut faulty = None;
-    let fixture = Fixture::altered("", |mut parts| {
-        let store = faulty.insert(Faulty::new(parts.store));
-        parts.store = Arc::new(store.clone());
-        parts
-    })
-    .await;
-    let faulty = faulty.expect("a store");
+    let (fixture, faulty) = Faulty::fixture("").await;
     let ready = fixture.get("/readyz").await;
     assert_eq!((ready.status, ready.json["status"].as_str()), (StatusCode::OK, Some("ready")));
     assert_eq!(ready.json["revision"], fixture.store.revision().await.expect("a revision"));

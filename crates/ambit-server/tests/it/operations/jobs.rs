@@ -1,6 +1,5 @@
 //! What the server does by the clock, once each, with a moved clock. A job without a test here is found out.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -10,8 +9,8 @@ use axum::http::{Method, Request, StatusCode, header};
 use futures_util::FutureExt as _;
 use serde_json::json;
 
-use super::faults::Faulty;
 use super::metrics::Samples;
+use crate::store::Faulty;
 use crate::support::{Fixture, ROOT, ROOT_SECRET, claims};
 
 #[test]
@@ -29,18 +28,6 @@ fn job(name: &str) -> &'static Job {
 
 async fn run(fixture: &Fixture, name: &str) {
     attempt(fixture.server.app(), job(name)).await.expect("a job that does its work");
-}
-
-/// A server on a store that fails where the test says so.
-async fn faulty(file: &str) -> (Fixture, Faulty) {
-    let mut faulty = None;
-    let fixture = Fixture::altered(file, |mut parts| {
-        let store = faulty.insert(Faulty::new(parts.store));
-        parts.store = Arc::new(store.clone());
-        parts
-    })
-    .await;
-    (fixture, faulty.expect("a store"))
 }
 
 #[tokio::test]
@@ -139,7 +126,7 @@ async fn the_job_journal_keeps_tokens_and_refusals_for_the_retention() {
 
 #[tokio::test]
 async fn what_expires_faster_than_one_turn_takes_is_purged_all_the_same() {
-    let (fixture, store) = faulty("").await;
+    let (fixture, store) = Faulty::fixture("").await;
     for name in ["expired", "journal"] {
         store.more.store(3, Ordering::SeqCst);
         run(&fixture, name).await;
@@ -149,7 +136,7 @@ async fn what_expires_faster_than_one_turn_takes_is_purged_all_the_same() {
 
 #[tokio::test]
 async fn a_job_that_fails_is_counted_and_tried_again_and_holds_no_other_up() {
-    let (fixture, store) = faulty("").await;
+    let (fixture, store) = Faulty::fixture("").await;
     let runs = |job: &str, outcome: &str| {
         let app = fixture.server.app();
         Samples::read(&app.metrics.render(app)).value("ambit_job_runs_total", &[("job", job), ("outcome", outcome)])

@@ -1,14 +1,12 @@
 //! `POST /api/v1/errors/match`, and reports whether an advice helped: open to anybody, and so bounded.
 
-use std::sync::Arc;
-
 use ambit_core::store::OutcomeCount;
 use ambit_knowledge::input::MAX_INPUT;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::store::{Faults, FaultyStore};
+use crate::store::{Faulty, READS, WRITES};
 use crate::support::{Answer, BASE, Fixture};
 
 const MATCH: &str = "/api/v1/errors/match";
@@ -251,16 +249,14 @@ async fn a_page_of_another_site_cannot_report_in_the_name_of_who_looks_at_it() {
 
 #[tokio::test]
 async fn pages_are_read_while_the_store_does_not_answer_and_reports_are_not_lost_silently() {
-    let faults = Arc::new(Faults::default());
-    let coat = faults.clone();
-    let fixture = Fixture::with_store("", |inner| Arc::new(FaultyStore { inner, faults: coat })).await;
+    let (fixture, store) = Faulty::fixture("").await;
     let page = async || fixture.get(&format!("{PAGE}.json")).await;
     assert_eq!(post(&fixture, REPORT, "application/json", r#"{"helped":true}"#, &[]).await.status, StatusCode::OK);
-    Faults::set(&faults.reads_fail, true);
+    store.fail(&READS);
     fixture.clock.advance_secs(3600);
     let read = page().await;
     assert_eq!((read.status, &read.json["outcomes"]["helped"]), (StatusCode::OK, &json!(1)));
-    Faults::set(&faults.writes_fail, true);
+    store.fail(&[&READS[..], &WRITES].concat());
     fixture.clock.advance_secs(86_400);
     let refused = post(&fixture, REPORT, "application/json", r#"{"helped":true}"#, &[]).await;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{}", refused.text);

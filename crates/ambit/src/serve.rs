@@ -16,7 +16,7 @@ use ambit_server::config::{Config, File, Sources};
 use ambit_server::entropy::SystemEntropy;
 use ambit_server::first_start::StartError;
 use ambit_server::listener::allow_files;
-use ambit_server::logs::Log;
+use ambit_server::logs::{Log, with_causes};
 use ambit_server::registry::LoadError;
 use ambit_server::server::{BuildError, Listeners, Parts, Server};
 use ambit_store::{SqlStore, StoreConfig};
@@ -168,7 +168,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         let limits = server.app().limits;
         let demo = demo::install(&*store, &base_url, limits, clock.now(), &*entropy)
             .await
-            .map_err(|error| Failure::internal(chain(&error)))?;
+            .map_err(|error| Failure::internal(with_causes(&error)))?;
         server.app().registry.catch_up().await.map_err(|error| store_failure(&error))?;
         if let Some(demo) = demo {
             eprintln!("{}\n", demo.shown(&base_url));
@@ -179,7 +179,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         eprintln!("/metrics on http://{address}");
     }
     let listeners = Listeners { main, metrics };
-    server.serve(listeners, stop()).await.map_err(|error| Failure::internal(chain(&error)))
+    server.serve(listeners, stop()).await.map_err(|error| Failure::internal(with_causes(&error)))
 }
 
 /// Listens.
@@ -195,11 +195,11 @@ fn build_failure(error: &BuildError) -> Failure {
         BuildError::Store(store)
         | BuildError::Load(LoadError::Store(store))
         | BuildError::Start(StartError::Store(store)) => store_failure(store),
-        BuildError::Vault(_) => Failure::internal(chain(error)),
+        BuildError::Vault(_) => Failure::internal(with_causes(error)),
         BuildError::Load(LoadError::Keys(_)) => {
-            Failure::usage(format!("{}: is this the master key that the database was made with?", chain(error)))
+            Failure::usage(format!("{}: is this the master key that the database was made with?", with_causes(error)))
         }
-        BuildError::Start(_) | BuildError::Tls(_) | BuildError::Protection(_) => Failure::usage(chain(error)),
+        BuildError::Start(_) | BuildError::Tls(_) | BuildError::Protection(_) => Failure::usage(with_causes(error)),
     }
 }
 
@@ -250,8 +250,8 @@ pub fn store_config(config: &Config) -> StoreConfig {
 /// A store that does not answer, or one that this program is not for.
 pub fn store_failure(error: &StoreError) -> Failure {
     match error {
-        StoreError::Schema(_) => Failure::usage(chain(error)),
-        _ => Failure::unreachable(chain(error)),
+        StoreError::Schema(_) => Failure::usage(with_causes(error)),
+        _ => Failure::unreachable(with_causes(error)),
     }
 }
 
@@ -298,20 +298,6 @@ fn read(path: &Path) -> Result<File, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::usage(format!("configuration file {}: {error}", path.display())))?;
     Ok(File { name: path.display().to_string(), text })
-}
-
-/// An error with all its causes.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(&format!(": {cause_text}"));
-        }
-        source = cause.source();
-    }
-    text
 }
 
 const DEFAULT_FILE: &str = "ambit.toml";

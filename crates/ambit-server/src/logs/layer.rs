@@ -111,15 +111,20 @@ impl Visit for Fields<'_> {
     }
 }
 
-/// An error with all its causes.
+/// An error with all its causes. Some libraries repeat a cause in the text of what it caused; it is said once.
 pub(super) struct Chain<'a>(pub(super) &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.0, f)?;
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
         let mut source = self.0.source();
         while let Some(cause) = source {
-            write!(f, ": {cause}")?;
+            let text = cause.to_string();
+            if !said.ends_with(&text) {
+                write!(f, ": {text}")?;
+                said = text;
+            }
             source = cause.source();
         }
         Ok(())
@@ -128,3 +133,25 @@ impl fmt::Display for Chain<'_> {
 
 const MESSAGE: &str = "message";
 const OURS: &str = "ambit";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Outer(&'static str, #[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the disk is full")]
+    struct Inner;
+
+    #[test]
+    fn every_cause_is_said_and_none_twice() {
+        assert_eq!(Chain(&Outer("cannot write", Inner)).to_string(), "cannot write: the disk is full");
+        assert_eq!(
+            Chain(&Outer("cannot write: the disk is full", Inner)).to_string(),
+            "cannot write: the disk is full"
+        );
+    }
+}

@@ -6,12 +6,13 @@ use std::time::Duration;
 use ambit_core::time::Clock as _;
 use ambit_protocol::time::Timestamp;
 use ambit_server::clock::SystemClock;
+use ambit_server::logs::with_causes;
 use ambit_store::{BackupError, RestoreError};
 use clap::Args;
 use serde_json::json;
 
 use crate::output::{Failure, Output};
-use crate::serve::{Place, chain, open_existing_store, open_store, store_failure};
+use crate::serve::{Place, open_existing_store, open_store, store_failure};
 
 /// Bring the schema up to date.
 #[derive(Debug, Args)]
@@ -58,7 +59,7 @@ impl Backup {
         let store = open_existing_store(&self.place.load()?).await?;
         let report = store.backup_file(&self.out, SystemClock.now()).await.map_err(|error| match &error {
             BackupError::Store(store) => store_failure(store),
-            BackupError::Io(_) | BackupError::Exists(_) => Failure::usage(format!("--out: {}", chain(&error))),
+            BackupError::Io(_) | BackupError::Exists(_) => Failure::usage(format!("--out: {}", with_causes(&error))),
         })?;
         let text = format!(
             "wrote {} rows at revision {} to {}\nThe master key is not in it: keep that file too, and apart from this one.",
@@ -78,9 +79,9 @@ impl Restore {
         let from = Timestamp::from_secs(SystemClock.now().secs() + 1);
         let report = store.restore_file(&self.from, from).await.map_err(|error| match &error {
             RestoreError::Store(store) => store_failure(store),
-            RestoreError::NotEmpty(_) => Failure::refused(chain(&error), None),
+            RestoreError::NotEmpty(_) => Failure::refused(with_causes(&error), None),
             RestoreError::Io(_) | RestoreError::Damaged { .. } => {
-                Failure::usage(format!("--from {}: {}", self.from.display(), chain(&error)))
+                Failure::usage(format!("--from {}: {}", self.from.display(), with_causes(&error)))
             }
         })?;
         let left = u64::try_from(from.millis() - SystemClock.now().millis()).unwrap_or(0);

@@ -10,6 +10,7 @@ use ambit_protocol::admin::key::Key;
 use ambit_server::clock::SystemClock;
 use ambit_server::config::Config;
 use ambit_server::listener::tls::Tls;
+use ambit_server::logs::with_causes;
 use ambit_store::SqlStore;
 use clap::Args;
 use reqwest::header::{DATE, HeaderMap};
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use crate::client::{Connection, http};
 use crate::master_key;
 use crate::output::{Failure, Output};
-use crate::serve::{Place, chain, open_existing_store, store_config};
+use crate::serve::{Place, open_existing_store, store_config};
 
 /// What of a server is looked at.
 #[derive(Debug, Args)]
@@ -84,7 +85,7 @@ async fn running(connection: &Connection) -> Result<Vec<Check>, Failure> {
     let http = http()?;
     let mut checks = vec![];
     let get = async |path: &str| {
-        let response = http.get(format!("{base}{path}")).send().await.map_err(|error| chain(&error))?;
+        let response = http.get(format!("{base}{path}")).send().await.map_err(|error| with_causes(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body: Value = response.json().await.unwrap_or_default();
         if status.is_success() { Ok((body, headers)) } else { Err(format!("GET {path}: HTTP {status}")) }
@@ -161,7 +162,7 @@ async fn on_this_machine(config: &Config) -> Vec<Check> {
 }
 
 async fn revision(store: &SqlStore) -> Result<String, String> {
-    let wrong = |error: StoreError| chain(&error);
+    let wrong = |error: StoreError| with_causes(&error);
     let version = store.schema_version().await.map_err(wrong)?;
     if version == 0 {
         return Err(format!("{} is empty: the first start, or ambit migrate, makes the schema", store.engine()));
@@ -176,11 +177,11 @@ async fn signing_keys(store: &SqlStore, key: &MasterKey, config: &Config) -> Res
     let vault = Vault::new(key).map_err(|error| error.to_string())?;
     let rows = store.list_rows(Key::RESOURCE, &Filter::default(), Reach::Platform).await;
     let keys = rows
-        .map_err(|error| chain(&error))?
+        .map_err(|error| with_causes(&error))?
         .into_iter()
         .map(|row| Ok((noun::read::<Key>(&row)?, row.sealed)))
         .collect::<Result<Vec<_>, StoreError>>()
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| with_causes(&error))?;
     let count = keys.len();
     let ring = KeyRing::open(keys, &vault).map_err(|error| error.to_string())?;
     let default = config.keys.default_algorithm;
@@ -193,7 +194,7 @@ async fn signing_keys(store: &SqlStore, key: &MasterKey, config: &Config) -> Res
 /// Whether the certificate and its key can be used, where the configuration names them.
 fn tls(config: &Config) -> Option<Result<String, String>> {
     let cert = config.tls.cert.as_ref()?;
-    Some(Tls::load(&config.tls).map(|_| cert.display().to_string()).map_err(|error| chain(&error)))
+    Some(Tls::load(&config.tls).map(|_| cert.display().to_string()).map_err(|error| with_causes(&error)))
 }
 
 /// RFC 9110 §6.6.1: `Date` is when the answer was made. Assertions and tokens are judged by the server's clock.

@@ -6,12 +6,12 @@ use std::time::Duration;
 use ambit_core::time::Clock as _;
 use ambit_protocol::time::Timestamp;
 use ambit_server::clock::SystemClock;
+use ambit_server::logs::with_causes;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
 use crate::output::Failure;
-use crate::serve::chain;
 
 /// A client for HTTP.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Web {
             return Unseen::Silent(self.timeout.as_secs());
         }
         // The address stands in the line already.
-        let cause = chain(&error.without_url());
+        let cause = with_causes(&error.without_url());
         let cause = cause.rsplit(": ").next().unwrap_or_default().to_owned();
         if is_body { Unseen::BrokenOff(cause) } else { Unseen::Unreachable(cause) }
     }

@@ -1,5 +1,6 @@
 //! `ambit kb`: the error knowledge base, without a server. The entries that came with the program, or a folder of one's own.
 
+use ambit_server::logs::with_causes;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use serde_json::json;
 
 use self::pasted::Pasted;
 use crate::output::{Failure, Output, Paint};
-use crate::serve::chain;
 
 mod exchanged;
 pub mod pasted;
@@ -104,8 +104,8 @@ pub fn answer(knowledge: &Knowledge, pasted: &[u8], lang: Language, output: Outp
 /// The entries of a folder with their index, or those that came with the program.
 pub fn knowledge(entries: Option<&Path>) -> Result<Loaded, Failure> {
     let Some(folder) = entries else { return Ok(Loaded::Embedded(Knowledge::embedded())) };
-    let corpus = Corpus::from_folder(folder).map_err(|error| Failure::usage(chain(&error)))?;
-    let knowledge = Knowledge::new(Arc::new(corpus)).map_err(|error| Failure::usage(chain(&error)))?;
+    let corpus = Corpus::from_folder(folder).map_err(|error| Failure::usage(with_causes(&error)))?;
+    let knowledge = Knowledge::new(Arc::new(corpus)).map_err(|error| Failure::usage(with_causes(&error)))?;
     Ok(Loaded::Own(Box::new(knowledge)))
 }
 

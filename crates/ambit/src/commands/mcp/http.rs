@@ -3,6 +3,7 @@
 //! On loopback everybody on the machine may call, unless an issuer was named; beyond it nobody may without a token. What a browser
 //! might be talked into is refused: a `Host` that is none of ours, as after DNS rebinding, and any `Origin` but our own.
 
+use ambit_server::logs::with_causes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::tools::Tools;
 use crate::output::Failure;
-use crate::serve::{bind, chain, stop};
+use crate::serve::{bind, stop};
 
 /// Who may call.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ impl Access {
         let api = ResourceServer::builder(Issuer::new(issuer).with_tenants(), own.as_str())
             .name("Ambit's error knowledge base")
             .build()
-            .map_err(|error| Failure::usage(format!("--issuer, --public-url: {}", chain(&error))))?;
+            .map_err(|error| Failure::usage(format!("--issuer, --public-url: {}", with_causes(&error))))?;
         Ok(Some(api))
     }
 }

@@ -1,12 +1,12 @@
 //! Whether an entry helped, for the server that counts it.
 
 use ambit_knowledge::EntryId;
+use ambit_server::logs::with_causes;
 use reqwest::Url;
 use serde_json::{Value, json};
 
 use crate::client::http;
 use crate::output::Failure;
-use crate::serve::chain;
 
 /// Where outcomes are reported.
 #[derive(Debug)]
@@ -28,7 +28,8 @@ impl Reports {
         let server = self.server.as_str().trim_end_matches('/');
         let request =
             self.http.post(format!("{server}/api/v1/errors/{id}/outcomes")).json(&json!({ "helped": helped }));
-        let response = request.send().await.map_err(|error| format!("the server was not told: {}", chain(&error)))?;
+        let response =
+            request.send().await.map_err(|error| format!("the server was not told: {}", with_causes(&error)))?;
         let status = response.status();
         if status.is_success() {
             return Ok(());

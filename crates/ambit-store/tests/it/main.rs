@@ -3,6 +3,7 @@
 
 mod backups;
 mod changes;
+mod damage;
 mod faults;
 mod journal;
 mod kill;
@@ -91,6 +92,7 @@ contract! {
         migrating_twice_changes_nothing_the_second_time,
         eight_nodes_may_migrate_at_once,
         a_migration_goes_on_where_it_was_interrupted,
+        the_schema_is_brought_up_to_date_under_load_and_no_request_fails,
         a_schema_from_the_future_is_refused,
         a_step_with_another_text_is_refused,
         a_store_that_was_not_migrated_says_so,

@@ -1,10 +1,11 @@
 //! Bringing the schema up to date.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ambit_core::store::{Store as _, StoreError};
 
-use crate::support::{Db, application, find, insert};
+use crate::support::{Db, application, at, find, insert};
 use ambit_protocol::admin::audit::Resource;
 
 pub(crate) async fn migrating_twice_changes_nothing_the_second_time(db: Db) {
@@ -56,6 +57,54 @@ pub(crate) async fn a_migration_goes_on_where_it_was_interrupted(db: Db) {
     assert_eq!((report.from, report.to, report.steps), (5, 6, vec!["0006_create_outcomes"]));
     store.check().await.unwrap();
     assert!(find(&store, Resource::Application, "app_1").await.is_some());
+}
+
+pub(crate) async fn the_schema_is_brought_up_to_date_under_load_and_no_request_fails(db: Db) {
+    const WRITERS: usize = 4;
+    let before = Arc::new(db.store().await);
+    insert(&before, [application("app_first")]).await;
+    let mut written = vec![];
+    for round in 0..5 {
+        // As the version before the last step left it, with its nodes at work.
+        db.execute("DROP TABLE outcomes; DELETE FROM schema_migrations WHERE version = 6").await;
+        let stop = Arc::new(AtomicBool::new(false));
+        let load = (0..WRITERS).map(|writer| {
+            let (store, stop) = (before.clone(), stop.clone());
+            tokio::spawn(async move {
+                let mut acknowledged = vec![];
+                // At least once before it is over, and whatever is begun is finished.
+                while acknowledged.len() < 3 || !stop.load(Ordering::SeqCst) {
+                    let id = format!("app_{round}_{writer}_{}", acknowledged.len());
+                    insert(&store, [application(&id)]).await;
+                    assert!(find(&store, Resource::Application, "app_first").await.is_some());
+                    assert!(store.use_assertion("client", &id, at(60)).await.unwrap());
+                    store.revocations_after(0, 10).await.unwrap();
+                    acknowledged.push(id);
+                }
+                acknowledged
+            })
+        });
+        let load: Vec<_> = load.collect();
+        let nodes = [(); 2].map(|()| {
+            let db = db.clone();
+            tokio::spawn(async move { db.open().await.migrate().await.unwrap().steps.len() })
+        });
+        let mut steps = 0;
+        for node in nodes {
+            steps += node.await.unwrap();
+        }
+        assert_eq!(steps, 1, "one of the two nodes took it");
+        before.check().await.unwrap();
+        before.outcomes().await.unwrap();
+        stop.store(true, Ordering::SeqCst);
+        for writer in load {
+            written.extend(writer.await.unwrap());
+        }
+    }
+    for id in &written {
+        assert!(find(&before, Resource::Application, id).await.is_some(), "{id}");
+        assert!(!before.use_assertion("client", id, at(60)).await.unwrap(), "{id}");
+    }
 }
 
 pub(crate) async fn a_schema_from_the_future_is_refused(db: Db) {

@@ -24,7 +24,7 @@ mod words;
 pub use fact::{Fact, FactKind, Part};
 pub use jwt::Jwt;
 
-pub(crate) use flat::Flat;
+pub(crate) use flat::{Flat, fold};
 pub(crate) use words::REGISTERED;
 
 use fact::Facts;

@@ -17,7 +17,7 @@ use crate::entry::{
 };
 use crate::exchange::has_hanzi;
 use crate::input::{Input, REGISTERED};
-use crate::matcher::{Expression, Verdict, needs};
+use crate::matcher::{Expression, Needs, Verdict};
 
 /// Something about an entry that has to be put right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -553,13 +553,11 @@ fn patterns(entry: &Entry) -> impl Iterator<Item = (String, &str)> {
 
 /// What is wrong with a pattern.
 fn pattern_fault(pattern: &str) -> Option<String> {
-    let needs = match needs(pattern) {
-        Ok(needs) => needs,
-        Err(fault) => return Some(format!("it is no regular expression: {fault}")),
+    let expression = match Expression::new(pattern) {
+        Ok(expression) => expression,
+        Err(fault) => return Some(format!("it is no regular expression, or too large a one: {fault}")),
     };
-    if let Err(fault) = Expression::new(pattern) {
-        return Some(format!("it is too large: {fault}"));
-    }
+    let needs = Needs::of(&expression);
     if needs.triggers().is_empty()
         || needs.triggers().iter().any(|literal| literal.chars().count() < MIN_LITERAL && literal.is_ascii())
     {

@@ -28,7 +28,7 @@ pub use patterns::PatternError;
 pub use points::{Reason, Rule};
 
 pub(crate) use expression::Expression;
-pub(crate) use literals::needs;
+pub(crate) use literals::Needs;
 
 use patterns::{Hit, Patterns};
 use points::Evidence;

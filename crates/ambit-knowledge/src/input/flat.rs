@@ -62,7 +62,7 @@ impl Flat {
 }
 
 /// A character's small form, where that takes as many octets.
-fn fold(c: char) -> char {
+pub(crate) fn fold(c: char) -> char {
     if c.is_ascii() {
         return c.to_ascii_lowercase();
     }

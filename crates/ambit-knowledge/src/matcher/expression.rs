@@ -1,113 +1,472 @@
 //! One pattern, ready to be tried.
 //!
-//! Most patterns are tried on a handful of texts in the life of a process, and on each of them only because all of their
-//! literals are there. So what counts is how fast an expression is made, not how fast it is: it is an NFA and nothing
-//! else, which takes a fiftieth of the time that all of `regex`'s engines together take.
+//! A pattern of a message is made of fixed words with gaps of limited length between them, a few of the words with
+//! alternatives. It is read once, when the index is made, and tried as it has been read: with the *places* of a text that
+//! have been reached so far, at first all of them, each part of the pattern in its turn says which places are reached
+//! next. That takes time in proportion to the pattern and the text, needs nothing compiled, and most patterns end at their
+//! first word.
+//!
+//! What is searched is in small letters and without line breaks ([`crate::input::Flat`]). So case and lines mean nothing
+//! here, and neither do the flags about them; letters, digits and word boundaries are ASCII's, as Chinese has no spaces
+//! around its words.
 
 use std::ops::Range;
 
-use memchr::memmem;
-use regex_automata::nfa::thompson::backtrack::{self, BoundedBacktracker};
-use regex_automata::nfa::thompson::pikevm::PikeVM;
-use regex_automata::nfa::thompson::{Compiler, Config, NFA, WhichCaptures};
-use regex_automata::{Anchored, Input};
+use memchr::memchr;
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::literal::{Extractor, Literal};
+use regex_syntax::ast::parse::ParserBuilder as AstParserBuilder;
+use regex_syntax::ast::{AssertionKind, Ast, RepetitionKind, RepetitionRange};
+use regex_syntax::hir::{Class as HirClass, HirKind};
 
-/// A pattern as it is meant: without regard to case, linear in time, limited in size. One that is all ASCII knows ASCII's
-/// classes alone.
+use crate::input::fold;
+
+/// A pattern as it is meant: without regard to case, linear in time, limited in size.
 #[derive(Debug)]
 pub(crate) struct Expression {
-    /// Fast, for texts that are not long.
-    engine: BoundedBacktracker,
-    /// What a match may begin with, in small letters; none where that may be anything.
-    prefixes: Box<[Vec<u8>]>,
-    /// The most octets that a match has.
-    longest: usize,
+    parts: Box<[Piece]>,
+}
+
+/// A part of a pattern.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// In small letters.
+    Literal(Box<str>),
+    /// So many characters, whatever they are.
+    Gap(Times),
+    /// So many characters of a class.
+    Class(Box<Class>, Times),
+    OneOf(Box<[Box<[Self]>]>),
+    Repeated(Box<[Self]>, Times),
+    Look(AssertionKind),
+}
+
+/// How often at least, and at most.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) least: u32,
+    pub(super) most: u32,
+}
+
+/// The characters that one place may have.
+#[derive(Debug)]
+pub(super) struct Class {
+    /// A bit for each of ASCII.
+    ascii: u128,
+    /// The others, sorted.
+    beyond: Box<[(char, char)]>,
 }
 
 /// Why a pattern is none.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExpressionError {
     #[error(transparent)]
-    Syntax(#[from] Box<regex_syntax::Error>),
+    Form(#[from] Box<regex_syntax::ast::Error>),
     #[error(transparent)]
-    Size(#[from] Box<regex_automata::nfa::thompson::BuildError>),
+    Class(#[from] Box<regex_syntax::Error>),
+    #[error("its repetitions within repetitions are more than {MAX_WORK} steps")]
+    Size,
 }
 
 impl Expression {
     pub(crate) fn new(pattern: &str) -> Result<Self, ExpressionError> {
-        let is_ascii = pattern.is_ascii();
-        let hir = ParserBuilder::new()
-            .case_insensitive(true)
-            .unicode(!is_ascii)
-            .utf8(!is_ascii)
-            .build()
-            .parse(pattern)
-            .map_err(Box::new)?;
-        let limit = if is_ascii { MAX_SIZE } else { 4 * MAX_SIZE };
-        // Whether there is a match and where it is: what groups hold is of no interest.
-        let config = Config::new().utf8(!is_ascii).nfa_size_limit(Some(limit)).which_captures(WhichCaptures::Implicit);
-        let nfa: NFA = Compiler::new().configure(config).build_from_hir(&hir).map_err(Box::new)?;
-        let engine = BoundedBacktracker::builder()
-            .configure(backtrack::Config::new().visited_capacity(VISITED))
-            .build_from_nfa(nfa)
-            .map_err(Box::new)?;
-        let prefixes = prefixes(pattern, is_ascii)?.into_boxed_slice();
-        Ok(Self { engine, prefixes, longest: hir.properties().maximum_len().unwrap_or(usize::MAX) })
-    }
-
-    /// The first place where it matches, in a text in small letters.
-    pub(crate) fn find(&self, text: &[u8]) -> Option<Range<usize>> {
-        let mut cache = self.engine.create_cache();
-        if self.prefixes.is_empty() {
-            return self.find_in(&mut cache, Input::new(text));
+        let read = AstParserBuilder::new().nest_limit(MAX_DEPTH).build().parse(pattern).map_err(Box::new)?;
+        let parts = pieces(&read, pattern)?;
+        if work(&parts) > MAX_WORK {
+            return Err(ExpressionError::Size);
         }
-        // Where it may begin is soon found, and beginning there it has not far to go.
-        let mut starts: Vec<usize> = self.prefixes.iter().flat_map(|prefix| memmem::find_iter(text, prefix)).collect();
-        starts.sort_unstable();
-        starts.dedup();
-        if starts.len() > MAX_STARTS {
-            return self.find_in(&mut cache, Input::new(text));
+        Ok(Self { parts })
+    }
+
+    pub(super) fn parts(&self) -> &[Piece] {
+        &self.parts
+    }
+
+    /// The first place where it matches, in a text in small letters; the longest match that begins there.
+    pub(crate) fn find(&self, text: &str) -> Option<Range<usize>> {
+        let reached = |first: usize, last: usize| reached(&self.parts, text, vec![Span { first, last }]);
+        // It begins no later than the earliest match ends, and where fewer beginnings suffice, before that.
+        let (mut from, mut to) = (0, reached(0, text.len()).first()?.first);
+        while from < to {
+            let middle = floor(text, from.midpoint(to));
+            if reached(0, middle).is_empty() { from = next(text, middle) } else { to = middle }
         }
-        starts.into_iter().find_map(|at| {
-            let end = at.saturating_add(self.longest).min(text.len());
-            self.find_in(&mut cache, Input::new(text).range(at..end).anchored(Anchored::Yes))
-        })
-    }
-
-    fn find_in(&self, cache: &mut backtrack::Cache, input: Input<'_>) -> Option<Range<usize>> {
-        let found = self.engine.try_find(cache, input.clone()).or_else(|_| {
-            // The text is long and the expression large. This engine is slower, and as linear.
-            let engine = PikeVM::new_from_nfa(self.engine.get_nfa().clone()).map_err(drop)?;
-            Ok::<_, ()>(engine.find(&mut engine.create_cache(), input))
-        });
-        // An NFA that one engine takes is taken by the other.
-        found.ok().flatten().map(|found| found.range())
-    }
-
-    /// In octets.
-    pub(crate) fn size(&self) -> usize {
-        self.engine.get_nfa().memory_usage()
+        reached(from, from).last().map(|span| from..span.last)
     }
 }
 
-/// What a match of a pattern may begin with; nothing where that may be anything.
-fn prefixes(pattern: &str, is_ascii: bool) -> Result<Vec<Vec<u8>>, Box<regex_syntax::Error>> {
-    let hir = ParserBuilder::new().unicode(!is_ascii).utf8(!is_ascii).build().parse(pattern).map_err(Box::new)?;
-    let literals = Extractor::new().extract(&hir);
-    // A long one is cut, and not always between two characters.
-    let whole = |octets: &'_ [u8]| octets.utf8_chunks().next().map_or_else(String::new, |it| it.valid().to_lowercase());
-    let small = |literal: &Literal| whole(literal.as_bytes()).into_bytes();
-    let prefixes: Vec<Vec<u8>> = literals.literals().unwrap_or_default().iter().map(small).collect();
-    Ok(if prefixes.iter().all(|prefix| prefix.len() >= MIN_PREFIX) { prefixes } else { vec![] })
+/// Places from one to another, all those between two characters among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    first: usize,
+    last: usize,
 }
 
-/// A shorter one stands nearly everywhere.
-const MIN_PREFIX: usize = 2;
-/// Each start may lead as far as the longest match. Where there are more of them, one search for all, which looks at no place twice.
-const MAX_STARTS: usize = 16;
-/// The size of one, in octets; of those that are not ASCII, a quarter.
-const MAX_SIZE: usize = 256 * 1024;
-/// What the engine remembers of a text, in octets.
-const VISITED: usize = 128 * 1024;
+/// Where a sequence ends that begins at any of some places. Spans are sorted, and no two of them touch.
+fn reached(parts: &[Piece], text: &str, from: Vec<Span>) -> Vec<Span> {
+    let mut places = from;
+    for part in parts {
+        if places.is_empty() {
+            break;
+        }
+        places = match part {
+            Piece::Literal(literal) => after_literal(literal, text, &places),
+            Piece::Gap(times) => after_gap(*times, text, &places),
+            Piece::Class(class, times) => after_class(class, *times, text, &places),
+            Piece::OneOf(branches) => {
+                joined(branches.iter().flat_map(|branch| reached(branch, text, places.clone())).collect())
+            }
+            Piece::Repeated(parts, times) => after_repeated(parts, *times, text, places),
+            Piece::Look(kind) => after_look(kind, text, &places),
+        };
+    }
+    places
+}
+
+fn after_literal(literal: &str, text: &str, places: &[Span]) -> Vec<Span> {
+    let (text, literal) = (text.as_bytes(), literal.as_bytes());
+    let mut found = Vec::new();
+    let Some((&initial, rest)) = literal.split_first() else { return places.to_vec() };
+    for span in places {
+        let (mut at, end) = (span.first, text.len().min(span.last + 1));
+        while at < end
+            && let Some(skipped) = memchr(initial, &text[at..end])
+        {
+            at += skipped + 1;
+            if text[at..].starts_with(rest) {
+                let to = at + rest.len();
+                push(&mut found, Span { first: to, last: to });
+            }
+        }
+    }
+    found
+}
+
+fn after_gap(times: Times, text: &str, places: &[Span]) -> Vec<Span> {
+    let mut found = Vec::new();
+    for span in places {
+        if let Some(first) = further(text, span.first, times.least) {
+            let last = further(text, span.last, times.most).unwrap_or(text.len());
+            push(&mut found, Span { first, last });
+        }
+    }
+    found
+}
+
+fn after_class(class: &Class, times: Times, text: &str, places: &[Span]) -> Vec<Span> {
+    let mut found = Vec::new();
+    // The end of the last run of such characters, so that each of them is looked at once.
+    let mut run_end = 0;
+    for span in places {
+        let mut at = span.first;
+        while at <= span.last {
+            if at >= run_end {
+                run_end = at + text[at..].find(|c| !class.has(c)).unwrap_or(text.len() - at);
+            }
+            let enough = nearer(text, run_end, at, times.least);
+            if let Some(enough) = enough
+                && let Some(first) = further(text, at, times.least)
+            {
+                let last = further(text, span.last.min(enough), times.most).map_or(run_end, |last| last.min(run_end));
+                push(&mut found, Span { first, last });
+            }
+            if run_end >= text.len() {
+                break;
+            }
+            at = next(text, run_end);
+        }
+    }
+    found
+}
+
+fn after_repeated(parts: &[Piece], times: Times, text: &str, places: Vec<Span>) -> Vec<Span> {
+    let mut places = places;
+    for _ in 0..times.least {
+        places = reached(parts, text, places);
+    }
+    for _ in times.least..times.most {
+        let more = reached(parts, text, places.clone());
+        let all = joined(places.iter().copied().chain(more).collect());
+        if all == places {
+            break;
+        }
+        places = all;
+    }
+    places
+}
+
+fn after_look(kind: &AssertionKind, text: &str, places: &[Span]) -> Vec<Span> {
+    let is_word = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_');
+    let holds = |at: usize| {
+        let (before, after) = (is_word(text.as_bytes()[..at].last()), is_word(text.as_bytes().get(at)));
+        match kind {
+            AssertionKind::StartLine | AssertionKind::StartText => at == 0,
+            AssertionKind::EndLine | AssertionKind::EndText => at == text.len(),
+            AssertionKind::WordBoundary => before != after,
+            AssertionKind::NotWordBoundary => before == after,
+            AssertionKind::WordBoundaryStart | AssertionKind::WordBoundaryStartAngle => !before && after,
+            AssertionKind::WordBoundaryEnd | AssertionKind::WordBoundaryEndAngle => before && !after,
+            AssertionKind::WordBoundaryStartHalf => !before,
+            AssertionKind::WordBoundaryEndHalf => !after,
+        }
+    };
+    let mut found = Vec::new();
+    for span in places {
+        let held = (span.first..=span.last).filter(|at| text.is_char_boundary(*at) && holds(*at));
+        held.for_each(|at| push(&mut found, Span { first: at, last: at }));
+    }
+    found
+}
+
+/// Adds a span that begins no earlier than those before it.
+fn push(found: &mut Vec<Span>, span: Span) {
+    match found.last_mut() {
+        Some(known) if span.first <= known.last + 1 => known.last = known.last.max(span.last),
+        _ => found.push(span),
+    }
+}
+
+fn joined(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.sort_unstable_by_key(|span| span.first);
+    let mut all = Vec::with_capacity(spans.len());
+    spans.into_iter().for_each(|span| push(&mut all, span));
+    all
+}
+
+/// The place so many characters after another one; `None` where the text ends before.
+fn further(text: &str, at: usize, characters: u32) -> Option<usize> {
+    let octets = usize::try_from(characters).unwrap_or(usize::MAX);
+    let end = at.saturating_add(octets);
+    if end <= text.len() && text.as_bytes()[at..end].is_ascii() {
+        return Some(end);
+    }
+    let mut places = text[at..].char_indices().map(|(place, _)| at + place).chain([text.len()]);
+    places.nth(octets)
+}
+
+/// The place so many characters before another one; `None` where that is before a limit.
+fn nearer(text: &str, at: usize, limit: usize, characters: u32) -> Option<usize> {
+    let octets = usize::try_from(characters).unwrap_or(usize::MAX);
+    let mut places = [at].into_iter().chain(text[limit..at].char_indices().rev().map(|(place, _)| limit + place));
+    places.nth(octets)
+}
+
+/// The next place between two characters.
+fn next(text: &str, at: usize) -> usize {
+    at + text[at..].chars().next().map_or(1, char::len_utf8)
+}
+
+fn floor(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+impl Class {
+    fn has(&self, c: char) -> bool {
+        if c.is_ascii() {
+            return self.ascii >> u32::from(c) & 1 == 1;
+        }
+        let after = self.beyond.partition_point(|(first, _)| *first <= c);
+        after > 0 && c <= self.beyond[after - 1].1
+    }
+
+    /// A class as it is written. One that is written in ASCII knows ASCII's letters, and what it excludes are those alone.
+    fn read(source: &str, is_ascii: bool) -> Result<Self, Box<regex_syntax::Error>> {
+        let mut parser =
+            ParserBuilder::new().case_insensitive(true).unicode(!is_ascii).utf8(!is_ascii).build();
+        let mut class = Self { ascii: 0, beyond: Box::default() };
+        match parser.parse(source).map_err(Box::new)?.kind() {
+            HirKind::Class(HirClass::Bytes(bytes)) => {
+                for range in bytes.ranges() {
+                    (range.start()..=range.end().min(127)).for_each(|c| class.ascii |= 1 << c);
+                    if range.end() > 127 {
+                        class.beyond = Box::new([('\u{80}', char::MAX)]);
+                    }
+                }
+            }
+            HirKind::Class(HirClass::Unicode(characters)) => {
+                let mut beyond = Vec::new();
+                for range in characters.ranges() {
+                    (range.start()..=range.end().min('\u{7f}')).for_each(|c| class.ascii |= 1 << u32::from(c));
+                    if range.end() > '\u{7f}' {
+                        beyond.push((range.start().max('\u{80}'), range.end()));
+                    }
+                }
+                class.beyond = beyond.into();
+            }
+            // A class of one character.
+            HirKind::Literal(literal) => {
+                for c in String::from_utf8_lossy(&literal.0).chars() {
+                    if c.is_ascii() { class.ascii |= 1 << u32::from(c) } else { class.beyond = Box::new([(c, c)]) }
+                }
+            }
+            // One that has no character.
+            _ => {}
+        }
+        Ok(class)
+    }
+}
+
+/// What a pattern is made of, neighbouring letters as one literal.
+fn pieces(read: &Ast, pattern: &str) -> Result<Box<[Piece]>, ExpressionError> {
+    let mut pieces = Pieces { pattern, found: Vec::new(), literal: String::new() };
+    pieces.add(read)?;
+    pieces.end_literal();
+    Ok(pieces.found.into())
+}
+
+struct Pieces<'a> {
+    pattern: &'a str,
+    found: Vec<Piece>,
+    literal: String,
+}
+
+impl Pieces<'_> {
+    fn add(&mut self, read: &Ast) -> Result<(), ExpressionError> {
+        let piece = match read {
+            Ast::Empty(_) | Ast::Flags(_) => return Ok(()),
+            Ast::Literal(literal) => {
+                self.literal.push(fold(literal.c));
+                return Ok(());
+            }
+            Ast::Concat(parts) => return parts.asts.iter().try_for_each(|part| self.add(part)),
+            Ast::Group(group) => return self.add(&group.ast),
+            Ast::Dot(_) | Ast::ClassUnicode(_) | Ast::ClassPerl(_) | Ast::ClassBracketed(_) => {
+                self.characters(read, Times { least: 1, most: 1 })?
+            }
+            Ast::Assertion(assertion) => Piece::Look(assertion.kind.clone()),
+            Ast::Alternation(branches) => {
+                let branches = branches.asts.iter().map(|branch| pieces(branch, self.pattern));
+                Piece::OneOf(branches.collect::<Result<_, _>>()?)
+            }
+            Ast::Repetition(repetition) => {
+                let times = match repetition.op.kind {
+                    RepetitionKind::ZeroOrOne => Times { least: 0, most: 1 },
+                    RepetitionKind::ZeroOrMore => Times { least: 0, most: u32::MAX },
+                    RepetitionKind::OneOrMore => Times { least: 1, most: u32::MAX },
+                    RepetitionKind::Range(RepetitionRange::Exactly(times)) => Times { least: times, most: times },
+                    RepetitionKind::Range(RepetitionRange::AtLeast(least)) => Times { least, most: u32::MAX },
+                    RepetitionKind::Range(RepetitionRange::Bounded(least, most)) => Times { least, most },
+                };
+                match &*repetition.ast {
+                    repeated @ (Ast::Dot(_) | Ast::ClassUnicode(_) | Ast::ClassPerl(_) | Ast::ClassBracketed(_)) => {
+                        self.characters(repeated, times)?
+                    }
+                    repeated => Piece::Repeated(pieces(repeated, self.pattern)?, times),
+                }
+            }
+        };
+        self.end_literal();
+        self.found.push(piece);
+        Ok(())
+    }
+
+    /// What stands for characters that differ.
+    fn characters(&self, read: &Ast, times: Times) -> Result<Piece, ExpressionError> {
+        if matches!(read, Ast::Dot(_)) {
+            return Ok(Piece::Gap(times));
+        }
+        let span = read.span();
+        let source = &self.pattern[span.start.offset..span.end.offset];
+        let is_ascii = source.is_ascii() && !matches!(read, Ast::ClassUnicode(_));
+        Ok(Piece::Class(Box::new(Class::read(source, is_ascii)?), times))
+    }
+
+    fn end_literal(&mut self) {
+        if !self.literal.is_empty() {
+            self.found.push(Piece::Literal(std::mem::take(&mut self.literal).into()));
+        }
+    }
+}
+
+/// How many steps a sequence takes at most, each of which may go through the whole text.
+fn work(parts: &[Piece]) -> u32 {
+    let of = |part: &Piece| match part {
+        Piece::Literal(_) | Piece::Gap(_) | Piece::Class(..) | Piece::Look(_) => 1,
+        Piece::OneOf(branches) => branches.iter().fold(1, |sum: u32, branch| sum.saturating_add(work(branch))),
+        Piece::Repeated(parts, times) => work(parts).max(1).saturating_mul(times.most.min(UNBOUNDED)),
+    };
+    parts.iter().map(of).fold(0, u32::saturating_add)
+}
+
+const MAX_DEPTH: u32 = 50;
+const MAX_WORK: u32 = 20_000;
+/// What a repetition without an end counts for: more than most texts have of anything, and two of them, one in the other,
+/// are too many.
+const UNBOUNDED: u32 = 4_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_finds_what_a_regular_expression_finds() {
+        const PATTERNS: [&str; 16] = [
+            "scope .{1,8} not (?:registered|allowed)",
+            r"\bstate(?: parameter| value)?[^.{}]{0,30}(?:mismatch|n.t match)",
+            r#"["'\\]{1,2}\w{2,20}["'\\]{1,2} claim\b"#,
+            "/[a-z_]{2,40}(/[a-z_0-9]{1,40}){0,4} is",
+            "(?:ab|a)*c",
+            "a{2,3}b?",
+            "授权码.{0,6}(?:已经|已)?(?:过期|失效)",
+            "[：:] ?令牌",
+            r"\S{1,5} is \d{3}$",
+            "^x|y$",
+            r"\Bb",
+            "[^a-z]{2}z",
+            ".{3}é",
+            "(?:a?){3}b",
+            r"(?i)(?:it.{0,4}){2,3}",
+            "(?:)x{0}y",
+        ];
+        const TEXTS: [&str; 16] = [
+            "the scope 'pos' not registered, scope 'a' not allowed",
+            "scope 管理员管理 not registered",
+            "state value isn't match, restate mismatch state: mismatch",
+            r#"missing required "sub" claim or \'aud\' claims"#,
+            "/pos/a/b/c/d is, /pos is",
+            "aabababc abac c",
+            "aaaab aab ab",
+            "错误：授权码 已经过期了，授权码已失效",
+            "无效: 令牌 ：令牌",
+            "这 is 404",
+            "x and y",
+            "b bb abb",
+            "管理z  z",
+            "cafés éééé",
+            "aaab b",
+            "it is it, it was it",
+        ];
+        for pattern in PATTERNS {
+            // As it is meant: ASCII's words and classes, and yet whole characters.
+            let meant = pattern.replace(r"\b", r"(?-u:\b)").replace(r"\B", r"(?-u:\B)").replace(r"\w", "[0-9A-Za-z_]");
+            let oracle = regex::RegexBuilder::new(&meant).case_insensitive(true).build().expect(pattern);
+            let expression = Expression::new(pattern).expect(pattern);
+            for text in TEXTS {
+                let (found, expected) = (expression.find(text), oracle.find(text));
+                assert_eq!(found.map(|it| it.start), expected.map(|it| it.start()), "{pattern} in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_match_of_the_first_place_is_what_is_found() {
+        let found = |pattern: &str, text: &str| Expression::new(pattern).expect(pattern).find(text);
+        assert_eq!(found("a.{0,4}c", "xabcbcbcbc"), Some(1..6));
+        assert_eq!(found("(?:a|ab)", "ab"), Some(0..2));
+        assert_eq!(found("码.?过", "授权码已过期"), Some(6..15));
+        assert_eq!(found("", ""), Some(0..0));
+        assert_eq!(found("[^a]", "a"), None);
+    }
+
+    #[test]
+    fn repetitions_within_repetitions_are_refused_and_so_is_what_nobody_can_read() {
+        assert!(matches!(Expression::new("(?:(?:ab){1,200}){1,200}"), Err(ExpressionError::Size)));
+        assert!(matches!(Expression::new("(?:(?:ab)+)+"), Err(ExpressionError::Size)));
+        assert!(Expression::new("(?:ab){1,200}").is_ok());
+        assert!(matches!(Expression::new("scope ("), Err(ExpressionError::Form(_))));
+        assert!(matches!(Expression::new("[z-a]"), Err(ExpressionError::Form(_) | ExpressionError::Class(_))));
+        assert!(Expression::new(&"(".repeat(1000)).is_err());
+    }
+}

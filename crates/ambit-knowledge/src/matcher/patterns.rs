@@ -1,22 +1,17 @@
 //! Which patterns match an input.
 //!
-//! A set of ten thousand regular expressions costs gigabytes when compiled and a third of a second when tried one by one.
-//! Nearly all of them cannot match a given text, because a word of theirs is not in it. So:
-//!
-//! 1. One Aho–Corasick scan finds the patterns of which the longest literal occurs.
-//! 2. Of those, the ones stay of which all literals occur, one after the other.
-//! 3. Those are compiled when they are first needed. The compiled ones are kept, up to [`MAX_COMPILED`] octets.
+//! Ten thousand regular expressions take a third of a second when tried one by one. Nearly all of them cannot match a given
+//! text, because a word of theirs is not in it. So one scan finds the patterns of which the longest literal occurs
+//! ([`super::literals`]), and those are tried ([`super::expression`]).
 
 use std::num::NonZero;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::{fmt, panic, thread};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expression::Expression;
-use super::literals::{Needs, needs};
+use super::literals::{KEY, Literals, Needs};
 use crate::corpus::Corpus;
 use crate::entry::{Entry, EntryId};
 use crate::input::{FactKind, Flat, Input, Part};
@@ -37,20 +32,12 @@ pub struct PatternError {
 pub(super) struct Patterns {
     patterns: Vec<Pattern>,
     /// Finds the literals.
-    literals: AhoCorasick,
+    literals: Literals,
     /// The patterns of each literal: a range of `owners` for each.
     owned: Vec<u32>,
     owners: Vec<u32>,
-    /// Patterns without a literal, tried on every text. The lint asks for none.
+    /// Patterns without a literal that is long enough, tried on every text. The lint asks for none.
     always: Vec<u32>,
-    compiled: Mutex<Compiled>,
-}
-
-/// The expressions that were needed so far.
-#[derive(Debug, Default)]
-struct Compiled {
-    of: FxHashMap<u32, Arc<Expression>>,
-    size: usize,
 }
 
 /// One pattern of an entry.
@@ -60,8 +47,7 @@ struct Pattern {
     /// Its place in the entry's `patterns`; the pattern of the description comes after the last.
     place: u16,
     weight: u16,
-    all: Box<[Box<str>]>,
-    is_ascii: bool,
+    expression: Expression,
 }
 
 /// A pattern that matched.
@@ -87,40 +73,34 @@ pub(super) struct Hits {
 
 impl Patterns {
     pub(super) fn new(corpus: &Corpus) -> Result<Self, PatternError> {
-        let mut patterns = Vec::new();
-        let mut triggers: FxHashMap<String, Vec<u32>> = FxHashMap::default();
-        let mut always = Vec::new();
-        let read = read(corpus)?;
-        for (entry, place, needs, is_ascii) in read {
-            let number = narrow(patterns.len());
-            if needs.triggers().is_empty() {
+        let patterns = read(corpus)?;
+        // Each literal once, with the patterns that need it.
+        let mut numbers: FxHashMap<&str, u32> = FxHashMap::default();
+        let (mut literals, mut owned_by, mut always) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, pattern) in (0_u32..).zip(&patterns) {
+            let needs = Needs::of(&pattern.expression);
+            let triggers = needs.triggers();
+            if triggers.is_empty() || triggers.iter().any(|literal| literal.len() < KEY) {
                 always.push(number);
+                continue;
             }
-            for literal in needs.triggers() {
-                triggers.entry(literal.clone()).or_default().push(number);
+            for literal in triggers {
+                let literal = *numbers.entry(literal).or_insert_with(|| {
+                    literals.push(*literal);
+                    narrow(literals.len() - 1)
+                });
+                owned_by.push((literal, number));
             }
-            patterns.push(Pattern {
-                entry: narrow(entry),
-                place: u16::try_from(place).unwrap_or(u16::MAX),
-                weight: u16::try_from(needs.weight).unwrap_or(u16::MAX),
-                all: needs.all.into_iter().map(Into::into).collect(),
-                is_ascii,
-            });
         }
-        let (mut owned, mut owners) = (vec![0], Vec::new());
-        let mut literals: Vec<(String, Vec<u32>)> = triggers.into_iter().collect();
-        literals.sort_unstable();
-        for (_, numbers) in &literals {
-            owners.extend_from_slice(numbers);
-            owned.push(narrow(owners.len()));
+        owned_by.sort_unstable();
+        owned_by.dedup();
+        let (mut owned, owners) = (vec![0; literals.len() + 1], owned_by.iter().map(|(_, number)| *number).collect());
+        owned_by.iter().for_each(|(literal, _)| owned[*literal as usize + 1] += 1);
+        for at in 1..owned.len() {
+            owned[at] += owned[at - 1];
         }
-        let literals = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(literals.iter().map(|(literal, _)| literal))
-            // The builder's limit is 2³¹ states.
-            .expect("the literals of the patterns fit into an automaton");
-        Ok(Self { patterns, literals, owned, owners, always, compiled: Mutex::default() })
+        let literals = Literals::new(literals.into_iter());
+        Ok(Self { patterns, literals, owned, owners, always })
     }
 
     /// The patterns that match, each once.
@@ -156,10 +136,7 @@ impl Patterns {
                 continue;
             }
             let window = window(text.text(), at);
-            if !contains_all(&text.folded()[window.clone()], &pattern.all) {
-                continue;
-            }
-            let Some(place) = self.find(number, pattern, entry, &text.folded()[window.clone()]) else { continue };
+            let Some(place) = pattern.expression.find(&text.folded()[window.clone()]) else { continue };
             done.insert(number);
             let hit = Hit {
                 entry: pattern.entry as usize,
@@ -176,57 +153,20 @@ impl Patterns {
     /// a few times where the text is so long that only the surroundings of a place are looked at.
     fn candidates(&self, folded: &str) -> Vec<(u32, usize)> {
         let places = if folded.len() <= WINDOW { 1 } else { MAX_PLACES };
-        let mut seen: FxHashMap<u32, Places> = FxHashMap::default();
+        let mut seen: FxHashMap<usize, Places> = FxHashMap::default();
         let mut found = Vec::new();
-        for literal in self.literals.find_overlapping_iter(folded) {
+        for (literal, at) in self.literals.find(folded) {
             // A literal once reached its number of places in all of its patterns: nothing is to be learned from more.
-            let known = seen.entry(literal.pattern().as_u32()).or_default();
-            if known.count >= places || known.count > 0 && literal.start() < known.last + WINDOW / 4 {
+            let known = seen.entry(literal).or_default();
+            if known.count >= places || known.count > 0 && at < known.last + WINDOW / 4 {
                 continue;
             }
-            *known = Places { count: known.count + 1, last: literal.start() };
-            let of = literal.pattern().as_usize();
-            let owners = &self.owners[self.owned[of] as usize..self.owned[of + 1] as usize];
-            found.extend(owners.iter().map(|number| (*number, literal.start())));
+            *known = Places { count: known.count + 1, last: at };
+            let owners = &self.owners[self.owned[literal] as usize..self.owned[literal + 1] as usize];
+            found.extend(owners.iter().map(|number| (*number, at)));
         }
         found.extend(self.always.iter().map(|number| (*number, 0)));
         found
-    }
-
-    /// Where a pattern matches. On ASCII an expression is a tenth of the size, so one of ASCII is tried on a text whose
-    /// other characters are masked: a gap steps over them, and nothing else was going to match them.
-    fn find(&self, number: u32, pattern: &Pattern, entry: &Entry, text: &str) -> Option<Range<usize>> {
-        let expression = self.compiled(number, pattern, entry)?;
-        if !pattern.is_ascii || text.is_ascii() {
-            return expression.find(text.as_bytes());
-        }
-        let masked: Vec<u8> = text.chars().map(|c| u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(MASK)).collect();
-        let found = expression.find(&masked)?;
-        // Each octet of the masked text is a character of the text.
-        let place = |character: usize| text.char_indices().nth(character).map_or(text.len(), |(at, _)| at);
-        Some(place(found.start)..place(found.end))
-    }
-
-    fn compiled(&self, number: u32, pattern: &Pattern, entry: &Entry) -> Option<Arc<Expression>> {
-        if let Some(known) = self.lock().of.get(&number) {
-            return Some(Arc::clone(known));
-        }
-        let free = entry.matching.patterns.get(usize::from(pattern.place));
-        let source = free.or(entry.matching.description_pattern.as_ref())?;
-        // `new` has parsed it. What exceeds the limit of size matches nothing, and the lint says so.
-        let expression = Arc::new(Expression::new(source).ok()?);
-        let mut compiled = self.lock();
-        if compiled.size >= MAX_COMPILED {
-            *compiled = Compiled::default();
-        }
-        compiled.size += expression.size();
-        compiled.of.insert(number, Arc::clone(&expression));
-        Some(expression)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Compiled> {
-        // Whoever panicked while holding it has not left half an entry in it.
-        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -246,15 +186,19 @@ struct Places {
     last: usize,
 }
 
-/// Every pattern with its entry, its place, what it needs, and whether it is all ASCII. Reading them is half the work of
-/// making an index, so all processors take part.
-fn read(corpus: &Corpus) -> Result<Vec<(usize, usize, Needs, bool)>, PatternError> {
+/// Every pattern of every entry. Reading them is most of the work of making an index, so all processors take part.
+fn read(corpus: &Corpus) -> Result<Vec<Pattern>, PatternError> {
     let entries = corpus.entries();
     let share = entries.len().div_ceil(thread::available_parallelism().map_or(1, NonZero::get)).max(MIN_SHARE);
     let read_some = |first: usize, entries: &[Entry]| {
         let all = (first..).zip(entries).flat_map(|(entry, it)| sources(it).map(move |source| (entry, it, source)));
-        all.map(|(entry, it, (place, source))| match needs(source) {
-            Ok(needs) => Ok((entry, place, needs, source.is_ascii())),
+        all.map(|(entry, it, (place, source))| match Expression::new(source) {
+            Ok(expression) => Ok(Pattern {
+                entry: narrow(entry),
+                place: u16::try_from(place).unwrap_or(u16::MAX),
+                weight: u16::try_from(Needs::of(&expression).weight).unwrap_or(u16::MAX),
+                expression,
+            }),
             Err(fault) => {
                 Err(PatternError { entry: it.id.clone(), pattern: source.to_owned(), fault: fault.to_string() })
             }
@@ -286,16 +230,6 @@ fn sources(entry: &Entry) -> impl Iterator<Item = (usize, &str)> {
     patterns.map(String::as_str).enumerate().filter(move |(place, _)| *place < free || described)
 }
 
-/// Whether a text has all the literals, one after the other.
-fn contains_all(folded: &str, literals: &[Box<str>]) -> bool {
-    let mut rest = folded.as_bytes();
-    literals.iter().all(|literal| {
-        let Some(at) = memchr::memmem::find(rest, literal.as_bytes()) else { return false };
-        rest = &rest[at + literal.len()..];
-        true
-    })
-}
-
 /// What of a text is looked at: all of it, or so much around a place.
 fn window(text: &str, at: usize) -> Range<usize> {
     if text.len() <= WINDOW {
@@ -322,7 +256,3 @@ const MIN_SHARE: usize = 1000;
 const WINDOW: usize = 8 * 1024;
 /// At how many places of a long text a pattern is tried.
 const MAX_PLACES: usize = 8;
-/// How much the compiled patterns that are kept take, in octets.
-const MAX_COMPILED: usize = 16 << 20;
-/// Stands for a character that is not ASCII: none that a class of letters, digits or spaces has.
-const MASK: u8 = 1;

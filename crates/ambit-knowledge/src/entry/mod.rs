@@ -263,20 +263,27 @@ impl Entry {
         let fixed = [("title", &self.title), ("signature", &self.signature), ("cause", &self.cause)];
         let fixed = fixed.into_iter().map(|(name, text)| (name.to_owned(), text));
         let workarounds = self.workarounds.iter().enumerate().flat_map(|(place, it)| {
-            let condition = it.condition.as_ref().map(|text| (format!("workarounds[{place}].condition"), text));
-            let action = (format!("workarounds[{place}].action"), &it.action);
-            condition.into_iter().chain([action, (format!("workarounds[{place}].how"), &it.how)])
+            advice(format!("workarounds[{place}]"), it.condition.as_ref(), &it.action, ("how", &it.how))
         });
         let dead_ends = self.dead_ends.iter().enumerate().flat_map(|(place, it)| {
-            let condition = it.condition.as_ref().map(|text| (format!("dead_ends[{place}].condition"), text));
-            let action = (format!("dead_ends[{place}].action"), &it.action);
-            condition.into_iter().chain([action, (format!("dead_ends[{place}].why_fails"), &it.why_fails)])
+            advice(format!("dead_ends[{place}]"), it.condition.as_ref(), &it.action, ("why_fails", &it.why_fails))
         });
         let confusions = self.graph.confused_with.iter().enumerate();
         let confusions =
             confusions.map(|(place, it)| (format!("graph.confused_with[{place}].distinction"), &it.distinction));
         fixed.chain(workarounds).chain(dead_ends).chain(confusions)
     }
+}
+
+/// The texts of a workaround or a dead end, with the names of their members.
+fn advice<'a>(
+    of: String,
+    condition: Option<&'a Text>,
+    action: &'a Text,
+    last: (&'static str, &'a Text),
+) -> impl Iterator<Item = (String, &'a Text)> {
+    let condition = condition.map(|text| ("condition", text));
+    condition.into_iter().chain([("action", action), last]).map(move |(name, text)| (format!("{of}.{name}"), text))
 }
 
 /// A day, as RFC 3339 writes it.

@@ -37,6 +37,7 @@ pub const MAX_INPUT: usize = 1024 * 1024;
 pub struct Input {
     shown: String,
     flat: Flat,
+    unbroken: Option<Flat>,
     kind: InputKind,
     facts: Vec<Fact>,
     jwts: Vec<Jwt>,
@@ -99,9 +100,10 @@ impl Input {
             jwt.read(&mut facts);
         }
         let flat = Flat::new(&shown);
-        let products = words::products(flat.folded());
+        let unbroken = unbroken(&shown).map(|text| Flat::new(&text));
+        let products = words::products([Some(&flat), unbroken.as_ref()].into_iter().flatten().map(Flat::folded));
         let kind = kind(&shown, &values, has_http, &jwts, &facts);
-        Self { shown, flat, kind, facts: facts.into_vec(), jwts, products, is_cut }
+        Self { shown, flat, unbroken, kind, facts: facts.into_vec(), jwts, products, is_cut }
     }
 
     /// The text as it may be shown: without its secrets.
@@ -151,8 +153,19 @@ impl Input {
         self.values(FactKind::Status).last().and_then(|fact| fact.value.parse().ok())
     }
 
+    /// Whether it is about another protocol than OAuth, and says nothing of OAuth's.
+    pub(crate) fn is_of_another_protocol(&self) -> bool {
+        let is_ours = |fact: &Fact| matches!(fact.kind, FactKind::OauthError | FactKind::MentionedError);
+        !self.facts.iter().any(is_ours) && self.products.is_empty() && words::is_of_another_protocol(self.flat.folded())
+    }
+
     pub(crate) const fn flat(&self) -> &Flat {
         &self.flat
+    }
+
+    /// The same without the line breaks that may stand within words; none where there are no such.
+    pub(crate) const fn unbroken(&self) -> Option<&Flat> {
+        self.unbroken.as_ref()
     }
 }
 
@@ -180,6 +193,28 @@ fn clean(text: &str) -> String {
         }
     }
     clean
+}
+
+/// A message that was copied from a narrow window is broken where the window ended, in the middle of a word as well. Whether
+/// it was cannot be seen, so the text is read both ways.
+fn unbroken(text: &str) -> Option<String> {
+    if text.len() > MAX_UNBROKEN {
+        return None;
+    }
+    let mut joined = String::with_capacity(text.len());
+    let mut lines = text.lines();
+    joined.push_str(lines.next()?);
+    let mut is_joined = false;
+    for line in lines {
+        let is_within = joined.ends_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '-' | '_'))
+            && line.starts_with(|c: char| c.is_ascii_lowercase());
+        is_joined |= is_within;
+        if !is_within {
+            joined.push('\n');
+        }
+        joined.push_str(line);
+    }
+    is_joined.then_some(joined)
 }
 
 fn kind(shown: &str, values: &[serde_json::Value], has_http: bool, jwts: &[Jwt], facts: &Facts) -> InputKind {
@@ -215,3 +250,6 @@ fn kind(shown: &str, values: &[serde_json::Value], has_http: bool, jwts: &[Jwt],
     }
     if words::is_log(text) { InputKind::Log } else { InputKind::Message }
 }
+
+/// A longer text is a file or a log, and not a message.
+const MAX_UNBROKEN: usize = 8 * 1024;

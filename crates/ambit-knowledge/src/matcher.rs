@@ -130,6 +130,7 @@ impl Matcher {
                 Ranked { place, score: evidence.score(), likeness, evidence }
             })
             .collect();
+        by_whose_wording(corpus, &mut ranked, input);
         // Where the code itself stands in its place, what merely sounds alike and is not about that code is out.
         if ranked.iter().any(|it| it.evidence.has_code_in_place()) {
             // An answer that says its code and nothing else has no words of its own: what is around them is in every answer.
@@ -150,6 +151,31 @@ impl Matcher {
         let tied = if let Verdict::Ambiguous(tied) = verdict { tied } else { 0 };
         ranked.truncate(limit.max(tied));
         Ranking { verdict, ranked }
+    }
+}
+
+/// Where two entries are about the same code, one of them everybody's and one a product's, the wording decides. A rule that
+/// holds of the product's own wording is the more specific one. Where nothing shows the product, and what holds is
+/// everybody's wording, an entry that merely sounds like it comes after it.
+fn by_whose_wording(corpus: &Corpus, ranked: &mut [Ranked], input: &Input) {
+    let is_anybodys = |it: &Ranked| matches!(corpus.entries()[it.place].product, Product::Standard | Product::Ambit);
+    let about = |it: &Ranked| {
+        let entry = &corpus.entries()[it.place];
+        (entry.category, entry.error_code.as_deref())
+    };
+    let worded = |it: &&Ranked| it.evidence.has_wording(corpus.entries()[it.place].error_code.as_deref());
+    let (general, own): (Vec<_>, Vec<_>) = ranked.iter().filter(worded).partition(|it| is_anybodys(it));
+    let general: Vec<_> = general.into_iter().map(about).collect();
+    let own: Vec<_> = own.into_iter().filter(|it| !it.evidence.is_general()).map(about).collect();
+    for it in ranked {
+        let is_behind = if is_anybodys(it) {
+            own.contains(&about(it))
+        } else {
+            input.products().is_empty() && !it.evidence.is_hard() && general.contains(&about(it))
+        };
+        if is_behind {
+            it.score -= OTHER_WORDING;
+        }
     }
 }
 
@@ -181,6 +207,12 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     if first.score < ENOUGH {
         return Verdict::None;
     }
+    let is_vague = first.evidence.is_bare_description() && first.likeness < LIKE_MUCH;
+    // Another protocol's words for the same thing, or a number that nobody here knows: what sounds like it is not it.
+    let is_elsewhere = input.is_of_another_protocol() || has_unknown_code(input, first, corpus);
+    if is_vague && is_elsewhere {
+        return Verdict::None;
+    }
     if second.is_some_and(|second| first.score - second.score < MARGIN) {
         return tied();
     }
@@ -199,8 +231,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     }
     // A description that was pasted alone, of which the entry says little else; or a numbered code that the entry does not
     // know: it may be this, and nobody can be sure.
-    let is_bare = first.evidence.is_bare_description() && first.likeness < LIKE_MUCH;
-    if is_bare || has_unknown_code(input, first, corpus) {
+    if is_vague || has_unknown_code(input, first, corpus) {
         return Verdict::Ambiguous(2.min(ranked.len()));
     }
     Verdict::One
@@ -268,6 +299,8 @@ fn by_weight(hits: &mut [Hit]) {
 const ENOUGH: f32 = 10.0;
 /// How far the next one has to be behind.
 const MARGIN: f32 = 6.0;
+/// How far an entry falls behind one of the same code of which the wording holds.
+const OTHER_WORDING: f32 = 12.0;
 /// How alike words have to be to be an answer by themselves.
 const LIKE_ENOUGH: f32 = 0.9;
 const LIKE_MUCH: f32 = 0.6;

@@ -93,10 +93,14 @@ fn query(text: &str, facts: &mut Facts) {
     for found in QUERY_ERROR.captures_iter(text).take(MAX_FOUND) {
         let Some(place) = found.get(0) else { continue };
         let error = decoded(&found[1]);
-        if !is_error_code(&error) {
+        if is_error_code(&error) {
+            facts.push(FactKind::OauthError, &error, Part::Query);
+        } else if error.contains(' ') {
+            // A page of one's own that is handed the words instead of the code.
+            facts.push(FactKind::Description, &error, Part::Query);
+        } else {
             continue;
         }
-        facts.push(FactKind::OauthError, &error, Part::Query);
         // The parameters around it, up to what ends a URL.
         let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`');
         let before = floor(text, place.start().saturating_sub(MAX_URL));
@@ -154,7 +158,7 @@ static BARE_CHALLENGE: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a constant that a test compiles")
 });
 static QUERY_ERROR: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?:^|[?&#\s"'])error=([^&\s"'<>#]{1,64})"#).expect("a constant that a test compiles")
+    Regex::new(r#"(?:^|[?&#\s"'])error=([^&\s"'<>#]{1,300})"#).expect("a constant that a test compiles")
 });
 static LOOSE_PARAMS: LazyLock<[(Regex, FactKind); 4]> = LazyLock::new(|| {
     [

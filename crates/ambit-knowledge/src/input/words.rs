@@ -48,13 +48,18 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
     }
 }
 
-/// The products that a text in small letters shows.
-pub(super) fn products(folded: &str) -> Vec<Product> {
-    let mut products: Vec<Product> =
-        MARKS.find_iter(folded).map(|found| PRODUCTS[found.pattern().as_usize()].1).collect();
+/// The products that texts in small letters show.
+pub(super) fn products<'a>(folded: impl Iterator<Item = &'a str>) -> Vec<Product> {
+    let marks = folded.flat_map(|text| MARKS.find_iter(text));
+    let mut products: Vec<Product> = marks.map(|found| PRODUCTS[found.pattern().as_usize()].1).collect();
     products.sort_unstable();
     products.dedup();
     products
+}
+
+/// Whether a text in small letters names a protocol that authenticates and is not OAuth, and none of OAuth's.
+pub(super) fn is_of_another_protocol(folded: &str) -> bool {
+    OTHERS.is_match(folded) && !OURS.is_match(folded)
 }
 
 pub(super) fn is_stack_trace(text: &str) -> bool {
@@ -223,6 +228,16 @@ const PRODUCTS: &[(&str, Product)] = &[
     ("oauthlib", Product::OauthLib),
     ("msal", Product::Msal),
 ];
+
+/// What has credentials, signatures and realms as well.
+static OTHERS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?:^|[^a-z])(?:ldaps?|saml2?|kerberos|krb5|gssapi|radius|smtp|imap|pop3|ftp|ssh2?|xmpp|docker|redis|mysql|postgres(?:ql)?)(?:[^a-z]|$)")
+        .expect("a constant that a test compiles")
+});
+static OURS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"oauth|oidc|openid|\bj(?:wt|ws|we|wk)s?\b|\b(?:access|refresh|id)[_ ]?token|bearer")
+        .expect("a constant that a test compiles")
+});
 
 static MARKS: LazyLock<AhoCorasick> =
     LazyLock::new(|| AhoCorasick::new(PRODUCTS.iter().map(|(mark, _)| mark)).expect("a constant that a test compiles"));

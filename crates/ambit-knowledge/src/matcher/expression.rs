@@ -228,7 +228,9 @@ fn push(found: &mut Vec<Span>, span: Span) {
 fn joined(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort_unstable_by_key(|span| span.first);
     let mut all = Vec::with_capacity(spans.len());
-    spans.into_iter().for_each(|span| push(&mut all, span));
+    for span in spans {
+        push(&mut all, span);
+    }
     all
 }
 
@@ -273,8 +275,7 @@ impl Class {
 
     /// A class as it is written. One that is written in ASCII knows ASCII's letters, and what it excludes are those alone.
     fn read(source: &str, is_ascii: bool) -> Result<Self, Box<regex_syntax::Error>> {
-        let mut parser =
-            ParserBuilder::new().case_insensitive(true).unicode(!is_ascii).utf8(!is_ascii).build();
+        let mut parser = ParserBuilder::new().case_insensitive(true).unicode(!is_ascii).utf8(!is_ascii).build();
         let mut class = Self { ascii: 0, beyond: Box::default() };
         match parser.parse(source).map_err(Box::new)?.kind() {
             HirKind::Class(HirClass::Bytes(bytes)) => {

@@ -121,7 +121,9 @@ impl Literals {
             })
             .collect();
         let mut buckets = vec![0_u32; bucket_count + 1];
-        rarest.iter().for_each(|(bucket, _)| buckets[bucket + 1] += 1);
+        for (bucket, _) in &rarest {
+            buckets[bucket + 1] += 1;
+        }
         for at in 1..buckets.len() {
             buckets[at] += buckets[at - 1];
         }
@@ -185,7 +187,11 @@ mod tests {
         found.sort_unstable();
         let mut expected: Vec<_> = literals
             .into_iter()
-            .flat_map(|literal| (0..text.len()).filter(move |at| text.as_bytes()[*at..].starts_with(literal.as_bytes())).map(move |at| (literal, at)))
+            .flat_map(|literal| {
+                (0..text.len())
+                    .filter(move |at| text.as_bytes()[*at..].starts_with(literal.as_bytes()))
+                    .map(move |at| (literal, at))
+            })
             .collect();
         expected.sort_unstable();
         assert_eq!(found, expected);

@@ -95,7 +95,9 @@ impl Patterns {
         owned_by.sort_unstable();
         owned_by.dedup();
         let (mut owned, owners) = (vec![0; literals.len() + 1], owned_by.iter().map(|(_, number)| *number).collect());
-        owned_by.iter().for_each(|(literal, _)| owned[*literal as usize + 1] += 1);
+        for (literal, _) in &owned_by {
+            owned[*literal as usize + 1] += 1;
+        }
         for at in 1..owned.len() {
             owned[at] += owned[at - 1];
         }
@@ -110,6 +112,9 @@ impl Patterns {
         // A description pasted without what was around it is all there is.
         let is_bare = input.values(FactKind::Description).next().is_none();
         self.search_in(corpus, input.flat(), Part::Text, is_bare, &mut done, &mut hits);
+        if let Some(unbroken) = input.unbroken() {
+            self.search_in(corpus, unbroken, Part::Text, is_bare, &mut done, &mut hits);
+        }
         // Descriptions are taken out of JSON and URLs, so their quotes are no longer escaped.
         for fact in input.values(FactKind::Description) {
             self.search_in(corpus, &Flat::new(&fact.value), fact.part, true, &mut done, &mut hits);

@@ -14,6 +14,7 @@
 //! | the product agrees | 6; the input shows another one: −6 |
 //! | the input names the code | 5; it names another of the registries: −12 |
 //! | the words | up to 80, in proportion to the square of their likeness |
+//! | another entry of the same code, a product's or everybody's, has the wording that is there | −12 |
 //!
 //! A code by itself is worth little and words are worth much: the description says which of the many things it was that
 //! a code like `invalid_grant` stands for, even where it is worded otherwise than an entry expects.
@@ -86,6 +87,13 @@ impl Evidence {
     pub(crate) fn is_general(&self) -> bool {
         self.structure.as_ref().is_none_or(|held| held.description.is_none())
             && self.pattern.as_ref().is_none_or(|hit| hit.weight < PARTICULAR)
+    }
+
+    /// Whether a rule of what the entry says holds, and not only its code.
+    pub(crate) fn has_wording(&self, code: Option<&str>) -> bool {
+        let is_code = |hit: &Hit| code.is_some_and(|code| hit.seen.trim_matches('"').eq_ignore_ascii_case(code));
+        self.structure.as_ref().is_some_and(|held| held.description.is_some())
+            || self.pattern.as_ref().is_some_and(|hit| !is_code(hit))
     }
 
     /// Whether the code that the entry asks for stands where codes stand, and is not merely mentioned.

@@ -3,9 +3,10 @@
 //! A word counts by its rarity, `ln(1 + N / n)` for a word that is in `n` of `N` entries; what looks like a code counts
 //! half as much again. Two texts share the weight `S` of their common words, out of `A` and `B`. One of them may be a
 //! part of the other (a message in a transcript, a message that was cut off), so the likeness begins with
-//! `S / min(A, B)`; it is lowered where the longer one says much more, and where few words are shared:
+//! `S / min(A, B)`; it is lowered where the longer one says much more, and where what they share is no more than the weight
+//! `w` of a word, *invalid token* being less than one and a word that nobody else has being two:
 //!
-//! `likeness = S / min(A, B) · (0.75 + 0.25 · 2S / (A + B)) · shared / (shared + 1)`
+//! `likeness = S / min(A, B) · (0.75 + 0.25 · 2S / (A + B)) · S / (S + w)`, where `w = ln(1 + N) / 2`
 //!
 //! An entry is as alike as the best of its texts: the title, the signature, each positive sample.
 
@@ -22,6 +23,8 @@ use crate::input::{FactKind, Input, REGISTERED};
 pub(super) struct Words {
     ids: FxHashMap<u64, u32>,
     weights: Vec<f32>,
+    /// What a word weighs that is neither rare nor frequent.
+    word: f32,
     texts: Vec<TextWords>,
     /// The words of all texts, one text after the other, each sorted.
     words: Vec<u32>,
@@ -87,7 +90,7 @@ impl Words {
             text.weight = words[text.from as usize..text.to as usize].iter().map(|id| weights[*id as usize]).sum();
         }
         let (of_word, places) = inverted(&texts, &words, weights.len());
-        Self { ids, weights, texts, words, of_entry, of_word, places }
+        Self { ids, weights, word: all.ln_1p() / 2.0, texts, words, of_entry, of_word, places }
     }
 
     /// The entries whose words are most like those of the input, with their likeness.
@@ -148,7 +151,7 @@ impl Words {
 
     fn compare(&self, query: &Query, text: &TextWords) -> f32 {
         let words = &self.words[text.from as usize..text.to as usize];
-        let (mut weight, mut shared) = (0.0, 0_usize);
+        let mut weight = 0.0;
         let (mut one, mut other) = (words.iter().peekable(), query.words.iter().peekable());
         while let (Some(a), Some(b)) = (one.peek(), other.peek()) {
             match a.cmp(b) {
@@ -156,19 +159,17 @@ impl Words {
                 std::cmp::Ordering::Greater => drop(other.next()),
                 std::cmp::Ordering::Equal => {
                     weight += self.weights[**a as usize];
-                    shared += 1;
                     one.next();
                     other.next();
                 }
             }
         }
-        if shared == 0 {
+        if weight == 0.0 {
             return 0.0;
         }
-        let shared = approximate(shared);
         let part = weight / text.weight.min(query.weight);
         let dice = 2.0 * weight / (text.weight + query.weight);
-        part * (0.75 + 0.25 * dice) * (shared / (shared + 1.0))
+        part * (0.75 + 0.25 * dice) * (weight / (weight + self.word))
     }
 }
 
@@ -187,6 +188,8 @@ impl Query {
         let text = input.flat().text();
         if text.len() <= SHORT {
             add(text);
+            // The halves of a broken word are known to nobody, and neither are two words that were none.
+            input.unbroken().into_iter().for_each(|unbroken| add(unbroken.text()));
         } else {
             // What a long text says is wrong, and not everything around it.
             let says = |kind: FactKind| {
@@ -300,7 +303,7 @@ fn each_part(word: &str, found: &mut impl FnMut(u64, bool)) {
 }
 
 fn is_stop(word: &str) -> bool {
-    STOP.iter().any(|stop| stop.eq_ignore_ascii_case(word))
+    STOP.get(word.len()).is_some_and(|stops| stops.iter().any(|stop| stop.eq_ignore_ascii_case(word)))
 }
 
 /// A small letter before a capital: `NotAuthorizedException`.
@@ -395,64 +398,22 @@ const fn approximate(count: usize) -> f32 {
 
 /// Endings that vary where the meaning does not; longer ones first.
 const ENDINGS: &[&str] = &["ations", "ation", "ing", "ies", "ed", "es", "er", "e", "s", "y"];
-/// Words that every message has, and those of the forms around it.
-const STOP: &[&str] = &[
-    "a",
-    "an",
-    "and",
-    "are",
-    "as",
-    "at",
-    "be",
-    "by",
-    "can",
-    "did",
-    "does",
-    "for",
-    "from",
-    "has",
-    "have",
-    "if",
-    "in",
-    "is",
-    "it",
-    "its",
-    "of",
-    "on",
-    "or",
-    "that",
-    "the",
-    "this",
-    "to",
-    "was",
-    "were",
-    "with",
-    "you",
-    "your",
-    "com",
-    "org",
-    "www",
-    "example",
-    "http",
-    "https",
-    "authenticate",
-    "authorization",
-    "bearer",
-    "realm",
-    "unauthorized",
-    "forbidden",
-    "host",
-    "content",
-    "type",
-    "application",
-    "json",
-    "error",
-    "description",
-    "message",
-    "status",
-    "code",
-    "post",
-    "get",
+/// Words that every message has, and those of the forms around it, by their length.
+const STOP: [&[&str]; 14] = [
+    &[],
+    &["a"],
+    &["an", "as", "at", "be", "by", "if", "in", "is", "it", "of", "on", "or", "to"],
+    &["and", "are", "can", "did", "for", "has", "its", "the", "was", "you", "com", "org", "www", "get"],
+    &["does", "from", "have", "that", "this", "were", "with", "your", "http", "host", "type", "json", "code", "post"],
+    &["https", "realm", "error"],
+    &["bearer", "status"],
+    &["example", "content", "message"],
+    &[],
+    &["forbidden"],
+    &[],
+    &["application", "description"],
+    &["authenticate", "unauthorized"],
+    &["authorization"],
 ];
 const CODE: f32 = 1.5;
 /// A text up to this long is a message as a whole.

@@ -149,6 +149,16 @@ const INPUTS: &[Case] = &[
 ];
 
 #[test]
+fn an_error_in_words_where_a_url_has_its_code_is_a_description() {
+    let input = Input::take_apart(b"https://app.example/login?error=Invalid+scopes%3A+pos%3Aread&error_type=auth");
+    let fact = input.facts().iter().find(|fact| fact.kind == Description).expect("a description");
+    assert_eq!((fact.value.as_str(), fact.part), ("Invalid scopes: pos:read", Part::Query));
+    assert!(input.values(OauthError).next().is_none());
+    let input = Input::take_apart(b"https://app.example/login?error=NoSuchThing&error_type=auth");
+    assert!(input.values(Description).next().is_none(), "one word may be anything");
+}
+
+#[test]
 fn every_shape_is_taken_for_what_it_is() {
     for (text, kind, facts) in INPUTS {
         let input = Input::take_apart(text.as_bytes());

@@ -92,6 +92,67 @@ fn case_quotes_line_breaks_and_what_stands_around_change_nothing() {
 }
 
 #[test]
+fn a_message_that_was_broken_within_a_word_is_read_without_the_break() {
+    for text in ["the scope 'pos' is not regis\ntered", "the sco\r\npe 'pos' is not registered"] {
+        let answer = explain(text);
+        assert_eq!(answer.entries[0].id.as_str(), "api/oauth2-invalid-scope-requested", "{text}");
+        assert_eq!(answer.entries[0].reasons[0].rule, Rule::Pattern, "{text}\n{answer:#?}");
+    }
+    // A line that begins otherwise is another line.
+    let answer = explain("the scope 'pos' is not regis\n  tered");
+    let reasons = answer.entries.iter().chain(&answer.nearest).flat_map(|found| &found.reasons);
+    assert!(reasons.map(|reason| reason.rule).all(|rule| rule == Rule::Words), "{answer:#?}");
+}
+
+#[test]
+fn the_words_of_another_protocol_are_no_words_of_oauth() {
+    let outcome = |text: &str| Knowledge::embedded().explain(&Input::take_apart(text.as_bytes()), Language::En).outcome;
+    assert_eq!(outcome("Invalid credentials"), Outcome::Ambiguous);
+    assert_eq!(outcome("LDAP: Invalid credentials"), Outcome::NoMatch);
+    assert_eq!(outcome("ldap_bind(): Invalid credentials"), Outcome::NoMatch);
+    assert_ne!(outcome("LDAP federation, token endpoint: invalid_grant: Invalid credentials"), Outcome::NoMatch);
+    assert_ne!(outcome("OAuth login by LDAP: Invalid credentials"), Outcome::NoMatch);
+}
+
+#[test]
+fn a_number_that_nobody_knows_is_not_explained_by_words_that_many_errors_have() {
+    let of = |text: &str| Knowledge::embedded().explain(&Input::take_apart(text.as_bytes()), Language::En);
+    let answer = of("Authentication failure: AADSTS99999: try again");
+    assert_eq!(answer.outcome, Outcome::NoMatch, "{answer:#?}");
+    assert_eq!(of("AADSTS50011: try again").outcome, Outcome::Match);
+}
+
+#[test]
+fn what_a_product_says_in_its_own_words_is_more_specific_than_what_everybody_says() {
+    let own = SEED
+        .replacen("product = \"ambit\"", "product = \"keycloak\"", 1)
+        .replacen("'scope .{1,80} (?:is )?not (?:registered|allowed|granted)'", "'refused by this realm of ours'", 1)
+        .replacen(
+            "'invalid_scope.{0,40}scope.{0,80}(?:not registered|unknown|not allowed)'",
+            "'a policy refuses the scope'",
+            1,
+        );
+    let knowledge = of(&[
+        ("api/one.toml", &SEED.replacen("product = \"ambit\"", "product = \"standard\"", 1)),
+        ("api/two.toml", &own),
+    ]);
+    let first = |text: &str| {
+        let answer = knowledge.explain(&Input::take_apart(text.as_bytes()), Language::En);
+        answer.entries[0].id.as_str().to_owned()
+    };
+    assert_eq!(first("invalid_scope: scope 'admin' not registered"), "api/one");
+    assert_eq!(first("invalid_scope: scope 'admin' not registered, refused by this realm of ours"), "api/two");
+}
+
+#[test]
+fn a_pattern_without_a_word_that_is_long_enough_is_tried_on_every_text() {
+    let short = SEED.replacen("'scope .{1,80} (?:is )?not (?:registered|allowed|granted)'", "'a1.b2'", 1);
+    let answer = of(&[("api/one.toml", &short)]).explain(&Input::take_apart("错误 a1-b2".as_bytes()), Language::En);
+    let reasons = answer.entries.iter().flat_map(|found| &found.reasons);
+    assert!(reasons.map(|reason| reason.rule).any(|rule| rule == Rule::Pattern), "{answer:#?}");
+}
+
+#[test]
 fn another_status_excludes_and_the_same_one_counts() {
     let of = |status: &str| explain(&format!("HTTP/1.1 {status} X\n\n{{\"error\":\"invalid_token\"}}"));
     assert_eq!(of("401").entries[0].id.as_str(), "api/invalid-token");

@@ -23,18 +23,40 @@ use crate::refusal::AuthenticationFailure;
 use crate::secret::SecretHash;
 use crate::store::{Store, StoreError};
 
-/// A client that proved who it is. Only this file makes one.
+/// A client that proved who it is, as far as one of its kind can: a public client has nothing to prove it with, and names itself
+/// (RFC 6749 §3.2.1). Only this file makes one.
 #[derive(Debug, Clone)]
 pub struct AuthenticatedClient {
     client: Arc<Client>,
-    secret: Option<SecretId>,
+    proof: Proof,
+}
+
+/// By what a client proved who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// By one of its secrets.
+    Secret(SecretId),
+    /// By an assertion it signed.
+    Assertion,
+    /// By nothing: a public client.
+    None,
 }
 
 impl AuthenticatedClient {
     /// The secret it used, for the record of when each was last used.
     #[must_use]
     pub const fn secret(&self) -> Option<SecretId> {
-        self.secret
+        match self.proof {
+            Proof::Secret(secret) => Some(secret),
+            Proof::Assertion | Proof::None => None,
+        }
+    }
+
+    /// Whether it only named itself. What it is trusted with must be bound to something else: a code to its verifier, a refresh
+    /// token to its single use.
+    #[must_use]
+    pub const fn is_public(&self) -> bool {
+        matches!(self.proof, Proof::None)
     }
 }
 
@@ -103,27 +125,30 @@ pub async fn authenticate(
         }
         return Err(Failed(AuthenticationFailure::UnknownClient));
     };
-    if presented.method() == TokenEndpointAuthMethod::None {
-        return Err(Failed(AuthenticationFailure::Missing));
-    }
     // Checked by work of the same kind first, so that neither method nor status shows in the time.
-    let secret = match presented {
+    let proof = match presented {
+        PresentedCredentials::None { .. } => Proof::None,
         PresentedCredentials::Assertion { assertion, .. } => {
             // Boxed, so that those with a secret, which need no store, do not carry its future about.
             Box::pin(check_assertion(assertion, &client, issuer, now, store, published)).await?;
-            None
+            Proof::Assertion
         }
-        _ => Some(check_secret(presented, &client, now).map_err(Failed)?),
+        PresentedCredentials::Basic { .. } | PresentedCredentials::Post { .. } => {
+            Proof::Secret(check_secret(presented, &client, now).map_err(Failed)?)
+        }
     };
     // RFC 7591 §2: one `token_endpoint_auth_method` per client. `post` and `basic` carry the same secret in two places, and
     // are one method to us: which of the two is used says nothing about who knows it.
-    if !is_registered_method(presented.method(), client.application.token_endpoint_auth_method) {
-        return Err(Failed(AuthenticationFailure::OtherMethod));
+    let registered = client.application.token_endpoint_auth_method;
+    if !is_registered_method(presented.method(), registered) {
+        let is_missing = proof == Proof::None;
+        let failure = if is_missing { AuthenticationFailure::Missing } else { AuthenticationFailure::OtherMethod };
+        return Err(Failed(failure));
     }
     if client.application.status == ApplicationStatus::Disabled {
         return Err(Failed(AuthenticationFailure::Disabled));
     }
-    Ok(AuthenticatedClient { client, secret })
+    Ok(AuthenticatedClient { client, proof })
 }
 
 fn check_secret(
@@ -210,7 +235,8 @@ const fn is_registered_method(used: TokenEndpointAuthMethod, registered: TokenEn
     use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost, None, PrivateKeyJwt};
     match (used, registered) {
         (ClientSecretBasic | ClientSecretPost, ClientSecretBasic | ClientSecretPost)
-        | (PrivateKeyJwt, PrivateKeyJwt) => true,
+        | (PrivateKeyJwt, PrivateKeyJwt)
+        | (None, None) => true,
         (ClientSecretBasic | ClientSecretPost, PrivateKeyJwt | None) | (PrivateKeyJwt | None, _) => false,
     }
 }

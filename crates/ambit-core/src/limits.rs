@@ -20,10 +20,15 @@ pub struct Limits {
     pub allowed_scopes: usize,
     /// Scopes that the APIs of one tenant may have, so that no tenant fills the catalogue.
     pub tenant_scopes: usize,
-    /// Entries in each of an application's lists of URIs, and in an API's list of resource servers.
+    /// Entries in each of an application's lists of URIs, in an API's list of resource servers, in a tenant's list of domains,
+    /// in the roles of a user or a group, and in a user's own attributes.
     pub list_entries: usize,
     /// Units above a unit.
     pub unit_depth: usize,
+    /// Groups above a group.
+    pub group_depth: usize,
+    /// Groups that a user or a group is a member of itself.
+    pub groups_per_member: usize,
 }
 
 impl Default for Limits {
@@ -38,6 +43,8 @@ impl Default for Limits {
             tenant_scopes: 1_000,
             list_entries: 100,
             unit_depth: 16,
+            group_depth: 16,
+            groups_per_member: 100,
         }
     }
 }

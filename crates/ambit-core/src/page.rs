@@ -24,7 +24,7 @@ pub fn find(slug: &str) -> Option<&'static Page> {
 macro_rules! pages {
     ($($name:ident = $slug:literal, $title:literal, $code:literal, $status:literal;)*) => {
         $(
-            #[doc = $title]
+            #[doc = concat!("`", $slug, "`")]
             pub static $name: Page =
                 Page { slug: $slug, title: $title, code: $code, status: $status };
         )*
@@ -42,6 +42,28 @@ pages! {
     UNSUPPORTED_GRANT_TYPE = "api/oauth2-unsupported-grant-type", "The server does not have this grant", "unsupported_grant_type", 400;
     INVALID_TARGET = "api/oauth2-invalid-target", "No such resource for this client", "invalid_target", 400;
     INVALID_SCOPE = "api/oauth2-invalid-scope-requested", "A requested scope was not granted", "invalid_scope", 400;
+    INVALID_GRANT = "api/oauth2-invalid-grant", "The code, refresh token or assertion is not good (no cause given)", "invalid_grant", 400;
+    CODE_EXPIRED = "api/oauth2-code-expired", "The authorization code is expired or unknown", "invalid_grant", 400;
+    CODE_REUSED = "api/oauth2-code-reused", "The authorization code was used before", "invalid_grant", 400;
+    CODE_REDIRECT_URI = "api/oauth2-code-redirect-uri-mismatch", "The redirect_uri of the token request differs from that of the authorization request", "invalid_grant", 400;
+    VERIFIER_MISMATCH = "api/oauth2-pkce-verifier-mismatch", "The code_verifier does not belong to the code_challenge", "invalid_grant", 400;
+    VERIFIER_MISSING = "api/oauth2-code-verifier-missing", "The token request has no code_verifier", "invalid_grant", 400;
+    OTHER_CLIENTS_GRANT = "api/oauth2-grant-of-another-client", "The code or refresh token was issued to another client", "invalid_grant", 400;
+    REFRESH_TOKEN_REUSED = "api/oauth2-refresh-token-reused", "The refresh token was used before: rotation", "invalid_grant", 400;
+    REFRESH_TOKEN_EXPIRED = "api/oauth2-refresh-token-expired", "The refresh token is expired", "invalid_grant", 400;
+    REFRESH_TOKEN_NOT_KNOWN = "api/oauth2-refresh-token-not-known", "The refresh token is revoked or not known to the server", "invalid_grant", 400;
+    USER_DISABLED = "api/oauth2-user-disabled", "The user behind the grant is disabled, locked or gone", "invalid_grant", 400;
+    LOGIN_REQUIRED = "api/oidc-login-required", "The user has to sign in, and the request did not allow asking", "login_required", 400;
+    CONSENT_REQUIRED = "api/oidc-consent-required", "The user has not consented, and the request did not allow asking", "consent_required", 400;
+    INTERACTION_REQUIRED = "api/oidc-interaction-required", "The server has to show something, and the request did not allow it", "interaction_required", 400;
+    UNMET_AUTHENTICATION = "api/oidc-unmet-authentication-requirements", "The server cannot sign the user in as strongly as asked", "unmet_authentication_requirements", 400;
+    ACCESS_DENIED = "api/oauth2-access-denied", "The user or the server refused", "access_denied", 403;
+    UNSUPPORTED_RESPONSE_TYPE = "api/oauth2-unsupported-response-type", "The server does not give this kind of answer at the authorization endpoint", "unsupported_response_type", 400;
+    REQUEST_NOT_SUPPORTED = "api/oauth2-request-not-supported", "The server takes no request parameter", "request_not_supported", 400;
+    REQUEST_URI_NOT_SUPPORTED = "api/oauth2-request-uri-not-supported", "The server takes no request_uri parameter", "request_uri_not_supported", 400;
+    CODE_CHALLENGE_REQUIRED = "api/oauth2-code-challenge-required", "The server wants PKCE and the authorization request has no code_challenge", "invalid_request", 400;
+    CODE_CHALLENGE_METHOD = "api/oauth2-code-challenge-method-unsupported", "The server does not take this code_challenge_method", "invalid_request", 400;
+    REDIRECT_URI_MISMATCH = "browser/redirect-uri-mismatch", "The redirect URI is not registered for this client", "invalid_request", 400;
     TENANT_NOT_REACHED = "api/tenant-not-reached", "The tenant is none that this client reaches", "invalid_request", 400;
     UNIT_UNKNOWN = "api/unit-unknown", "The tenant has no such unit", "invalid_request", 400;
     TENANT_SUSPENDED = "tenant/suspended", "The tenant is suspended", "tenant_suspended", 402;

@@ -2,6 +2,7 @@
 //! page that explains it. What we log is more, and is never shown.
 
 use ambit_protocol::admin::tenant::TenantStatus;
+use ambit_protocol::authorization_request::AuthorizationRequestError;
 use ambit_protocol::error::{ErrorCode, describe};
 
 use crate::governance::decision::Decision;
@@ -32,6 +33,16 @@ pub enum Refusal {
     UnsupportedGrantType(String),
     /// A resource that is malformed, unknown or not offered to this client: the text says which.
     InvalidTarget(String),
+    /// The authorization request cannot be read, or asks for what there is not.
+    Authorization(AuthorizationRequestError),
+    /// PKCE is required.
+    ChallengeMissing,
+    /// Something has to be asked of the person first, and nobody may be asked.
+    Unasked(Unasked),
+    /// The person said no.
+    Denied,
+    /// The code or the refresh token is not good.
+    Grant(GrantFault),
     /// The decision was not to grant. The text is the decision's own.
     Scope(Box<Decision>),
     /// More than the limits allow; the text names the limit.
@@ -66,6 +77,118 @@ pub enum Refusal {
         /// What, for the log.
         reason: String,
     },
+}
+
+/// What would have to be asked of a person where nobody may be asked (OpenID Connect Core §3.1.2.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unasked {
+    /// Who they are.
+    Login,
+    /// Whether they consent.
+    Consent,
+    /// Something else.
+    Interaction,
+    /// More than they, or anybody, can prove.
+    Unattainable,
+}
+
+/// Why a code or a refresh token is not good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantFault {
+    /// No such code, or one that is too old: the same to whoever has it.
+    CodeUnknown,
+    /// It was used before. What came of it has ended.
+    CodeReused,
+    /// The redirect URI is not the one it was sent to.
+    RedirectUri,
+    /// It was asked for with PKCE, and no verifier came.
+    VerifierMissing,
+    /// It was asked for without PKCE, and a verifier came (RFC 9700 §4.8.2: a downgrade).
+    VerifierUnexpected,
+    /// The verifier does not belong to the challenge.
+    VerifierMismatch,
+    /// It is another client's.
+    OtherClient,
+    /// No such refresh token, or what it renews has ended.
+    RefreshTokenUnknown,
+    /// It is too old.
+    RefreshTokenExpired,
+    /// It was used before. What it renews has ended.
+    RefreshTokenReused,
+    /// The person may not sign in, or is gone.
+    UserGone,
+    /// What was lent cannot be lent any more.
+    Withdrawn,
+}
+
+impl GrantFault {
+    /// The page, the reason's code and the sentence of each.
+    const fn told(self) -> (&'static Page, &'static str, &'static str) {
+        match self {
+            Self::CodeUnknown => {
+                (&page::CODE_EXPIRED, "code_unknown", "the code is not known, or older than its minute")
+            }
+            Self::CodeReused => (
+                &page::CODE_REUSED,
+                "code_reused",
+                "the code was used before; what came of it has ended (RFC 6749 section 4.1.2)",
+            ),
+            Self::RedirectUri => (
+                &page::CODE_REDIRECT_URI,
+                "redirect_uri_mismatch",
+                "'redirect_uri' is not the one that the code was sent to (RFC 6749 section 4.1.3)",
+            ),
+            Self::VerifierMissing => (
+                &page::VERIFIER_MISSING,
+                "verifier_missing",
+                "the code was asked for with PKCE: send 'code_verifier' (RFC 7636 section 4.5)",
+            ),
+            Self::VerifierUnexpected => (
+                &page::VERIFIER_MISMATCH,
+                "verifier_unexpected",
+                "the code was asked for without PKCE, and 'code_verifier' was sent (RFC 9700 section 4.8.2)",
+            ),
+            Self::VerifierMismatch => (
+                &page::VERIFIER_MISMATCH,
+                "verifier_mismatch",
+                "'code_verifier' does not belong to 'code_challenge' (RFC 7636 section 4.6)",
+            ),
+            Self::OtherClient => (&page::OTHER_CLIENTS_GRANT, "other_client", "this was issued to another client"),
+            Self::RefreshTokenUnknown => (
+                &page::REFRESH_TOKEN_NOT_KNOWN,
+                "refresh_token_unknown",
+                "the refresh token is not known, or what it renews has ended",
+            ),
+            Self::RefreshTokenExpired => {
+                (&page::REFRESH_TOKEN_EXPIRED, "refresh_token_expired", "the refresh token has expired")
+            }
+            Self::RefreshTokenReused => (
+                &page::REFRESH_TOKEN_REUSED,
+                "refresh_token_reused",
+                "the refresh token was used before; what it renews has ended (RFC 9700 section 4.14.2)",
+            ),
+            Self::UserGone => (&page::USER_DISABLED, "user_gone", "the person behind the grant may not sign in"),
+            Self::Withdrawn => (
+                &page::INVALID_GRANT,
+                "grant_withdrawn",
+                "what was granted cannot be granted any more: start again at the authorization endpoint",
+            ),
+        }
+    }
+}
+
+/// The page of a mistake in an authorization request.
+const fn authorization_page(error: &AuthorizationRequestError) -> &'static Page {
+    use AuthorizationRequestError as Error;
+    match error {
+        Error::ResponseType { .. } => &page::UNSUPPORTED_RESPONSE_TYPE,
+        Error::RequestObject => &page::REQUEST_NOT_SUPPORTED,
+        Error::RequestUri => &page::REQUEST_URI_NOT_SUPPORTED,
+        Error::ChallengeMethod { .. } => &page::CODE_CHALLENGE_METHOD,
+        Error::ChallengeMissing => &page::CODE_CHALLENGE_REQUIRED,
+        Error::Resource { .. } => &page::INVALID_TARGET,
+        _ => &page::INVALID_REQUEST,
+    }
 }
 
 /// Why a client did not authenticate. For the log and the audit trail; the client reads one text for all of them.
@@ -163,6 +286,37 @@ impl Refusal {
                 told(ErrorCode::UnsupportedGrantType, text.clone(), &page::UNSUPPORTED_GRANT_TYPE)
             }
             Self::InvalidTarget(text) => told(ErrorCode::InvalidTarget, text.clone(), &page::INVALID_TARGET),
+            Self::Authorization(error) => told(error.code(), error.to_string(), authorization_page(error)),
+            Self::ChallengeMissing => told(
+                ErrorCode::InvalidRequest,
+                "PKCE is required: send 'code_challenge' with 'code_challenge_method=S256' (RFC 7636)".to_owned(),
+                &page::CODE_CHALLENGE_REQUIRED,
+            ),
+            Self::Unasked(Unasked::Login) => told(
+                ErrorCode::LoginRequired,
+                "the person has to sign in, and prompt=none does not allow it".to_owned(),
+                &page::LOGIN_REQUIRED,
+            ),
+            Self::Unasked(Unasked::Consent) => told(
+                ErrorCode::ConsentRequired,
+                "the person has to consent, and prompt=none does not allow it".to_owned(),
+                &page::CONSENT_REQUIRED,
+            ),
+            Self::Unasked(Unasked::Interaction) => told(
+                ErrorCode::InteractionRequired,
+                "the person has to do something, and prompt=none does not allow it".to_owned(),
+                &page::INTERACTION_REQUIRED,
+            ),
+            Self::Unasked(Unasked::Unattainable) => told(
+                ErrorCode::UnmetAuthenticationRequirements,
+                "none of the values of 'acr' that were called essential can be met here".to_owned(),
+                &page::UNMET_AUTHENTICATION,
+            ),
+            Self::Denied => told(ErrorCode::AccessDenied, "the person said no".to_owned(), &page::ACCESS_DENIED),
+            Self::Grant(fault) => {
+                let (page, _, text) = fault.told();
+                told(ErrorCode::InvalidGrant, text.to_owned(), page)
+            }
             Self::Scope(decision) => told(ErrorCode::InvalidScope, decision.description(), &page::INVALID_SCOPE),
             Self::ScopeLimit(text) => told(ErrorCode::InvalidScope, text.clone(), &page::INVALID_SCOPE),
             Self::TenantNotReached(tenant) => told(
@@ -219,6 +373,14 @@ impl Refusal {
             Self::GrantNotAllowed { .. } => "grant_not_allowed",
             Self::UnsupportedGrantType(_) => "unsupported_grant_type",
             Self::InvalidTarget(_) => "invalid_target",
+            Self::Authorization(_) => "authorization_request_invalid",
+            Self::ChallengeMissing => "pkce_required",
+            Self::Unasked(Unasked::Login) => "login_required",
+            Self::Unasked(Unasked::Consent) => "consent_required",
+            Self::Unasked(Unasked::Interaction) => "interaction_required",
+            Self::Unasked(Unasked::Unattainable) => "authentication_unattainable",
+            Self::Denied => "denied_by_user",
+            Self::Grant(fault) => fault.told().1,
             Self::Scope(_) => "invalid_scope",
             Self::ScopeLimit(_) => "scope_limit",
             Self::TenantNotReached(_) => "tenant_not_reached",

@@ -3,6 +3,8 @@
 //! To write a token, fill [`AccessTokenClaims`] with borrowed texts and take [`AccessTokenClaims::to_json`]. To read
 //! one, go through [`crate::verify`], which hands out claims only behind [`Verified`](crate::verify::Verified).
 
+use std::borrow::Cow;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
@@ -75,9 +77,84 @@ pub struct AccessTokenClaims<S = String> {
     /// What the token is bound to (RFC 7800 §3.1). An object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Value>,
+    /// When the person last proved who they are, in seconds since 1970 (RFC 9068 §2.2.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    /// How strongly (RFC 9068 §2.2.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<S>,
+    /// By what (RFC 8176).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub amr: Vec<S>,
+    /// What the person lent at one sign-in, and this token is part of: it ends with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant_id: Option<S>,
     /// The registry revision it was minted under.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rev: Option<u64>,
+}
+
+/// The claims of an ID token (OpenID Connect Core §2), and of a signed answer of the userinfo endpoint (§5.3.2).
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct IdTokenClaims<'a> {
+    /// The issuer.
+    pub iss: &'a str,
+    /// The person: an identifier that is never used again, or a pairwise one.
+    pub sub: &'a str,
+    /// The client.
+    pub aud: &'a str,
+    /// When it was minted, in seconds since 1970.
+    pub iat: i64,
+    /// From when on it is no longer accepted; a userinfo answer has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exp: Option<i64>,
+    /// When the person last proved who they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    /// What the request had as `nonce`, unchanged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<&'a str>,
+    /// How strongly the person proved who they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<&'a str>,
+    /// By what (RFC 8176).
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub amr: &'a [&'a str],
+    /// The left half of the hash of the access token beside it (§3.1.3.6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_hash: Option<String>,
+    /// The session (OpenID Connect Back-Channel Logout 1.0 §2.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<&'a str>,
+    /// What is told of the person, by the scopes granted (§5.4).
+    #[serde(flatten)]
+    pub about: AboutUser<'a>,
+}
+
+/// What is told of a person (OpenID Connect Core §5.1), as far as the scopes that were granted ask for it (§5.4).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AboutUser<'a> {
+    /// What people call them (`profile`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+    /// Given name (`profile`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_name: Option<&'a str>,
+    /// Family name (`profile`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family_name: Option<&'a str>,
+    /// Language (`profile`): a BCP 47 tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<&'a str>,
+    /// When any of this last changed, in seconds since 1970 (`profile`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<i64>,
+    /// The e-mail address (`email`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<&'a str>,
+    /// Whether they have shown that they read what is sent there (`email`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_verified: Option<bool>,
 }
 
 /// For whom a token is: one API or several (RFC 7519 §4.1.3). One is written as a string, several as an array; both
@@ -131,6 +208,10 @@ impl<S> AccessTokenClaims<S> {
             groups: Vec::new(),
             act: None,
             cnf: None,
+            auth_time: None,
+            acr: None,
+            amr: Vec::new(),
+            grant_id: None,
             rev: None,
         }
     }
@@ -192,7 +273,35 @@ impl AccessTokenClaims {
             groups: object.find("groups")?.unwrap_or_default(),
             act: object.find_object("act")?,
             cnf: object.find_object("cnf")?,
+            auth_time: date(object, "auth_time")?,
+            acr: object.find("acr")?,
+            amr: object.find("amr")?.unwrap_or_default(),
+            grant_id: object.find("grant_id")?,
             rev: object.find("rev")?,
+        })
+    }
+}
+
+/// What an ID token says when it comes back as a hint: whom, and which session, a client means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdTokenHint {
+    /// The issuer.
+    pub iss: String,
+    /// The person.
+    pub sub: String,
+    /// The client.
+    pub aud: String,
+    /// The session.
+    pub sid: Option<String>,
+}
+
+impl IdTokenHint {
+    pub(crate) fn from_object(object: &Object<'_>) -> Result<Self, Fault> {
+        Ok(Self {
+            iss: object.require("iss")?,
+            sub: object.require("sub")?,
+            aud: object.require("aud")?,
+            sid: object.find("sid")?,
         })
     }
 }
@@ -267,7 +376,7 @@ impl<S> JsonSchema for Audience<S> {
         true
     }
 
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         "Audience".into()
     }
 

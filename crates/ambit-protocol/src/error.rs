@@ -41,8 +41,23 @@ pub enum ErrorCode {
     InvalidTarget,
     /// Revocation of this kind of token is not supported (RFC 7009 §2.2.1).
     UnsupportedTokenType,
-    /// The server refuses the request as such, e.g. for a tenant it does not serve (RFC 6749 §4.1.2.1).
+    /// The person or the server refuses the request as such, e.g. for a tenant it does not serve (RFC 6749 §4.1.2.1).
     AccessDenied,
+    /// The server has no such response type (RFC 6749 §4.1.2.1).
+    UnsupportedResponseType,
+    /// Nobody is signed in, and nobody may be asked (OpenID Connect Core §3.1.2.6).
+    LoginRequired,
+    /// Consent is missing, and nobody may be asked (OpenID Connect Core §3.1.2.6).
+    ConsentRequired,
+    /// The person has to do something else, and nobody may be asked (OpenID Connect Core §3.1.2.6).
+    InteractionRequired,
+    /// The person cannot prove who they are in the way that was asked for (OpenID Connect Core Error Code
+    /// `unmet_authentication_requirements` 1.0).
+    UnmetAuthenticationRequirements,
+    /// Request objects are not taken by value (OpenID Connect Core §3.1.2.6).
+    RequestNotSupported,
+    /// Request objects are not taken by reference (OpenID Connect Core §3.1.2.6).
+    RequestUriNotSupported,
     /// Overload or maintenance: the same request may pass later (RFC 6749 §4.1.2.1).
     TemporarilyUnavailable,
     /// A fault of ours (RFC 6749 §4.1.2.1).
@@ -51,7 +66,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -61,6 +76,13 @@ impl ErrorCode {
         Self::InvalidTarget,
         Self::UnsupportedTokenType,
         Self::AccessDenied,
+        Self::UnsupportedResponseType,
+        Self::LoginRequired,
+        Self::ConsentRequired,
+        Self::InteractionRequired,
+        Self::UnmetAuthenticationRequirements,
+        Self::RequestNotSupported,
+        Self::RequestUriNotSupported,
         Self::TemporarilyUnavailable,
         Self::ServerError,
     ];
@@ -78,6 +100,13 @@ impl ErrorCode {
             Self::InvalidTarget => "invalid_target",
             Self::UnsupportedTokenType => "unsupported_token_type",
             Self::AccessDenied => "access_denied",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
+            Self::InteractionRequired => "interaction_required",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }
@@ -100,7 +129,14 @@ impl ErrorCode {
             | Self::UnsupportedGrantType
             | Self::InvalidScope
             | Self::InvalidTarget
-            | Self::UnsupportedTokenType => 400,
+            | Self::UnsupportedTokenType
+            | Self::UnsupportedResponseType
+            | Self::LoginRequired
+            | Self::ConsentRequired
+            | Self::InteractionRequired
+            | Self::UnmetAuthenticationRequirements
+            | Self::RequestNotSupported
+            | Self::RequestUriNotSupported => 400,
         }
     }
 }

@@ -107,6 +107,16 @@ ids! {
     KeyId = "key";
     /// An assignment of an administrator's role.
     AdministratorId = "adm";
+    /// A person.
+    UserId = "usr";
+    /// A group of people.
+    GroupId = "grp";
+    /// Something by which a person proves who they are.
+    CredentialId = "crd";
+    /// A session of a person in a browser: the claim `sid` (OpenID Connect Back-Channel Logout 1.0 §2.1).
+    SessionId = "ses";
+    /// What a person lent an application at one sign-in: a code and all tokens that come of it.
+    GrantId = "gnt";
 }
 
 struct Base32(Uuid);

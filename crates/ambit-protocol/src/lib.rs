@@ -6,6 +6,7 @@
 pub mod address;
 pub mod admin;
 pub mod authorization;
+pub mod authorization_request;
 pub mod catalogue;
 pub mod challenge;
 pub mod claims;
@@ -21,6 +22,7 @@ pub mod metadata;
 pub mod object;
 pub mod origin;
 pub mod params;
+pub mod pkce;
 pub mod problem;
 pub mod redirect_uri;
 pub mod resource;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::decision::{DroppedScope, Notice};
 use crate::error::{ErrorCode, describe_within};
 use crate::params::{ParamRules, Params, ParamsError};
+use crate::pkce::{CodeVerifier, PkceError};
 use crate::resource::{ResourceError, ResourceIndicator};
 
 /// A grant type this server can serve. Metadata announces them from [`GrantType::ALL`].
@@ -16,17 +17,23 @@ use crate::resource::{ResourceError, ResourceIndicator};
 pub enum GrantType {
     /// A client acts on its own behalf (RFC 6749 §4.4).
     ClientCredentials,
+    /// A person lends scopes to a client, by a code that their browser brings (RFC 6749 §4.1).
+    AuthorizationCode,
+    /// What a person lent is renewed (RFC 6749 §6).
+    RefreshToken,
 }
 
 impl GrantType {
     /// Every grant type there is.
-    pub const ALL: [Self; 1] = [Self::ClientCredentials];
+    pub const ALL: [Self; 3] = [Self::ClientCredentials, Self::AuthorizationCode, Self::RefreshToken];
 
     /// The grant type as it is written on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ClientCredentials => "client_credentials",
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
         }
     }
 }
@@ -37,9 +44,29 @@ impl fmt::Display for GrantType {
     }
 }
 
-/// A request to the token endpoint, one variant per grant type.
+/// A request to the token endpoint, one variant per grant type. Codes and tokens are not shown by `Debug`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenRequest {
+    /// `grant_type=authorization_code` (RFC 6749 §4.1.3, RFC 7636 §4.5).
+    AuthorizationCode {
+        /// The code.
+        code: OpaqueToken,
+        /// Where the code was sent to; must be the same as in the authorization request.
+        redirect_uri: Option<String>,
+        /// What the client kept for itself when it began.
+        code_verifier: Option<CodeVerifier>,
+        /// Every `resource`: some of those that were granted (RFC 8707 §2.2).
+        resource: Vec<ResourceIndicator>,
+    },
+    /// `grant_type=refresh_token` (RFC 6749 §6).
+    RefreshToken {
+        /// The refresh token.
+        refresh_token: OpaqueToken,
+        /// `scope` as it was sent: less than was granted, or all of it where it is omitted.
+        scope: Option<String>,
+        /// Every `resource`: some of those that were granted (RFC 8707 §2.2).
+        resource: Vec<ResourceIndicator>,
+    },
     /// `grant_type=client_credentials` (RFC 6749 §4.4.2).
     ClientCredentials {
         /// `scope` as it was sent; none stands for the client's default. Its grammar is `scope`'s affair.
@@ -51,6 +78,24 @@ pub enum TokenRequest {
         /// `unit`: the slug of the unit of that tenant.
         unit: Option<String>,
     },
+}
+
+/// A code or a refresh token, as it was presented. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OpaqueToken(String);
+
+impl OpaqueToken {
+    /// The text itself, for whoever looks it up.
+    #[must_use]
+    pub fn expose_secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for OpaqueToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OpaqueToken([REDACTED])")
+    }
 }
 
 impl TokenRequest {
@@ -65,6 +110,10 @@ impl TokenRequest {
         "client_secret",
         "client_assertion",
         "client_assertion_type",
+        "code",
+        "redirect_uri",
+        "code_verifier",
+        "refresh_token",
     ])
     .with_repeatable(&["resource"]);
 
@@ -85,7 +134,7 @@ impl TokenRequest {
     /// use ambit_protocol::token::TokenRequest;
     ///
     /// let params = Params::parse(b"grant_type=client_credentials&scope=pos.read", TokenRequest::RULES)?;
-    /// let TokenRequest::ClientCredentials { scope, .. } = TokenRequest::parse(&params)?;
+    /// let TokenRequest::ClientCredentials { scope, .. } = TokenRequest::parse(&params)? else { unreachable!() };
     /// assert_eq!(scope.as_deref(), Some("pos.read"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -98,10 +147,22 @@ impl TokenRequest {
             return Err(TokenRequestError::ScopeMisnamed { sent: describe_within(miss.sent, MAX_SHOWN_VALUE) });
         }
         let owned = |name| params.get(name).map(str::to_owned);
+        let resource = params.all("resource").map(resource).collect::<Result<_, _>>()?;
         match grant_type {
+            GrantType::AuthorizationCode => Ok(Self::AuthorizationCode {
+                code: OpaqueToken(params.require("code")?.to_owned()),
+                redirect_uri: owned("redirect_uri"),
+                code_verifier: params.get("code_verifier").map(str::parse).transpose()?,
+                resource,
+            }),
+            GrantType::RefreshToken => Ok(Self::RefreshToken {
+                refresh_token: OpaqueToken(params.require("refresh_token")?.to_owned()),
+                scope: owned("scope"),
+                resource,
+            }),
             GrantType::ClientCredentials => Ok(Self::ClientCredentials {
                 scope: owned("scope"),
-                resource: params.all("resource").map(resource).collect::<Result<_, _>>()?,
+                resource,
                 tenant: owned("tenant"),
                 unit: owned("unit"),
             }),
@@ -113,6 +174,8 @@ impl TokenRequest {
     pub const fn grant_type(&self) -> GrantType {
         match self {
             Self::ClientCredentials { .. } => GrantType::ClientCredentials,
+            Self::AuthorizationCode { .. } => GrantType::AuthorizationCode,
+            Self::RefreshToken { .. } => GrantType::RefreshToken,
         }
     }
 }
@@ -141,6 +204,9 @@ pub enum TokenRequestError {
         /// The name that was sent.
         sent: String,
     },
+    /// A `code_verifier` that is none.
+    #[error(transparent)]
+    Verifier(#[from] PkceError),
     /// A `resource` that is not a resource indicator.
     #[error("resource '{sent}' is not valid: {why}")]
     BadResource {
@@ -158,6 +224,8 @@ impl TokenRequestError {
         match self {
             Self::Params(error) => error.code(),
             Self::ScopeMisnamed { .. } => ErrorCode::InvalidRequest,
+            // RFC 7636 §4.6: "If the values are not equal, an error response indicating `invalid_grant`".
+            Self::Verifier(_) => ErrorCode::InvalidGrant,
             Self::UnsupportedGrantType { .. } => ErrorCode::UnsupportedGrantType,
             Self::BadResource { .. } => ErrorCode::InvalidTarget,
         }
@@ -192,6 +260,12 @@ pub struct TokenResponse<'a> {
     /// What the token carries, space-separated. RFC 6749 §5.1 asks for it when it differs from what was requested; we
     /// always say it.
     pub scope: &'a str,
+    /// What renews it (RFC 6749 §1.5). It is used once: the answer to that has the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<&'a str>,
+    /// Who the person is (OpenID Connect Core §3.1.3.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<&'a str>,
     /// What was asked for, or stood in the default, and is not carried. Absent when there is nothing to say.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schemars(default)]
@@ -206,7 +280,16 @@ impl<'a> TokenResponse<'a> {
     /// An answer in which everything asked for was granted.
     #[must_use]
     pub const fn new(access_token: &'a str, expires_in: u64, scope: &'a str) -> Self {
-        Self { access_token, token_type: TokenType::Bearer, expires_in, scope, dropped_scopes: &[], notices: &[] }
+        Self {
+            access_token,
+            token_type: TokenType::Bearer,
+            expires_in,
+            scope,
+            refresh_token: None,
+            id_token: None,
+            dropped_scopes: &[],
+            notices: &[],
+        }
     }
 
     /// The answer's body, in one allocation where nothing was dropped.
@@ -301,8 +384,11 @@ mod tests {
     fn another_grant_type_is_unsupported_and_told_what_is() {
         let (code, text) = refused("grant_type=password");
         assert_eq!(code, ErrorCode::UnsupportedGrantType);
-        assert_eq!(text, "grant_type 'password' is not supported; supported: 'client_credentials'");
-        for other in ["Client_Credentials", "client_credentials%20", "authorization_code", "%22%0A"] {
+        assert_eq!(
+            text,
+            "grant_type 'password' is not supported; supported: 'client_credentials', 'authorization_code', 'refresh_token'"
+        );
+        for other in ["Client_Credentials", "client_credentials%20", "implicit", "%22%0A"] {
             assert_eq!(refused(&format!("grant_type={other}")).0, ErrorCode::UnsupportedGrantType, "{other}");
         }
         assert!(refused(&format!("grant_type={}", "x".repeat(10_000))).1.len() < 200);

@@ -68,7 +68,7 @@ impl Settled {
 
     /// The settled moment. A job asks several times in a second, so that a jump is noticed when it happens.
     ///
-    /// While the time of day goes as evenly as the steady clock, give or take [`SLEW`], that is it. After a jump back it is the
+    /// While the time of day goes as evenly as the steady clock, give or take `SLEW`, that is it. After a jump back it is the
     /// time of day at once: nothing is forgotten by it that was to be kept. After a jump forwards it goes on from where it was,
     /// until the time of day has kept its new course for longer than any token lives.
     pub fn moment(&self, clock: &dyn Clock) -> Timestamp {

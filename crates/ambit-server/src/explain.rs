@@ -77,7 +77,7 @@ pub async fn explain(app: &App, asker: &Asker, question: &Question) -> Result<Ex
             if let Some(scope) = scope {
                 app.limits.check_parameter(scope).map_err(|rule| invalid("/scope", rule))?;
             }
-            Ok(explain::request(scope.as_deref(), &resources, &facts, app.clock.now(), &addresses(app)))
+            Ok(explain::request(scope.as_deref(), &resources, None, &facts, app.clock.now(), &addresses(app)))
         }
         Question::Token { token, jti, trace_id } => {
             let given = usize::from(token.is_some()) + usize::from(jti.is_some()) + usize::from(trace_id.is_some());
@@ -192,9 +192,10 @@ async fn replay(app: &App, issuance: &Issuance, at: Timestamp) -> Result<Explana
         issuance.resources.iter().filter_map(|identifier| facts.catalogue.api_place(identifier)).collect();
     let asked = Asked { scope: issuance.requested.as_deref(), resources: &issuance.resources };
     if issuance.granted.is_empty() && issuance.requested.is_some() {
-        return Ok(explain::request(issuance.requested.as_deref(), &resources, &facts, at, &addresses(app)));
+        let (requested, behalf) = (issuance.requested.as_deref(), issuance.behalf.as_ref());
+        return Ok(explain::request(requested, &resources, behalf, &facts, at, &addresses(app)));
     }
-    Ok(explain::token(&asked, &issuance.granted, &resources, &facts, at))
+    Ok(explain::token(&asked, &issuance.granted, &resources, issuance.behalf.as_ref(), &facts, at))
 }
 
 /// The application a question is about, if the asker may ask about it. Another's is as absent as one that does not exist.

@@ -9,7 +9,7 @@ use ambit_core::registry::key::{self, NewKey, NewKeyError};
 use ambit_core::registry::{Edit, Power, RegistryError, Settings, application, builtin};
 use ambit_core::secret::{ClientSecret, WeakSecret};
 use ambit_core::store::{ChangeContext, Filter, Store, noun};
-use ambit_protocol::admin::application::{Application, ApplicationType, CreateApplication, Level};
+use ambit_protocol::admin::application::{Application, ApplicationType, ConsentPolicy, CreateApplication, Level};
 use ambit_protocol::admin::key::{Key, KeyState};
 use ambit_protocol::admin::text::{ApiIdentifier, ClientId, Name, TextError};
 use ambit_protocol::jose::Algorithm;
@@ -130,6 +130,8 @@ fn bootstrap_application((client_id, secret): (&str, &str)) -> Result<(CreateApp
         post_logout_redirect_uris: vec![],
         allowed_origins: vec![],
         grant_types: None,
+        pkce_optional: false,
+        consent: ConsentPolicy::Ask,
         token_lifetime_secs: None,
         token_endpoint_auth_method: None,
         jwks: None,

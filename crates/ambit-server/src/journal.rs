@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ambit_core::entropy::moment_of;
-use ambit_core::store::journal::{Issuance, JournalBlock, RefusalRecord, SecretUse};
+use ambit_core::store::journal::{Behalf, Issuance, JournalBlock, RefusalRecord, SecretUse};
 use ambit_core::store::{Store, StoreError};
 use ambit_protocol::id::{ApplicationId, SecretId};
 use ambit_protocol::resource::ResourceIndicator;
@@ -64,6 +64,8 @@ pub struct Issued<'a> {
     pub granted: &'a str,
     /// The registry revision it was decided under.
     pub revision: u64,
+    /// For whom, where the client acts for a person.
+    pub behalf: Option<&'a Behalf>,
 }
 
 impl Equivalent<Issuance> for Issued<'_> {
@@ -76,6 +78,7 @@ impl Equivalent<Issuance> for Issued<'_> {
             && self.tenant == other.tenant.as_deref()
             && self.unit == other.unit.as_deref()
             && self.granted == other.granted
+            && self.behalf == other.behalf.as_ref()
     }
 }
 
@@ -90,6 +93,7 @@ impl From<&Issued<'_>> for Issuance {
             unit: issued.unit.map(str::to_owned),
             granted: issued.granted.to_owned(),
             revision: issued.revision,
+            behalf: issued.behalf.cloned(),
         }
     }
 }
@@ -573,13 +577,20 @@ const SECRET_USES_EVERY: Duration = Duration::from_mins(1);
 mod tests {
     use std::hash::BuildHasher as _;
 
-    use ambit_protocol::id::Id as _;
+    use ambit_protocol::id::{GrantId, Id as _, UserId};
 
     use super::*;
 
     #[test]
     fn what_is_noted_by_reference_is_found_as_what_is_kept() {
         let resources = ["https://a.example".parse().unwrap(), "https://b.example".parse().unwrap()];
+        let behalf = Behalf {
+            user_id: UserId::from_uuid(Uuid::from_u128(1)),
+            grant_id: GrantId::from_uuid(Uuid::from_u128(2)),
+            roles: vec![],
+            consented: Some(vec![]),
+            original: vec![],
+        };
         let issued = Issued {
             client_id: "till",
             application_id: ApplicationId::from_uuid(Uuid::from_u128(7)),
@@ -589,6 +600,7 @@ mod tests {
             unit: None,
             granted: "a",
             revision: 4,
+            behalf: None,
         };
         let kept = Issuance::from(&issued);
         let others = [
@@ -599,6 +611,7 @@ mod tests {
             Issued { tenant: None, unit: Some("acme"), ..issued },
             Issued { granted: "b", ..issued },
             Issued { revision: 5, ..issued },
+            Issued { behalf: Some(&behalf), ..issued },
         ];
         let mut places: HashMap<Issuance, u32> = HashMap::new();
         places.insert(kept.clone(), 0);

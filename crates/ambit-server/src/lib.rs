@@ -21,11 +21,13 @@ pub mod openapi;
 #[cfg(feature = "otel")]
 pub mod otel;
 pub mod outbound;
+pub mod passwords;
 pub mod problem;
 pub mod registry;
 pub mod revocations;
 pub mod routes;
 pub mod server;
+pub mod session;
 pub mod state;
 pub mod trace;
 pub mod verifier;

@@ -246,6 +246,94 @@ impl PublicVisits {
     }
 }
 
+/// How often people may fail to sign in.
+///
+/// For passwords the rules are those of clients: whoever guesses from one place is stopped there, and nobody can keep a person out
+/// by failing in their name from elsewhere. For second factors the account counts, wherever the code comes from: six digits can
+/// be guessed from a thousand places, and whoever is asked for them has shown the password already.
+#[derive(Debug)]
+pub struct SignInFailures {
+    passwords: Failures,
+    codes: Failures,
+    codes_of_a_day: Failures,
+}
+
+impl SignInFailures {
+    /// For as many accounts and addresses as the configuration remembers clients.
+    #[must_use]
+    pub fn new(limits: &RateLimits) -> Self {
+        let failures = |of_account_here, of_address, of_account, window| {
+            Failures::new(&RateLimits {
+                client_failures: of_account_here,
+                address_failures: of_address,
+                client_total_failures: of_account,
+                window,
+                ..limits.clone()
+            })
+        };
+        let quarter = Duration::from_mins(15);
+        Self {
+            // NIST SP 800-63B §5.2.2: "no more than 100" failures of an account. They come back here, so that nobody is locked out.
+            passwords: failures(10, 100, 100, quarter),
+            codes: failures(6, u32::MAX, 6, quarter),
+            // At three codes that would do, of a million: a chance of one in 10 000 a day.
+            codes_of_a_day: failures(30, u32::MAX, 30, Duration::from_hours(24)),
+        }
+    }
+
+    /// Whether to look at a password at all.
+    ///
+    /// # Errors
+    /// An allowance is used up.
+    pub fn check_password(&self, account: &str, address: IpAddr, now: Timestamp) -> Result<(), TooManyFailures> {
+        self.passwords.check(Caller { client_id: Some(account), address }, now)
+    }
+
+    /// Whether the outcome of a password may be told.
+    ///
+    /// # Errors
+    /// An allowance is used up.
+    pub fn settle_password(
+        &self,
+        account: &str,
+        address: IpAddr,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> Result<(), TooManyFailures> {
+        self.passwords.settle(Caller { client_id: Some(account), address }, outcome, now)
+    }
+
+    /// Whether to look at a code at all.
+    ///
+    /// # Errors
+    /// An allowance is used up.
+    pub fn check_code(&self, account: &str, now: Timestamp) -> Result<(), TooManyFailures> {
+        self.codes.check(anywhere(account), now)?;
+        self.codes_of_a_day.check(anywhere(account), now)
+    }
+
+    /// Whether the outcome of a code may be told.
+    ///
+    /// # Errors
+    /// An allowance is used up.
+    pub fn settle_code(&self, account: &str, outcome: Outcome, now: Timestamp) -> Result<(), TooManyFailures> {
+        self.codes.settle(anywhere(account), outcome, now)?;
+        self.codes_of_a_day.settle(anywhere(account), outcome, now)
+    }
+
+    /// Forgets what has been forgiven.
+    pub fn forget_forgiven(&self, now: Timestamp) {
+        for failures in [&self.passwords, &self.codes, &self.codes_of_a_day] {
+            failures.forget_forgiven(now);
+        }
+    }
+}
+
+/// An account, from wherever somebody tries.
+fn anywhere(account: &str) -> Caller<'_> {
+    Caller { client_id: Some(account), address: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED) }
+}
+
 /// What an entry remembers: when all of it will have come back (the "theoretical arrival time" of the generic cell rate
 /// algorithm).
 #[derive(Debug, Clone, Copy)]
@@ -370,6 +458,26 @@ mod tests {
         assert_eq!(failures.settle(etl, Outcome::Right, NOON.plus_secs(10)), Ok(()));
         assert_eq!(failures.settle(etl, Outcome::Wrong, NOON.plus_secs(10)), Ok(()));
         assert!(failures.settle(etl, Outcome::Wrong, NOON.plus_secs(10)).is_err());
+    }
+
+    #[test]
+    fn codes_are_counted_by_account_wherever_they_come_from_and_passwords_by_place() {
+        let failures = SignInFailures::new(&limits(1, 1, 1));
+        let wrong = |now| failures.settle_code("usr_1", Outcome::Wrong, now).is_ok();
+        assert_eq!((0..20).filter(|_| wrong(NOON)).count(), 6);
+        // The right one waits as well: else a guess would be told from the others by its success.
+        assert!(failures.settle_code("usr_1", Outcome::Right, NOON).is_err());
+        assert!(failures.settle_code("usr_2", Outcome::Right, NOON).is_ok());
+        // Over a day, waiting each time: 30, and what comes back of them meanwhile.
+        let told = (1..96).filter(|quarter| wrong(NOON.plus_secs(quarter * 900))).count();
+        assert!((24..=54).contains(&told), "{told}");
+
+        let (here, there) = (HERE.into(), [198, 51, 100, 1].into());
+        let wrong = |address| failures.settle_password("ada", address, Outcome::Wrong, NOON).is_ok();
+        assert_eq!((0..20).filter(|_| wrong(there)).count(), 10);
+        assert!(failures.check_password("ada", there, NOON).is_err());
+        assert!(failures.check_password("ada", here, NOON).is_ok());
+        assert!(failures.settle_password("ada", here, Outcome::Right, NOON).is_ok());
     }
 
     #[test]

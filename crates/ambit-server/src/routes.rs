@@ -61,7 +61,8 @@ pub struct Needs {
 #[must_use]
 pub fn table() -> Vec<Route> {
     use admin_api::{
-        administrator, api, application, audit, explain, feature, key, partner, scope, secret, tenant, unit,
+        administrator, api, application, audit, credential, explain, feature, group, key, partner, scope, secret,
+        tenant, unit, user,
     };
     const PARTNERS: Needs = read("partners:read");
     const TENANTS: Needs = read("tenants:read");
@@ -70,6 +71,8 @@ pub fn table() -> Vec<Route> {
     const APIS: Needs = read("apis:read");
     const SCOPES: Needs = read("scopes:read");
     const APPLICATIONS: Needs = read("applications:read");
+    const USERS: Needs = read("users:read");
+    const GROUPS: Needs = read("groups:read");
     const ADMINISTRATORS: Needs = read("administrators:read");
     const KEYS: Needs = read("keys:read");
     const AUDIT: Needs = read("audit:read");
@@ -182,6 +185,43 @@ pub fn table() -> Vec<Route> {
     admin.add(&post, "/applications/{id}/secrets", WRITE, "Make a secret, shown once", secret::create);
     admin.add(&delete, "/applications/{id}/secrets/{secret_id}", WRITE, "Withdraw a secret at once", secret::delete);
 
+    admin.add(&get, "/users", USERS, "List users", user::list);
+    admin.add(&post, "/users", WRITE, "Make a user", user::create);
+    admin.add(&get, "/users/{id}", USERS, "Show a user", user::show);
+    admin.add(&patch, "/users/{id}", WRITE, "Change a user", user::patch);
+    admin.add(&delete, "/users/{id}", WRITE, "Delete a user for good", user::delete);
+    admin.add(
+        &get,
+        "/users/{id}/credentials",
+        USERS,
+        "List by what a user signs in, without the secrets",
+        credential::list,
+    );
+    admin.add(
+        &delete,
+        "/users/{id}/credentials/{credential_id}",
+        WRITE,
+        "Take something to sign in with away",
+        credential::delete,
+    );
+    admin.add(&put, "/users/{id}/password", WRITE, "Set a user's password, or its hash", credential::set_password);
+    admin.add(&get, "/users/{id}/groups", USERS, "List the groups a user is in, nested ones too", user::list_groups);
+
+    admin.add(&get, "/groups", GROUPS, "List groups", group::list);
+    admin.add(&post, "/groups", WRITE, "Make a group", group::create);
+    admin.add(&get, "/groups/{id}", GROUPS, "Show a group", group::show);
+    admin.add(&patch, "/groups/{id}", WRITE, "Change a group", group::patch);
+    admin.add(&delete, "/groups/{id}", WRITE, "Delete a group, not its members", group::delete);
+    admin.add(&get, "/groups/{id}/members", GROUPS, "List the direct members of a group", group::list_members);
+    admin.add(&put, "/groups/{id}/members/{member}", WRITE, "Put a user or a group into a group", group::add_member);
+    admin.add(
+        &delete,
+        "/groups/{id}/members/{member}",
+        WRITE,
+        "Take a user or a group out of a group",
+        group::remove_member,
+    );
+
     admin.add(&post, "/explain", ASK, "Explain a request, a token or a denial", explain::ask);
 
     admin.add(&get, "/administrators", ADMINISTRATORS, "List administrators", administrator::list);
@@ -208,6 +248,27 @@ pub fn table() -> Vec<Route> {
             "Get a token",
             (oauth::token::token, describe::token),
         );
+        for (method, authorize, userinfo) in [
+            (&get, describe::authorize as Describe, describe::userinfo as Describe),
+            (&post, describe::authorize_by_form, describe::userinfo_by_form),
+        ] {
+            issuer.add(
+                method,
+                "/connect/authorize",
+                Some("authorize"),
+                public,
+                "Send a browser here, and have it come back with a code",
+                (oauth::authorize::authorize, authorize),
+            );
+            issuer.add(
+                method,
+                "/connect/userinfo",
+                Some("userinfo"),
+                public,
+                "What the client may know of the person who signed in",
+                (oauth::userinfo::userinfo, userinfo),
+            );
+        }
         issuer.add(
             &post,
             "/connect/introspect",
@@ -256,6 +317,17 @@ pub fn table() -> Vec<Route> {
             "The keys that verify tokens",
             (oauth::jwks::jwks, describe::jwks),
         );
+        for (method, end_session) in [(&get, describe::end_session as Describe), (&post, describe::end_session_by_form)]
+        {
+            issuer.add(
+                method,
+                "/connect/endsession",
+                None,
+                public,
+                "Sign a person out (OpenID Connect RP-Initiated Logout)",
+                (oauth::endsession::end_session, end_session),
+            );
+        }
         issuer.well_known("jwks.json", "The keys that verify tokens", (oauth::jwks::jwks, describe::jwks));
         issuer.well_known(
             "openid-configuration",
@@ -286,6 +358,45 @@ pub fn table() -> Vec<Route> {
         web::errors::report,
         web::errors::describe_report,
     );
+    for (path, summary, handler) in [
+        ("/sign-in/{id}", "Where a person shows who they are", on(MethodFilter::GET, web::sign_in::show)),
+        (
+            "/sign-in/{id}/continue",
+            "Where a person who is signed in goes on",
+            on(MethodFilter::GET, web::sign_in::go_on),
+        ),
+        ("/set-up/{token}", "Where the first administrator is made", on(MethodFilter::GET, web::sign_in::set_up::show)),
+        ("/consent/{id}", "What an application asks of a person", on(MethodFilter::GET, web::consent::show)),
+        ("/account/", "One's own account", on(MethodFilter::GET, web::account::overview)),
+        ("/account/sessions", "Where one is signed in", on(MethodFilter::GET, web::account::sessions)),
+        (
+            "/account/applications",
+            "What applications may do for one",
+            on(MethodFilter::GET, web::account::applications),
+        ),
+    ] {
+        public.add_routed(&get, path, summary, handler, pages::of_a_person);
+    }
+    for (path, summary, handler) in [
+        ("/sign-in/{id}/{step}", "Take a step of signing in", on(MethodFilter::POST, web::sign_in::take)),
+        ("/set-up/{token}", "Set up the first administrator", on(MethodFilter::POST, web::sign_in::set_up::take)),
+        ("/consent/{id}", "Allow an application something, or not", on(MethodFilter::POST, web::consent::answer)),
+        ("/account/sign-out", "Sign out of this browser", on(MethodFilter::POST, web::account::sign_out)),
+        (
+            "/account/sessions/end-others",
+            "End all of one's sessions but this one",
+            on(MethodFilter::POST, web::account::end_other_sessions),
+        ),
+        ("/account/sessions/{id}/end", "End one of one's sessions", on(MethodFilter::POST, web::account::end_session)),
+        (
+            "/account/applications/{id}/withdraw",
+            "Take back what an application may do",
+            on(MethodFilter::POST, web::account::withdraw),
+        ),
+    ] {
+        public.add_routed(&post, path, summary, handler, pages::form_of_a_person);
+    }
+    public.add(&get, "/account", "The way to /account/", web::with_slash, pages::with_slash);
     public.add(&get, "/errors", "The way to /errors/", web::with_slash, pages::with_slash);
     public.add(&get, "/errors/", "All errors, and a search of them", web::errors::index, pages::errors);
     public.add(&get, "/errors/index.json", "All errors in short", web::errors::list, pages::error_list);
@@ -522,14 +633,20 @@ impl Public<'_> {
         H: Handler<X, App>,
         X: 'static,
     {
-        self.0.push(Route {
-            method: method.clone(),
-            path: path.to_owned(),
-            guard: Guard::Public,
-            summary,
-            handler: on(filter(method), handler),
-            describe,
-        });
+        self.add_routed(method, path, summary, on(filter(method), handler), describe);
+    }
+
+    /// The same, where several handlers stand in one list.
+    fn add_routed(
+        &mut self,
+        method: &Method,
+        path: &str,
+        summary: &'static str,
+        handler: MethodRouter<App>,
+        describe: Describe,
+    ) {
+        let (method, path) = (method.clone(), path.to_owned());
+        self.0.push(Route { method, path, guard: Guard::Public, summary, handler, describe });
     }
 }
 

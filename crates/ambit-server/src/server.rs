@@ -20,15 +20,17 @@ use crate::first_start::{Start, StartError, prepare};
 use crate::health::Health;
 use crate::jobs;
 use crate::journal::{self, Journal, JournalError};
-use crate::limits::{Failures, PublicVisits};
+use crate::limits::{Failures, PublicVisits, SignInFailures};
 use crate::listener::Listener;
 use crate::listener::tls::{Tls, TlsError};
 use crate::logs::Log;
 use crate::metrics::{self, Metrics};
 use crate::outbound::KeySets;
+use crate::passwords::Passwords;
 use crate::registry::{Capacity, LoadError, Registry};
 use crate::revocations::Revocations;
 use crate::routes;
+use crate::session::FormKey;
 use crate::state::{App, Inner};
 use crate::verifier::verifier;
 use crate::web::errors::Reports;
@@ -83,6 +85,9 @@ pub enum BuildError {
     /// The facts could not be loaded. A key that does not open usually means another master key.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The system has no threads to hash passwords on.
+    #[error("the threads that hash passwords could not be started")]
+    Threads(#[source] std::io::Error),
     /// The store does not answer.
     #[error(transparent)]
     Store(#[from] ambit_core::store::StoreError),
@@ -159,6 +164,8 @@ impl Server {
             default_algorithm: config.keys.default_algorithm,
             journal: Journal::start(store.clone(), settings),
             failures: Failures::new(&config.rate_limits),
+            sign_in_failures: SignInFailures::new(&config.rate_limits),
+            passwords: Passwords::start(&config.passwords, &entropy).map_err(BuildError::Threads)?,
             visits: PublicVisits::new(&config.rate_limits),
             reports: Reports::default(),
             metrics,
@@ -168,6 +175,7 @@ impl Server {
             log,
             key_sets: KeySets::new(&config.outbound, clock.clone()),
             tls,
+            form_key: FormKey::new(&vault)?,
             verifier: verifier(&base_url, registry.clone(), revocations.clone(), moment)?,
             config,
             clock,

@@ -19,13 +19,15 @@ use crate::clock::Settled;
 use crate::config::Config;
 use crate::health::Health;
 use crate::journal::Journal;
-use crate::limits::{Failures, PublicVisits};
+use crate::limits::{Failures, PublicVisits, SignInFailures};
 use crate::listener::tls::Tls;
 use crate::logs::Log;
 use crate::metrics::Metrics;
 use crate::outbound::KeySets;
+use crate::passwords::Passwords;
 use crate::registry::Registry;
 use crate::revocations::Revocations;
+use crate::session::FormKey;
 use crate::web::errors::Reports;
 
 /// The server's state, shared by all handlers. Cheap to clone.
@@ -61,6 +63,8 @@ pub struct Inner {
     pub journal: Journal,
     /// Who failed too often.
     pub failures: Failures,
+    /// Who failed too often to sign in.
+    pub sign_in_failures: SignInFailures,
     /// How often an address asked what anybody may ask.
     pub visits: PublicVisits,
     /// What was reported about errors, in memory.
@@ -82,6 +86,10 @@ pub struct Inner {
     pub key_sets: KeySets,
     /// The certificate, where the server speaks TLS itself.
     pub tls: Option<Tls>,
+    /// Where passwords are hashed.
+    pub passwords: Passwords,
+    /// Makes and checks the tokens of forms.
+    pub form_key: FormKey,
     /// Verifies our own tokens, and remembers those that it verified lately.
     pub verifier: TokenVerifier,
 }

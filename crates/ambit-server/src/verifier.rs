@@ -57,6 +57,10 @@ impl TokenStatus for Memory {
         if self.revocations.is_revoked(&claims.jti) {
             return Err(Withdrawn::Revoked);
         }
+        // What a person lent ends as a whole.
+        if claims.grant_id.as_ref().is_some_and(|grant| self.revocations.is_revoked(grant)) {
+            return Err(Withdrawn::Revoked);
+        }
         if is_lost_in_restore(claims, self.registry.snapshot().epoch) {
             return Err(Withdrawn::LostInRestore);
         }

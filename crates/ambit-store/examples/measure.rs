@@ -13,11 +13,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ambit_core::reach::Reach;
+use ambit_core::secret::SecretHash;
 use ambit_core::store::journal::{JournalBlock, RefusalRecord};
+use ambit_core::store::sign_in::{AuthorizationGrant, Code, RefreshToken, Rotation};
 use ambit_core::store::{By, ChangeContext, Filter, Reads as _, Row, Store as _};
 use ambit_protocol::admin::audit::Resource;
+use ambit_protocol::id::{ApplicationId, GrantId, Id as _, UserId};
 use ambit_protocol::time::Timestamp;
 use ambit_store::{SqlStore, StoreConfig};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
+use uuid::Uuid;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -47,6 +52,8 @@ async fn main() -> Outcome {
     changes(&store, rows).await?;
     journal(&store).await?;
     small(&store).await?;
+    sign_ins(&store).await?;
+    purge(&store, &url).await?;
     reads(&store, rows + CHANGES).await?;
     let start = Instant::now();
     let backup = store.backup(&mut tokio::io::sink(), Timestamp::from_secs(0)).await?;
@@ -122,6 +129,121 @@ async fn small(store: &Arc<SqlStore>) -> Outcome {
     Ok(())
 }
 
+async fn sign_ins(store: &Arc<SqlStore>) -> Outcome {
+    for callers in [1_u32, 32] {
+        let each = 1024 / callers;
+        let start = Instant::now();
+        at_once(callers, |caller| {
+            let store = Arc::clone(store);
+            async move {
+                for n in 0..each {
+                    lend(&store, u128::from(callers) << 64 | u128::from(caller) << 32 | u128::from(n)).await;
+                }
+            }
+        })
+        .await?;
+        say(&format!("issue and redeem a code, {callers} at once"), start.elapsed(), each * callers)?;
+        let start = Instant::now();
+        at_once(callers, |caller| {
+            let store = Arc::clone(store);
+            async move {
+                let grant = u128::from(callers) << 64 | u128::from(caller) << 32;
+                for n in 0..each {
+                    rotate(&store, grant, n).await;
+                }
+            }
+        })
+        .await?;
+        say(&format!("refresh, {callers} at once"), start.elapsed(), each * callers)?;
+    }
+    Ok(())
+}
+
+async fn at_once<F: Future<Output = ()> + Send + 'static>(callers: u32, work: impl Fn(u32) -> F) -> Outcome {
+    let tasks: Vec<_> = (0..callers).map(|caller| tokio::spawn(work(caller))).collect();
+    for task in tasks {
+        task.await?;
+    }
+    Ok(())
+}
+
+/// Issues a code and redeems it.
+async fn lend(store: &SqlStore, n: u128) {
+    let grant = AuthorizationGrant {
+        id: GrantId::from_uuid(Uuid::from_u128(n)),
+        application_id: ApplicationId::from_uuid(Uuid::from_u128(1)),
+        client_id: "till-7".to_owned(),
+        user_id: UserId::from_uuid(Uuid::from_u128(1)),
+        session_id: None,
+        created_at: Timestamp::from_secs(0),
+        expires_at: Timestamp::from_secs(60),
+        ended_at: None,
+        document: "x".repeat(300),
+    };
+    let token = SecretHash::of(&format!("code {n}"));
+    let expires_at = Timestamp::from_secs(60);
+    let code = Code { token, grant_id: grant.id, expires_at, spent_at: None, document: "x".repeat(500) };
+    store.sign_ins().issue_code(&code).await.expect("is issued");
+    let lent = Some((&grant, Some(&refresh_token(n, 0))));
+    let spent = store.sign_ins().spend_code(&token, Timestamp::from_secs(1), lent).await;
+    assert!(spent.expect("is spent"));
+}
+
+/// Uses the `n`th refresh token of a grant.
+async fn rotate(store: &SqlStore, grant: u128, n: u32) {
+    let (token, next) = (refresh_token(grant, n).token, refresh_token(grant, n + 1));
+    let rotation = store.sign_ins().rotate_refresh_token(&token, Timestamp::from_secs(1), &next).await;
+    assert_eq!(rotation.expect("is used"), Rotation::Rotated);
+}
+
+fn refresh_token(grant: u128, n: u32) -> RefreshToken {
+    RefreshToken {
+        token: SecretHash::of(&format!("refresh {grant} {n}")),
+        grant_id: GrantId::from_uuid(Uuid::from_u128(grant)),
+        expires_at: Timestamp::from_secs(60),
+        used_at: None,
+    }
+}
+
+/// What a refresh waits for while a million rows that have expired are forgotten, in batches as the server asks for them.
+async fn purge(store: &Arc<SqlStore>, url: &str) -> Outcome {
+    let random = match store.engine() {
+        "sqlite" => "randomblob(32)",
+        _ => "sha256(n::text::bytea)",
+    };
+    let mut connection = AnyConnection::connect(url).await?;
+    let load = format!(
+        "INSERT INTO refresh_tokens (token, grant_id, expires_at) \
+         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {EXPIRED}) \
+         SELECT {random}, 'gnt_' || n, -n FROM numbers"
+    );
+    sqlx::raw_sql(AssertSqlSafe(load)).execute(&mut connection).await?;
+    connection.close().await?;
+    let start = Instant::now();
+    let purging = {
+        let store = Arc::clone(store);
+        tokio::spawn(async move {
+            let mut gone = 0;
+            while gone < u64::from(EXPIRED) {
+                gone += store.purge_expired(Timestamp::from_secs(0), 500).await.expect("purges");
+            }
+        })
+    };
+    lend(store, 7).await;
+    let mut waits = Vec::new();
+    while !purging.is_finished() {
+        let before = Instant::now();
+        rotate(store, 7, u32::try_from(waits.len())?).await;
+        waits.push(before.elapsed());
+    }
+    purging.await?;
+    say("forget a row that has expired", start.elapsed(), EXPIRED)?;
+    waits.sort_unstable();
+    say("refresh meanwhile, half of them", waits[waits.len() / 2], 1)?;
+    say("refresh meanwhile, 99 of 100", waits[waits.len() * 99 / 100], 1)?;
+    say("refresh meanwhile, the slowest", waits[waits.len() - 1], 1)
+}
+
 async fn reads(store: &Arc<SqlStore>, rows: u32) -> Outcome {
     let start = Instant::now();
     for n in 0..READS {
@@ -180,4 +302,5 @@ fn memory(when: &str) -> Outcome {
 }
 
 const CHANGES: u32 = 2000;
+const EXPIRED: u32 = 1_000_000;
 const READS: u32 = 20_000;

@@ -163,7 +163,10 @@ const fn noun(name: &'static str) -> Table {
     Table { name, columns: NOUN, key: 1 }
 }
 
-/// Everything that is kept, but for the two counters, which the header carries.
+/// Everything that is kept, but for the two counters, which the header carries, and for what was issued to people: sessions,
+/// codes, grants, refresh tokens, one-time tokens, and the requests that wait for one. Of these a backup cannot know which
+/// were ended, used or replayed since it was made, and to take one back would undo a logout; so a restore ends them all, and
+/// everybody signs in again. What people consented to they need not be asked again.
 pub(crate) const TABLES: &[Table] = &[
     noun("partners"),
     noun("tenants"),
@@ -177,6 +180,10 @@ pub(crate) const TABLES: &[Table] = &[
     noun("secrets"),
     noun("administrators"),
     noun("keys"),
+    noun("users"),
+    noun("groups"),
+    noun("memberships"),
+    noun("credentials"),
     Table {
         name: "changes",
         columns: &[
@@ -236,6 +243,16 @@ pub(crate) const TABLES: &[Table] = &[
         key: 1,
     },
     Table { name: "assertions", columns: &[("digest", Kind::Octets), ("expires_at", Kind::Number)], key: 1 },
+    Table {
+        name: "consents",
+        columns: &[
+            ("user_id", Kind::Text),
+            ("application_id", Kind::Text),
+            ("updated_at", Kind::Number),
+            ("document", Kind::Text),
+        ],
+        key: 2,
+    },
     Table {
         name: "outcomes",
         columns: &[

@@ -18,6 +18,16 @@ pub(crate) fn is_contention(error: &StoreError) -> bool {
     error.code().is_some_and(|code| CONTENTION.contains(&code.as_ref()))
 }
 
+/// Whether a write failed by what it was to write, and not by where: another beside it may still go well.
+pub(crate) fn is_its_own(error: &StoreError) -> bool {
+    match error {
+        StoreError::Unavailable(source) => {
+            matches!(source.downcast_ref(), Some(sqlx::Error::Database(error)) if error.is_unique_violation())
+        }
+        _ => true,
+    }
+}
+
 /// A count or revision as the tables hold it.
 pub(crate) fn number(value: u64) -> Result<i64> {
     i64::try_from(value).map_err(|_| StoreError::Unstorable("a number is beyond 2^63 − 1"))

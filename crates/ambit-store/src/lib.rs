@@ -41,6 +41,7 @@ mod reads;
 mod restore;
 mod retry;
 mod row;
+mod sign_in;
 mod sql;
 mod store;
 mod transaction;

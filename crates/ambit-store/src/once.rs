@@ -29,6 +29,35 @@ pub(crate) async fn revoke(connection: &mut AnyConnection, revocation: &Revocati
     .map(drop)
 }
 
+/// Revokes all of them, each a `jti` and the `client_id` it was issued to, and takes the counter once for it.
+pub(crate) async fn revoke_all(
+    connection: &mut AnyConnection,
+    tokens: &[(&str, &str)],
+    revoked_at: Timestamp,
+    expires_at: Timestamp,
+) -> Result<()> {
+    if tokens.is_empty() {
+        return Ok(());
+    }
+    let row = Sql::new("UPDATE revocation_counter SET sequence = sequence + $1 RETURNING sequence")
+        .with(number(tokens.len() as u64)?)
+        .returning(connection)
+        .await?;
+    let mut sequence = Columns::of(&row).number()? - number(tokens.len() as u64)?;
+    for tokens in tokens.chunks(ROWS_PER_STATEMENT) {
+        let mut sql = Sql::new("INSERT INTO revocations (sequence, jti, client_id, revoked_at, expires_at) VALUES ");
+        for (place, (jti, client_id)) in tokens.iter().enumerate() {
+            sequence += 1;
+            sql.push(if place == 0 { "(" } else { ", (" }).bind(sequence).push(", ").bind(*jti).push(", ");
+            sql.bind(*client_id).push(", ").bind(revoked_at).push(", ").bind(expires_at).push(")");
+        }
+        sql.push(" ON CONFLICT (jti) DO NOTHING");
+        let sql = if tokens.len() == 1 || tokens.len() == ROWS_PER_STATEMENT { sql } else { sql.once() };
+        sql.run(connection).await?;
+    }
+    Ok(())
+}
+
 /// Found out before it joins others in one transaction.
 pub(crate) fn revocable(revocation: &Revocation) -> Result<()> {
     if revocation.jti.contains('\0') || revocation.client_id.contains('\0') {
@@ -93,14 +122,15 @@ pub(crate) async fn use_assertion(
 }
 
 /// Forgets what expired before `now`; what expires at `now` may still count somewhere.
-pub(crate) async fn purge_expired(connection: &mut AnyConnection, now: Timestamp, limit: u32) -> Result<u64> {
+pub(crate) async fn purge_expired(connection: &mut AnyConnection, now: Timestamp, limit: u64) -> Result<u64> {
     let mut gone = 0;
     for statement in PURGES {
-        gone +=
-            Sql::new(statement).with(now).with(number(u64::from(limit).saturating_sub(gone))?).run(connection).await?;
+        gone += Sql::new(statement).with(now).with(number(limit.saturating_sub(gone))?).run(connection).await?;
     }
     Ok(gone)
 }
+
+const ROWS_PER_STATEMENT: usize = 64;
 
 const PURGES: [&str; 3] = [
     "DELETE FROM assertions WHERE digest IN \

@@ -28,6 +28,23 @@ impl Engine {
         }
     }
 
+    /// Ends a SELECT whose rows are then changed: they are taken in its order, so that no two wait for each other. On SQLite
+    /// the writer has everything already.
+    pub(crate) const fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE",
+        }
+    }
+
+    /// Ends a SELECT whose rows are then taken away, but for those that somebody else is changing: it waits for nobody.
+    pub(crate) const fn for_update_of_idle(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
     /// For a transaction that takes as long as somebody else needs to read or write a file.
     pub(crate) const fn patience(self) -> &'static str {
         match self {

@@ -26,6 +26,10 @@ pub(crate) const fn table(resource: Resource) -> Option<&'static str> {
         Resource::Secret => "secrets",
         Resource::Administrator => "administrators",
         Resource::Key => "keys",
+        Resource::User => "users",
+        Resource::Group => "groups",
+        Resource::Membership => "memberships",
+        Resource::Credential => "credentials",
         Resource::Registry => return None,
     })
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use ambit_core::secret::SecretHash;
 use ambit_core::store::StoreError;
+use ambit_protocol::id::Id;
 use ambit_protocol::time::Timestamp;
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
@@ -172,6 +174,18 @@ impl From<Timestamp> for Value {
     }
 }
 
+impl From<Option<Timestamp>> for Value {
+    fn from(at: Option<Timestamp>) -> Self {
+        Self::Number(at.map(Timestamp::millis))
+    }
+}
+
+impl From<&SecretHash> for Value {
+    fn from(hash: &SecretHash) -> Self {
+        Self::Octets(Some(hash.as_bytes().to_vec()))
+    }
+}
+
 impl From<Vec<u8>> for Value {
     fn from(octets: Vec<u8>) -> Self {
         Self::Octets(Some(octets))
@@ -223,6 +237,22 @@ impl<'r> Columns<'r> {
 
     pub(crate) fn timestamp(&mut self) -> Result<Timestamp> {
         self.number().map(Timestamp::from_millis)
+    }
+
+    pub(crate) fn optional_timestamp(&mut self) -> Result<Option<Timestamp>> {
+        Ok(self.optional_number()?.map(Timestamp::from_millis))
+    }
+
+    pub(crate) fn id<T: Id>(&mut self) -> Result<T> {
+        self.text()?.parse().map_err(unavailable)
+    }
+
+    pub(crate) fn optional_id<T: Id>(&mut self) -> Result<Option<T>> {
+        self.optional_text()?.map(|text| text.parse()).transpose().map_err(unavailable)
+    }
+
+    pub(crate) fn hash(&mut self) -> Result<SecretHash> {
+        SecretHash::from_bytes(&self.octets()?).ok_or_else(|| unavailable("a stored hash has not 32 octets"))
     }
 
     pub(crate) fn octets(&mut self) -> Result<Vec<u8>> {

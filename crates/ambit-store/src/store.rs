@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ambit_core::reach::Reach;
 use ambit_core::store::journal::{JournalBlock, RefusalRecord, SecretUse};
+use ambit_core::store::sign_in::SignIns;
 use ambit_core::store::{
     By, ChangeContext, ChangeHead, ChangeQuery, Filter, HistorySubject, OutcomeCount, OutcomeReport, Reads,
     RestoreEpoch, Revocation, Row, SavedAnswer, Store, StoreError, Transaction,
@@ -13,25 +14,26 @@ use ambit_core::store::{
 use ambit_protocol::admin::audit::{Change, Resource};
 use ambit_protocol::time::Timestamp;
 use async_trait::async_trait;
+use sqlx::AnyConnection;
 use sqlx::any::Any;
 use sqlx::pool::PoolConnection;
 use tokio::sync::Mutex;
 
 use crate::config::StoreConfig;
 use crate::error::{Result, unavailable, unsigned};
-use crate::grouped::{Grouped, Small};
+use crate::grouped::{Grouped, Outcome, Small};
 use crate::migrate::{self, MigrationReport, known_version};
 use crate::pool::{Engine, Pools};
 use crate::retry::{retrying, within};
 use crate::sql::{Columns, Sql};
 use crate::transaction::SqlTransaction;
 use crate::write::Write;
-use crate::{answer, change, journal, once, outcome, reads};
+use crate::{answer, change, journal, once, outcome, reads, sign_in};
 
 /// The store on SQLite or PostgreSQL.
 pub struct SqlStore {
     pub(crate) pools: Pools,
-    grouped: Grouped,
+    pub(crate) grouped: Grouped,
     /// Whose turn it is to change the registry, in this process.
     turn: Arc<Mutex<()>>,
     wait: Duration,
@@ -83,7 +85,7 @@ impl SqlStore {
         Write::begin(&self.pools.writer, self.pools.engine.begin_write()).await
     }
 
-    async fn reader(&self) -> Result<PoolConnection<Any>> {
+    pub(crate) async fn reader(&self) -> Result<PoolConnection<Any>> {
         self.pools.reader.acquire().await.map_err(unavailable)
     }
 }
@@ -111,6 +113,10 @@ impl Reads for SqlStore {
 
 #[async_trait]
 impl Store for SqlStore {
+    fn sign_ins(&self) -> &dyn SignIns {
+        self
+    }
+
     async fn begin(&self, context: ChangeContext) -> Result<Box<dyn Transaction>> {
         within(self.wait, async {
             let turn = Arc::clone(&self.turn).lock_owned().await;
@@ -182,13 +188,13 @@ impl Store for SqlStore {
 
     async fn use_assertion(&self, client_id: &str, jti: &str, expires_at: Timestamp) -> Result<bool> {
         let digest = once::assertion_digest(client_id, jti);
-        within(ANSWER, self.grouped.write(Small::Assertion { digest, expires_at })).await
+        within(ANSWER, self.grouped.write(Small::Assertion { digest, expires_at })).await.map(Outcome::is_done)
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: u32) -> Result<u64> {
         let purge = || async {
             let mut write = self.begin_write().await?;
-            let purged = once::purge_expired(write.enter()?, now, limit).await;
+            let purged = purge_expired(write.enter()?, self.pools.engine, now, limit).await;
             write.finish(purged).await
         };
         within(ANSWER, retrying(purge)).await
@@ -235,7 +241,12 @@ impl Store for SqlStore {
     }
 }
 
+async fn purge_expired(connection: &mut AnyConnection, engine: Engine, now: Timestamp, limit: u32) -> Result<u64> {
+    let gone = sign_in::purge_expired(connection, engine, now, limit).await?;
+    Ok(gone + once::purge_expired(connection, now, u64::from(limit).saturating_sub(gone)).await?)
+}
+
 // A connection over a network takes its time beside the wait for a free one.
 const CONNECTING: Duration = Duration::from_secs(5);
 // Nobody waits longer for an answer: the database hangs, or the network swallows.
-const ANSWER: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER: Duration = Duration::from_secs(30);

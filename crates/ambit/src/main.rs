@@ -55,6 +55,12 @@ enum Command {
     /// Features, per tenant and per unit.
     #[command(subcommand)]
     Feature(commands::feature::Feature),
+    /// People.
+    #[command(subcommand)]
+    User(commands::user::User),
+    /// Groups of people.
+    #[command(subcommand)]
+    Group(commands::group::Group),
     /// Signing keys.
     #[command(subcommand)]
     Keys(commands::keys::Keys),
@@ -94,6 +100,8 @@ fn main() -> ExitCode {
         Command::App(command) => wait(command.run(output)),
         Command::Scope(command) => wait(command.run(output)),
         Command::Feature(command) => wait(command.run(output)),
+        Command::User(command) => wait(command.run(output)),
+        Command::Group(command) => wait(command.run(output)),
         Command::Keys(command) => wait(command.run(output)),
     };
     match outcome {

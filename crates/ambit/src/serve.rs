@@ -19,6 +19,7 @@ use ambit_server::listener::allow_files;
 use ambit_server::logs::{Log, with_causes};
 use ambit_server::registry::LoadError;
 use ambit_server::server::{BuildError, Listeners, Parts, Server};
+use ambit_server::web::sign_in::set_up;
 use ambit_store::{SqlStore, StoreConfig};
 use clap::Args;
 use serde_json::{Value, json};
@@ -174,6 +175,10 @@ async fn serve(config: Config) -> Result<(), Failure> {
             eprintln!("{}\n", demo.shown(&base_url));
         }
     }
+    // Beside the log, never in it: whoever has the link administers everything.
+    if let Some(path) = set_up::link(server.app()).await.map_err(|error| store_failure(&error))? {
+        eprintln!("no administrator yet; within a day, set the first one up at {base_url}{path}\n");
+    }
     eprintln!("ambit {} listens on {bound}; issuer {base_url}", env!("CARGO_PKG_VERSION"));
     if let Some(address) = metrics.as_ref().and_then(|metrics| metrics.local_addr().ok()) {
         eprintln!("/metrics on http://{address}");
@@ -199,6 +204,8 @@ fn build_failure(error: &BuildError) -> Failure {
         BuildError::Load(LoadError::Keys(_)) => {
             Failure::usage(format!("{}: is this the master key that the database was made with?", with_causes(error)))
         }
+        // A machine that is short of threads now may have some in a moment: whoever starts servers tries again.
+        BuildError::Threads(_) => Failure::unreachable(with_causes(error)),
         BuildError::Start(_) | BuildError::Tls(_) | BuildError::Protection(_) => Failure::usage(with_causes(error)),
     }
 }

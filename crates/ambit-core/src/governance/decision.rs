@@ -75,6 +75,16 @@ pub fn decide(requested: Option<&str>, facts: &Facts<'_>) -> Decision {
     deciding.finish(outcome)
 }
 
+/// Decides anew about what was granted before (RFC 6749 §6), with the facts of now: what cannot be granted any more is left out,
+/// with its reason, and fails nothing. Nothing is added: a gated member whose gate opened since was not lent.
+#[must_use]
+pub fn decide_again(granted: &[ScopeToken], facts: &Facts<'_>) -> Decision {
+    let mut deciding = Deciding::new(facts, false);
+    deciding.ask_for_all(granted.iter().map(ScopeToken::as_str));
+    let outcome = if deciding.granted.is_empty() { Outcome::NothingLeft } else { Outcome::Granted };
+    deciding.finish(outcome)
+}
+
 /// Whether nothing speaks against one scope, asked for by itself.
 #[must_use]
 pub fn meets_every_rule(name: &str, facts: &Facts<'_>) -> bool {
@@ -88,6 +98,12 @@ pub fn all_against(name: &str, facts: &Facts<'_>) -> Vec<Reason> {
 }
 
 impl Decision {
+    /// Whether a token may be issued.
+    #[must_use]
+    pub fn is_granted(&self) -> bool {
+        self.outcome == Outcome::Granted
+    }
+
     /// What a client whose request fails is told: every offender, in the exact texts of scopes.md §3, inside the character
     /// set of RFC 6749 §5.2.
     #[must_use]
@@ -282,7 +298,10 @@ impl<'a> Deciding<'a> {
                     None => {
                         self.granted.insert(*member);
                     }
-                    Some((reason @ (Reason::FeatureOffForTenant | Reason::FeatureOffForUnit), _)) => {
+                    Some((
+                        reason @ (Reason::FeatureOffForTenant | Reason::FeatureOffForUnit | Reason::NotConsented),
+                        _,
+                    )) => {
                         if !self.decision.dropped.iter().any(|dropped| dropped.scope == name) {
                             self.decision.against.push((name.to_owned(), vec![reason]));
                             self.drop(name, reason, hint(&candidate, reason));

@@ -13,12 +13,14 @@ use ambit_protocol::explain::{DecisionReport, Explanation, Link, LinkReport};
 use ambit_protocol::scope;
 use ambit_protocol::time::Timestamp;
 
-use super::decision::{Decision, Outcome, all_against, decide};
+use super::decision::{Decision, Outcome, all_against, decide, decide_again};
 use super::gates::Gate;
 use super::rules;
 use super::suggest::suggest;
+use crate::authorize;
 use crate::client::Facts;
 use crate::grants::client_credentials::rule_facts;
+use crate::store::journal::Behalf;
 pub use fix::Addresses;
 use fix::Broken;
 
@@ -67,11 +69,15 @@ pub fn report(decision: &Decision, requested: Option<&str>, facts: &Facts, at: T
 pub fn request(
     requested: Option<&str>,
     resources: &[usize],
+    behalf: Option<&Behalf>,
     facts: &Facts,
     now: Timestamp,
     addresses: &Addresses<'_>,
 ) -> Explanation {
-    let rule_facts = rule_facts(facts, resources, now);
+    let rule_facts = match behalf {
+        None => rule_facts(facts, resources, now),
+        Some(behalf) => lent_facts(facts, resources, behalf, now),
+    };
     let decision = decide(requested, &rule_facts);
     let verdict = match decision.outcome {
         Outcome::Granted if decision.dropped.is_empty() => {
@@ -114,12 +120,34 @@ pub fn request(
     Explanation { verdict, because, fix, decision: Some(report(&decision, requested, facts, now)), page: None }
 }
 
+/// What the rules looked at when a person's token was decided.
+fn lent_facts<'a>(facts: &'a Facts, resources: &'a [usize], behalf: &'a Behalf, at: Timestamp) -> rules::Facts<'a> {
+    let consented = behalf.consented.as_deref();
+    authorize::rule_facts(facts, resources, &behalf.roles, consented, Some(&behalf.original), at)
+}
+
 /// Question 2: why does this token carry what it carries? The decision as it was: `facts` and `at` are those of the
 /// token's revision.
 #[must_use]
-pub fn token(asked: &Asked<'_>, carried: &str, resources: &[usize], facts: &Facts, at: Timestamp) -> Explanation {
-    let rule_facts = rule_facts(facts, resources, at);
-    let decision = decide(asked.scope, &rule_facts);
+pub fn token(
+    asked: &Asked<'_>,
+    carried: &str,
+    resources: &[usize],
+    behalf: Option<&Behalf>,
+    facts: &Facts,
+    at: Timestamp,
+) -> Explanation {
+    let rule_facts = match behalf {
+        None => rule_facts(facts, resources, at),
+        Some(behalf) => lent_facts(facts, resources, behalf, at),
+    };
+    let decision = match (behalf, asked.scope) {
+        // What was lent is decided anew as a whole, unless less of it was asked for by name.
+        (Some(behalf), Some(scope)) if scope == scope::join(&behalf.original) => {
+            decide_again(&behalf.original, &rule_facts)
+        }
+        _ => decide(asked.scope, &rule_facts),
+    };
     let replayed = scope::join(&decision.carried);
     let mut verdict = match asked.scope {
         Some(scope) => format!("asked for '{}'", describe(scope)),

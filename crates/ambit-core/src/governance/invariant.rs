@@ -62,7 +62,7 @@ pub fn check(carried: &[ScopeToken], requested: Option<&str>, facts: &Facts<'_>)
             if !entry.scope.roles.is_empty() && !entry.scope.roles.iter().any(|role| roles.contains(role)) {
                 return violation("the user's roles");
             }
-            if consented.is_some_and(|list| !expanded(catalogue, list.iter().map(ScopeToken::as_str)).contains(place)) {
+            if consented.is_some_and(|list| !consents(catalogue, list, place)) {
                 return violation("the user's consent");
             }
         }
@@ -72,6 +72,16 @@ pub fn check(carried: &[ScopeToken], requested: Option<&str>, facts: &Facts<'_>)
         }
     }
     Ok(())
+}
+
+/// Whether a consent holds a scope: by its name or, where no feature gates it, in a bundle.
+fn consents(catalogue: &Catalogue, list: &[ScopeToken], place: usize) -> bool {
+    let scope = &catalogue.entry(place).scope;
+    let names = list.iter().map(ScopeToken::as_str);
+    match scope.feature {
+        Some(_) => list.contains(&scope.name),
+        None => expanded(catalogue, names).contains(place),
+    }
 }
 
 /// The named scopes, what they include, and what stands in for those that are deprecated.

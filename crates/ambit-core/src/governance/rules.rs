@@ -214,7 +214,7 @@ fn user_holds_a_role(candidate: &Candidate<'_>, facts: &Facts<'_>) -> Verdict {
 fn user_consented(candidate: &Candidate<'_>, facts: &Facts<'_>) -> Verdict {
     match (facts.subject, candidate.granted) {
         (Subject::User { consented: Some(consented), .. }, Some(entry)) => {
-            excluded_unless(covers(facts.catalogue, consented, entry))
+            excluded_unless(is_consented_to(facts.catalogue, consented, entry))
         }
         _ => Verdict::Pass,
     }
@@ -226,6 +226,13 @@ fn is_within_the_original_grant(candidate: &Candidate<'_>, facts: &Facts<'_>) ->
         (Some(original), Some(entry)) => refused_unless(covers(facts.catalogue, original, entry)),
         _ => Verdict::Pass,
     }
+}
+
+/// Whether consent to a list is consent to a scope. scopes.md §2: "a gated scope is therefore never implied by a bundle". Whoever
+/// agreed to a bundle while a gate was closed was not shown what is behind it.
+#[must_use]
+pub fn is_consented_to(catalogue: &Catalogue, consented: &[ScopeToken], entry: &Entry) -> bool {
+    consented.contains(&entry.scope.name) || (!entry.is_gated() && covers(catalogue, consented, entry))
 }
 
 /// Whether a list has a scope or a bundle that includes it.

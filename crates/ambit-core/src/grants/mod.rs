@@ -1,6 +1,9 @@
 //! One file per grant type; the same three steps in each: what the client may, what is decided, what is granted.
 
+pub mod authorization_code;
 pub mod client_credentials;
+pub mod lent;
+pub mod refresh_token;
 
 use ambit_protocol::admin::partner::PartnerStatus;
 use ambit_protocol::admin::tenant::TenantStatus;

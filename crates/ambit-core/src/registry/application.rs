@@ -8,7 +8,7 @@ use ambit_protocol::admin::application::{
 use ambit_protocol::admin::secret::Secret;
 use ambit_protocol::admin::text::ClientId;
 use ambit_protocol::client::TokenEndpointAuthMethod;
-use ambit_protocol::id::ApplicationId;
+use ambit_protocol::id::{ApplicationId, UserId};
 use ambit_protocol::jose::VerifyingKeys;
 use ambit_protocol::jose::jwk_set::JwkSetError;
 use ambit_protocol::redirect_uri::RedirectUriKind;
@@ -68,6 +68,8 @@ pub async fn create_with(
         post_logout_redirect_uris: body.post_logout_redirect_uris,
         allowed_origins: body.allowed_origins,
         grant_types: body.grant_types.unwrap_or_else(|| body.kind.grant_types()),
+        pkce_optional: body.pkce_optional,
+        consent: body.consent,
         token_lifetime_secs: body.token_lifetime_secs.unwrap_or(DEFAULT_LIFETIME_SECS),
         token_endpoint_auth_method: method,
         jwks: body.jwks,
@@ -77,9 +79,12 @@ pub async fn create_with(
         revision: 0,
     };
     let mut faults = Faults::default();
-    // Paths take both: a client_id that reads as another application's identifier would make one path mean two things.
-    let looks_like_an_id = body.client_id.is_some_and(|chosen| chosen.as_str().parse::<ApplicationId>().is_ok());
-    faults.add_unless(!looks_like_an_id, "/client_id", "reads as the identifier of an application");
+    // Paths take both: a client_id that reads as another application's identifier would make one path mean two things. And RFC
+    // 9068 §5: a server "SHOULD prevent entities from being able to influence the value of the `sub` claim" where that could be
+    // taken for another's: the `client_id` is the `sub` of a service's tokens.
+    let reads_as_an_id = |chosen: &str| chosen.parse::<ApplicationId>().is_ok() || chosen.parse::<UserId>().is_ok();
+    let looks_like_an_id = body.client_id.is_some_and(|chosen| reads_as_an_id(chosen.as_str()));
+    faults.add_unless(!looks_like_an_id, "/client_id", "reads as the identifier of an application or of a user");
     check(edit, &application, None, faults).await?;
     tenant::require_room_for_an_application(edit, owner).await?;
 
@@ -149,7 +154,7 @@ pub async fn disallow_scope(edit: &Edit<'_>, id: &str, scope: &str) -> Result<Ap
 pub async fn delete(edit: &Edit<'_>, id: &str) -> Result<(), RegistryError> {
     let application = find(edit.tx, id, edit.reach()).await?;
     edit.require_covers(&application)?;
-    let watch = SuperAdminWatch::before(edit, &application).await?;
+    let watch = SuperAdminWatch::of_application(edit, &application).await?;
     let id = application.id.to_string();
     let own = Filter { parent: Some(&id), ..Filter::default() };
     for secret in noun::list::<Secret>(edit.tx, &own, Reach::Platform).await? {
@@ -192,7 +197,7 @@ async fn replace(edit: &Edit<'_>, before: Application, mut after: Application) -
     if !same_set(&before.allowed_scopes, &after.allowed_scopes) {
         after.scopes_changed_at = edit.now();
     }
-    let watch = SuperAdminWatch::before(edit, &before).await?;
+    let watch = SuperAdminWatch::of_application(edit, &before).await?;
     let after = edit.replace(&before, after).await?;
     watch.after(edit).await?;
     Ok(after)
@@ -209,6 +214,8 @@ fn patched(before: &Application, body: PatchApplication) -> Application {
         post_logout_redirect_uris,
         allowed_origins,
         grant_types,
+        pkce_optional,
+        consent,
         token_lifetime_secs,
         token_endpoint_auth_method,
         jwks,
@@ -222,6 +229,8 @@ fn patched(before: &Application, body: PatchApplication) -> Application {
     after.post_logout_redirect_uris = post_logout_redirect_uris.unwrap_or(after.post_logout_redirect_uris);
     after.allowed_origins = allowed_origins.unwrap_or(after.allowed_origins);
     after.grant_types = grant_types.unwrap_or(after.grant_types);
+    after.pkce_optional = pkce_optional.unwrap_or(after.pkce_optional);
+    after.consent = consent.unwrap_or(after.consent);
     after.token_lifetime_secs = token_lifetime_secs.unwrap_or(after.token_lifetime_secs);
     after.token_endpoint_auth_method = token_endpoint_auth_method.unwrap_or(after.token_endpoint_auth_method);
     after.jwks = jwks.unwrap_or(after.jwks);
@@ -290,6 +299,11 @@ fn check_type(faults: &mut Faults, application: &Application) {
             "an application of this type cannot keep a secret: none",
         );
     }
+    faults.add_unless(
+        !application.pkce_optional || application.kind.is_confidential(),
+        "/pkce_optional",
+        "an application of this type always uses PKCE (RFC 9700 section 2.1.1)",
+    );
     let possible = application.kind.grant_types();
     for (place, grant) in application.grant_types.iter().enumerate() {
         if !possible.contains(grant) {

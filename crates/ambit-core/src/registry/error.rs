@@ -4,6 +4,7 @@ use ambit_protocol::admin::application::Level;
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::scope::ScopeState;
 use ambit_protocol::admin::tenant::TenantStatus;
+use ambit_protocol::admin::text::RoleName;
 use ambit_protocol::problem::{FieldError, Problem};
 use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
@@ -126,7 +127,8 @@ pub enum Conflict {
     },
     /// No super administrator would remain.
     #[error(
-        "no super_admin would remain: give another platform application a lasting secret, admin:write and the role first"
+        "no super_admin would remain: give another platform application a lasting secret, admin:write and the role first, or \
+         the role to somebody who signs in"
     )]
     LastSuperAdmin,
     /// Two secrets are live already.
@@ -184,6 +186,17 @@ pub struct Usage {
     pub field: &'static str,
 }
 
+/// A scope that a role opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenedByRole {
+    /// The role's place in the body; none where the body does not name it.
+    pub place: Option<usize>,
+    /// The role.
+    pub role: RoleName,
+    /// What it opens.
+    pub scope: ScopeToken,
+}
+
 /// What a caller may see and not do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Forbidden {
@@ -222,6 +235,12 @@ pub enum Forbidden {
         /// The scopes, with their places in the body.
         scopes: Vec<(usize, ScopeToken)>,
     },
+    /// Nobody grants what they do not hold: roles that open scopes.
+    #[error("{}", roles_not_held(.roles))]
+    RoleNotHeld {
+        /// The roles, with what they open.
+        roles: Vec<OpenedByRole>,
+    },
     /// Nobody assigns a role beyond their own reach.
     #[error("nobody can assign or take away a role that reaches further than they do")]
     Role,
@@ -252,7 +271,7 @@ impl RegistryError {
                 Conflict::NextKeyYoung { .. } => &page::NEXT_KEY_YOUNG,
             },
             Self::Forbidden(forbidden) => match forbidden {
-                Forbidden::NotHeld { .. } | Forbidden::Role => &page::NOT_HELD,
+                Forbidden::NotHeld { .. } | Forbidden::RoleNotHeld { .. } | Forbidden::Role => &page::NOT_HELD,
                 Forbidden::ReadOnly
                 | Forbidden::PlatformOnly { .. }
                 | Forbidden::AboveTenantOnly { .. }
@@ -283,6 +302,15 @@ impl RegistryError {
                     problem = problem.with_error(
                         format!("/allowed_scopes/{place}"),
                         format!("you do not hold scope '{scope}' yourself"),
+                    );
+                }
+            }
+            Self::Forbidden(Forbidden::RoleNotHeld { roles }) => {
+                for OpenedByRole { place, role, scope } in roles {
+                    let Some(place) = place else { continue };
+                    problem = problem.with_error(
+                        format!("/roles/{place}/role"),
+                        format!("role '{role}' opens scope '{scope}', which you do not hold yourself"),
                     );
                 }
             }
@@ -338,6 +366,11 @@ fn faults(errors: &[FieldError]) -> String {
 fn not_held(scopes: &[(usize, ScopeToken)]) -> String {
     let names: Vec<String> = scopes.iter().map(|(_, scope)| format!("'{scope}'")).collect();
     format!("nobody can grant what they do not hold: {}", names.join(", "))
+}
+
+fn roles_not_held(roles: &[OpenedByRole]) -> String {
+    let opened: Vec<String> = roles.iter().map(|it| format!("role '{}' opens scope '{}'", it.role, it.scope)).collect();
+    format!("nobody can grant what they do not hold: {}", opened.join(", "))
 }
 
 fn in_use(by: &[Usage], count: u64) -> String {

@@ -4,8 +4,10 @@ use ambit_protocol::admin::administrator::Administrator;
 use ambit_protocol::admin::api::Api;
 use ambit_protocol::admin::application::Application;
 use ambit_protocol::admin::audit::Resource;
+use ambit_protocol::admin::group::Group;
 use ambit_protocol::admin::partner::{CreatePartner, Partner, PartnerStatus, PatchPartner};
 use ambit_protocol::admin::tenant::Tenant;
+use ambit_protocol::admin::user::User;
 use ambit_protocol::time::Timestamp;
 
 use super::{Conflict, Edit, RegistryError, count_all};
@@ -83,6 +85,8 @@ pub async fn delete(edit: &Edit<'_>, id: &str) -> Result<(), RegistryError> {
     for (resource, there) in [
         (Resource::Application, count_all::<Application>(edit.tx, &own).await?),
         (Resource::Api, count_all::<Api>(edit.tx, &own).await?),
+        (Resource::User, count_all::<User>(edit.tx, &own).await?),
+        (Resource::Group, count_all::<Group>(edit.tx, &own).await?),
         (Resource::Administrator, count_all::<Administrator>(edit.tx, &own).await?),
     ] {
         count += there;

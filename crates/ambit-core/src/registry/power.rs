@@ -2,13 +2,14 @@
 //!
 //! 1. The application's level is the outermost bound.
 //! 2. The roles assigned to it (`administrators`) narrow that; with none, it administers by its level.
-//! 3. A tenant named with the token request narrows the reach to that tenant.
-//! 4. What the token carries says which routes open; the routes see to that. Here it also bounds what may be passed on.
+//! 3. People administer by their roles alone, through an application: what both reach. Without a role, nothing.
+//! 4. A tenant named with the token request narrows the reach to that tenant.
+//! 5. What the token carries says which routes open; the routes see to that. Here it also bounds what may be passed on.
 
 use ambit_protocol::admin::administrator::{Administrator, AdministratorRole};
 use ambit_protocol::admin::application::{Application, Level};
 use ambit_protocol::admin::scope::{Scope, Sensitivity};
-use ambit_protocol::id::{PartnerId, TenantId};
+use ambit_protocol::id::{PartnerId, TenantId, UserId};
 use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
 
@@ -65,23 +66,27 @@ impl Power {
         now: Timestamp,
     ) -> Option<Self> {
         let level = reach_of_level(application)?;
-        let by_level = [(level, Access::Write)];
-        let by_role: Vec<(Reach, Access)> = assignments
-            .iter()
-            .filter(|assignment| assignment.expires_at.is_none_or(|end| now < end))
-            .filter_map(|assignment| Some((intersection(level, role_reach(assignment))?, access_of(assignment.role))))
-            .collect();
         // An application without any assignment administers by its level; one whose assignments have ended, not at all.
-        let candidates = if assignments.is_empty() { &by_level[..] } else { &by_role[..] };
-        let (reach, access) = candidates
-            .iter()
-            .filter_map(|(reach, access)| match tenant {
-                None => Some((*reach, *access)),
-                Some((tenant, partner)) => Some((reach.narrowed_to(tenant, partner)?, *access)),
-            })
-            // The widest role counts, and of two as wide the one that may write; the earliest among equals.
-            .reduce(|best, next| if rank(next) > rank(best) { next } else { best })?;
+        let candidates =
+            if assignments.is_empty() { vec![(level, Access::Write)] } else { by_role(assignments, level, now) };
+        let (reach, access) = widest(candidates, tenant)?;
         Some(Self { reach, access, actor: format!("client:{}", application.client_id), held: Held::Carried(carried) })
+    }
+
+    /// The power of a person whose token an application presents: what their roles reach, their own and their groups', and the
+    /// application as well. None where they have no such role, or where it has ended or does not reach the tenant of the token.
+    #[must_use]
+    pub fn of_person(
+        user: UserId,
+        application: &Application,
+        assignments: &[Administrator],
+        carried: Vec<ScopeToken>,
+        tenant: Option<(TenantId, Option<PartnerId>)>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let candidates = by_role(assignments, reach_of_level(application)?, now);
+        let (reach, access) = widest(candidates, tenant)?;
+        Some(Self { reach, access, actor: format!("user:{user}"), held: Held::Carried(carried) })
     }
 
     /// The same, for looking only.
@@ -140,6 +145,26 @@ impl Edit<'_> {
     }
 }
 
+/// What roles that have not ended reach, within the level of the application.
+fn by_role(assignments: &[Administrator], level: Reach, now: Timestamp) -> Vec<(Reach, Access)> {
+    assignments
+        .iter()
+        .filter(|assignment| assignment.expires_at.is_none_or(|end| now < end))
+        .filter_map(|assignment| Some((intersection(level, role_reach(assignment))?, access_of(assignment.role))))
+        .collect()
+}
+
+/// The widest counts, and of two as wide the one that may write; the earliest among equals.
+fn widest(candidates: Vec<(Reach, Access)>, tenant: Option<(TenantId, Option<PartnerId>)>) -> Option<(Reach, Access)> {
+    candidates
+        .into_iter()
+        .filter_map(|(reach, access)| match tenant {
+            None => Some((reach, access)),
+            Some((tenant, partner)) => Some((reach.narrowed_to(tenant, partner)?, access)),
+        })
+        .reduce(|best, next| if rank(next) > rank(best) { next } else { best })
+}
+
 /// How far an application's level lets it reach. None for a row whose level and owner contradict each other.
 #[must_use]
 pub const fn reach_of_level(application: &Application) -> Option<Reach> {
@@ -148,6 +173,16 @@ pub const fn reach_of_level(application: &Application) -> Option<Reach> {
         (Level::Partner, _, Some(partner)) => Some(Reach::Partner(partner)),
         (Level::Tenant, Some(tenant), partner) => Some(Reach::Tenant(tenant, partner)),
         (Level::Partner, _, None) | (Level::Tenant, None, _) => None,
+    }
+}
+
+/// How far those reach who stand where an owner does.
+#[must_use]
+pub const fn reach_of_owner(owner: Owner) -> Reach {
+    match owner {
+        Owner::Platform => Reach::Platform,
+        Owner::Partner(partner) => Reach::Partner(partner),
+        Owner::Tenant(tenant, partner) => Reach::Tenant(tenant, partner),
     }
 }
 

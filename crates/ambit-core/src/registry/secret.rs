@@ -29,7 +29,7 @@ pub async fn create(edit: &Edit<'_>, application: &str, body: CreateSecret) -> R
     if body.expires_at.is_some_and(|end| end <= now) {
         return Err(RegistryError::invalid("/expires_at", "must be in the future"));
     }
-    let watch = SuperAdminWatch::before(edit, &application).await?;
+    let watch = SuperAdminWatch::of_application(edit, &application).await?;
     let mut live_after = 0;
     for (secret, row) in rows(edit, &application).await? {
         if !is_live(&secret, now) {
@@ -78,7 +78,7 @@ pub async fn delete(edit: &Edit<'_>, application: &str, id: &str, even_the_last:
     if is_needed && is_live(secret, now) && !another_is_live && !even_the_last {
         return Err(Conflict::LastSecret.into());
     }
-    let watch = SuperAdminWatch::before(edit, &application).await?;
+    let watch = SuperAdminWatch::of_application(edit, &application).await?;
     noun::delete(edit.tx, secret).await?;
     watch.after(edit).await
 }

@@ -5,14 +5,18 @@ use ambit_protocol::admin::api::Api;
 use ambit_protocol::admin::application::Application;
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::feature::TenantFeature;
+use ambit_protocol::admin::group::Group;
 use ambit_protocol::admin::partner::Partner;
-use ambit_protocol::admin::tenant::{CreateTenant, PatchTenant, Tenant, TenantStatus};
+use ambit_protocol::admin::tenant::{
+    Branding, CreateTenant, PatchBranding, PatchTenant, PatchTenantSettings, Tenant, TenantSettings, TenantStatus,
+};
 use ambit_protocol::admin::unit::Unit;
+use ambit_protocol::admin::user::User;
 use ambit_protocol::id::PartnerId;
 use ambit_protocol::time::Timestamp;
 
 use super::error::Usage;
-use super::{Conflict, Edit, RegistryError, count_all};
+use super::{Conflict, Edit, Faults, RegistryError, count_all, first_repeated};
 use crate::entropy::new_id;
 use crate::reach::{Owner, Reach};
 use crate::store::noun;
@@ -36,6 +40,8 @@ pub async fn create(edit: &Edit<'_>, body: CreateTenant) -> Result<Tenant, Regis
         partner_id,
         plan_tier: body.plan_tier,
         status: TenantStatus::Trial,
+        settings: TenantSettings::default(),
+        branding: Branding::default(),
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
         revision: 0,
@@ -46,18 +52,74 @@ pub async fn create(edit: &Edit<'_>, body: CreateTenant) -> Result<Tenant, Regis
 /// Changes a tenant. What it pays for is not the tenant's own to change.
 ///
 /// # Errors
-/// [`RegistryError::NotFound`]; [`Forbidden::AboveTenantOnly`](super::Forbidden::AboveTenantOnly) for the plan.
+/// [`RegistryError::NotFound`]; [`Forbidden::AboveTenantOnly`](super::Forbidden::AboveTenantOnly) for the plan;
+/// [`RegistryError::Invalid`] for settings out of bounds.
 pub async fn patch(edit: &Edit<'_>, id: &str, body: PatchTenant) -> Result<Tenant, RegistryError> {
     let before: Tenant = edit.see(id).await?;
     edit.require_covers(&before)?;
     let mut after = before.clone();
-    let PatchTenant { name, plan_tier } = body;
+    let PatchTenant { name, plan_tier, settings, branding } = body;
     after.name = name.unwrap_or(after.name);
     after.plan_tier = plan_tier.unwrap_or(after.plan_tier);
     if before.plan_tier != after.plan_tier {
         edit.require_above_tenant("change a tenant's plan")?;
     }
+    if let Some(change) = settings {
+        after.settings = change_settings(after.settings, change);
+        check_settings(&after.settings, edit.settings.limits.list_entries)?;
+    }
+    if let Some(PatchBranding { logo_text, accent_color }) = branding {
+        after.branding.logo_text = logo_text.unwrap_or(after.branding.logo_text);
+        after.branding.accent_color = accent_color.unwrap_or(after.branding.accent_color);
+    }
     edit.replace(&before, after).await
+}
+
+fn change_settings(before: TenantSettings, change: PatchTenantSettings) -> TenantSettings {
+    let PatchTenantSettings {
+        mfa,
+        password_min_length,
+        session_idle_secs,
+        session_max_secs,
+        self_registration,
+        email_domains,
+    } = change;
+    TenantSettings {
+        mfa: mfa.unwrap_or(before.mfa),
+        password_min_length: password_min_length.unwrap_or(before.password_min_length),
+        session_idle_secs: session_idle_secs.unwrap_or(before.session_idle_secs),
+        session_max_secs: session_max_secs.unwrap_or(before.session_max_secs),
+        self_registration: self_registration.unwrap_or(before.self_registration),
+        email_domains: email_domains.unwrap_or(before.email_domains),
+    }
+}
+
+fn check_settings(settings: &TenantSettings, list_entries: usize) -> Result<(), RegistryError> {
+    let mut faults = Faults::default();
+    // NIST SP 800-63B-4 §3.1.1.2: at least 8 characters even where something else is asked for as well.
+    faults.add_unless(
+        (8..=64).contains(&settings.password_min_length),
+        "/settings/password_min_length",
+        "must be 8 to 64 characters",
+    );
+    faults.add_unless(
+        (60..=MAX_SESSION_SECS).contains(&settings.session_max_secs),
+        "/settings/session_max_secs",
+        "must be 60 to 2592000 seconds",
+    );
+    faults.add_unless(
+        (60..=settings.session_max_secs).contains(&settings.session_idle_secs),
+        "/settings/session_idle_secs",
+        "must be 60 seconds or more, and at most session_max_secs",
+    );
+    if settings.email_domains.len() > list_entries {
+        let there = settings.email_domains.len();
+        faults.add("/settings/email_domains", format!("has {there} entries, and list_entries allows {list_entries}"));
+    }
+    if let Some(place) = first_repeated(&settings.email_domains) {
+        faults.add(format!("/settings/email_domains/{place}"), "is there twice");
+    }
+    faults.into_result()
 }
 
 /// Moves a tenant to another status. Where it stands there already, nothing happens.
@@ -93,6 +155,8 @@ pub async fn delete(edit: &Edit<'_>, id: &str) -> Result<(), RegistryError> {
         (Resource::Unit, count_all::<Unit>(edit.tx, &own).await?),
         (Resource::Application, count_all::<Application>(edit.tx, &own).await?),
         (Resource::Api, count_all::<Api>(edit.tx, &own).await?),
+        (Resource::User, count_all::<User>(edit.tx, &own).await?),
+        (Resource::Group, count_all::<Group>(edit.tx, &own).await?),
         (Resource::Administrator, count_all::<Administrator>(edit.tx, &own).await?),
     ] {
         count += there;
@@ -123,6 +187,19 @@ pub(super) async fn require_room_for_an_application(edit: &Edit<'_>, owner: Owne
     within("max_applications_per_tenant", max, count_all::<Application>(edit.tx, &filter).await?)
 }
 
+/// Whether a tenant may have one user more, as its partner limits it.
+///
+/// # Errors
+/// [`Conflict::LimitReached`].
+pub(super) async fn require_room_for_a_user(edit: &Edit<'_>, owner: Owner) -> Result<(), RegistryError> {
+    let Owner::Tenant(tenant, Some(partner)) = owner else { return Ok(()) };
+    let Some(max) = partner_of(edit, partner).await?.and_then(|partner| partner.max_users_per_tenant) else {
+        return Ok(());
+    };
+    let filter = Filter { tenant: Some(tenant), ..Filter::default() };
+    within("max_users_per_tenant", max, count_all::<User>(edit.tx, &filter).await?)
+}
+
 async fn require_room_for_a_tenant(edit: &Edit<'_>, id: PartnerId) -> Result<(), RegistryError> {
     let Some(max) = partner_of(edit, id).await?.and_then(|partner| partner.max_tenants) else { return Ok(()) };
     let filter = Filter { partner: Some(id), ..Filter::default() };
@@ -140,3 +217,6 @@ fn within(limit: &'static str, max: u32, count: u64) -> Result<(), RegistryError
     }
     Err(Conflict::LimitReached { limit, max: max.into(), count }.into())
 }
+
+/// The longest that a session may go on, in seconds: 30 days (NIST SP 800-63B-4 §2.1.3).
+const MAX_SESSION_SECS: u32 = 2_592_000;

@@ -1,7 +1,9 @@
 //! The issuance journal: which tokens were issued and which requests refused, for explain and for the re-check of the
 //! invariant. Written in batches behind the answer, never on the hot path.
 
-use ambit_protocol::id::ApplicationId;
+use ambit_protocol::admin::text::RoleName;
+use ambit_protocol::id::{ApplicationId, GrantId, UserId};
+use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,24 @@ pub struct Issuance {
     pub granted: String,
     /// The registry revision it was decided under.
     pub revision: u64,
+    /// For whom, where the client acts for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behalf: Option<Behalf>,
+}
+
+/// What a decision about a person's token rested on, beside what the registry has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Behalf {
+    /// Who.
+    pub user_id: UserId,
+    /// What was lent.
+    pub grant_id: GrantId,
+    /// The roles they held.
+    pub roles: Vec<RoleName>,
+    /// What they consented to; none where they were not asked.
+    pub consented: Option<Vec<ScopeToken>>,
+    /// What was lent at the beginning.
+    pub original: Vec<ScopeToken>,
 }
 
 /// A request that was refused.

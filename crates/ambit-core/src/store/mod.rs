@@ -7,6 +7,7 @@
 
 pub mod journal;
 pub mod noun;
+pub mod sign_in;
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 
 use crate::reach::Reach;
 use journal::{JournalBlock, RefusalRecord, SecretUse};
+use sign_in::SignIns;
 
 /// A registered thing: the document, and the columns it is looked up by.
 #[derive(Clone, PartialEq)]
@@ -98,7 +100,7 @@ pub trait Reads: Send + Sync {
 /// Who changes something, when, and under which trace.
 #[derive(Debug, Clone)]
 pub struct ChangeContext {
-    /// `client:<client_id>`, `system` or `bootstrap`.
+    /// `client:<client_id>`, `user:<id>`, `system` or `bootstrap`.
     pub actor: String,
     /// The moment that is recorded.
     pub at: Timestamp,
@@ -139,6 +141,9 @@ pub trait Transaction: Reads {
 /// Everything that outlives the process.
 #[async_trait]
 pub trait Store: Reads + fmt::Debug {
+    /// What people do: sign in, consent, and what they lent of it.
+    fn sign_ins(&self) -> &dyn SignIns;
+
     /// Begins a change, waiting for the one before it.
     async fn begin(&self, context: ChangeContext) -> Result<Box<dyn Transaction>, StoreError>;
 

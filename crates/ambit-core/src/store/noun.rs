@@ -4,13 +4,16 @@ use ambit_protocol::admin::administrator::Administrator;
 use ambit_protocol::admin::api::Api;
 use ambit_protocol::admin::application::Application;
 use ambit_protocol::admin::audit::Resource;
+use ambit_protocol::admin::credential::{Credential, CredentialKind};
 use ambit_protocol::admin::feature::{Feature, TenantFeature, UnitFeature};
+use ambit_protocol::admin::group::{Group, Membership};
 use ambit_protocol::admin::key::Key;
 use ambit_protocol::admin::partner::Partner;
 use ambit_protocol::admin::scope::Scope;
 use ambit_protocol::admin::secret::Secret;
 use ambit_protocol::admin::tenant::Tenant;
 use ambit_protocol::admin::unit::Unit;
+use ambit_protocol::admin::user::User;
 use ambit_protocol::id::{PartnerId, TenantId};
 use ambit_protocol::time::Timestamp;
 use serde::Serialize;
@@ -252,13 +255,66 @@ noun!(Secret {
 noun!(Administrator {
     id: |it| it.id.to_string(),
     natural_key: |_| None,
-    parent: |it| Some(it.application_id.to_string()),
+    // Who holds the role: so the roles of each are found.
+    parent: |it| Some(it.holder.to_string()),
     owner: |it| (it.tenant_id, it.partner_id)
 });
 noun!(Key { id: |it| it.id.to_string(), natural_key: |_| None, parent: |_| None, owner: |_| (None, None) });
+
+noun!(User {
+    id: |it| it.id.to_string(),
+    natural_key: |it| Some(user_key(it.tenant_id, it.email.as_str())),
+    parent: |it| it.tenant_id.map(|id| id.to_string()),
+    owner: |it| (it.tenant_id, it.partner_id)
+});
+noun!(Group {
+    id: |it| it.id.to_string(),
+    natural_key: |it| Some(group_key(Owner::from_ids(it.tenant_id, it.partner_id), it.name.as_str())),
+    parent: |it| it.tenant_id.map(|id| id.to_string()),
+    owner: |it| (it.tenant_id, it.partner_id)
+});
+// By identifier the members of a group follow each other; by parent the groups of a member are found.
+noun!(Membership {
+    id: |it| format!("{}/{}", it.group_id, it.member),
+    natural_key: |_| None,
+    parent: |it| Some(it.member.to_string()),
+    owner: |it| (it.tenant_id, it.partner_id)
+});
+noun!(Credential {
+    id: |it| it.id.to_string(),
+    // Of these a user has one: two that are made at once cannot both be.
+    natural_key: |it| match it.kind {
+        CredentialKind::Password | CredentialKind::RecoveryCodes => Some(format!("{}/{}", it.user_id, it.kind)),
+        CredentialKind::Passkey | CredentialKind::Totp => None,
+    },
+    parent: |it| Some(it.user_id.to_string()),
+    owner: |it| (it.tenant_id, it.partner_id)
+});
+
+/// The name a user is known by: the address is unique within its tenant, whatever the case of its letters. People of the
+/// platform and of partners sign in at the platform's issuer, and so have the addresses there in common.
+#[must_use]
+pub fn user_key(tenant: Option<TenantId>, email: &str) -> String {
+    let issuer = tenant.map_or_else(|| PLATFORM.to_owned(), |id| id.to_string());
+    format!("{issuer}/{}", email.to_lowercase())
+}
+
+/// The name a group is known by: unique among the groups of its owner.
+#[must_use]
+pub fn group_key(owner: Owner, name: &str) -> String {
+    let owner = match owner {
+        Owner::Platform => PLATFORM.to_owned(),
+        Owner::Partner(partner) => partner.to_string(),
+        Owner::Tenant(tenant, _) => tenant.to_string(),
+    };
+    format!("{owner}/{name}")
+}
 
 /// The name a unit is known by: its slug is unique within its tenant only.
 #[must_use]
 pub fn unit_key(tenant: TenantId, slug: &str) -> String {
     format!("{tenant}/{slug}")
 }
+
+/// In place of a tenant's identifier.
+const PLATFORM: &str = "platform";

@@ -1,15 +1,19 @@
 //! Who may ask about a token, and what it still is (RFC 7662, and RFC 7009's "is it yours").
 
+use ambit_protocol::admin::user::UserStatus;
 use ambit_protocol::claims::AccessTokenClaims;
+use ambit_protocol::id::UserId;
 use ambit_protocol::time::Timestamp;
 use uuid::Uuid;
 
+use crate::authorize;
 use crate::client::{Client, Facts};
 use crate::entropy::moment_of;
 use crate::governance::catalogue::Catalogue;
 use crate::governance::decision::meets_every_rule;
 use crate::grants::check_tenant_is_open;
 use crate::grants::client_credentials::rule_facts;
+use crate::person::Person;
 use crate::reach::{Owner, Reach};
 use crate::store::RestoreEpoch;
 
@@ -61,6 +65,8 @@ pub enum Inactive {
     TenantGone,
     /// Its tenant, or the partner, is shut.
     TenantShut,
+    /// The person it speaks for may not sign in, is gone, or belongs elsewhere.
+    UserGone,
 }
 
 /// Whether a token was issued before the registry was restored from a backup. Whatever was revoked after the backup was made
@@ -102,15 +108,36 @@ fn minted_at(claims: &AccessTokenClaims) -> Timestamp {
     Uuid::parse_str(&claims.jti).ok().as_ref().and_then(moment_of).unwrap_or_else(|| claims.issued_at())
 }
 
+/// Whether the person that a token speaks for still may: they are there, and active.
+///
+/// # Errors
+/// [`Inactive::UserGone`].
+pub fn check_person(person: Option<&Person>) -> Result<&Person, Inactive> {
+    person.filter(|person| person.user.status == UserStatus::Active).ok_or(Inactive::UserGone)
+}
+
+/// Whom a token speaks for, where that is a person; none where it is a service's own.
+#[must_use]
+pub fn user_of(claims: &AccessTokenClaims) -> Option<UserId> {
+    // A service's token has its `client_id` for `sub`, whatever that reads like.
+    if claims.sub == claims.client_id { None } else { claims.sub.parse().ok() }
+}
+
 /// What a token still holds: of the scopes it carries, those that would be granted now. A change never widens a token;
-/// one that narrows shows here at once.
+/// one that narrows shows here at once. What a person consented to is not asked again: when it is taken back, the grant ends.
 pub fn still_carried<'c>(
     claims: &'c AccessTokenClaims,
     facts: &Facts,
+    person: Option<&Person>,
     now: Timestamp,
-) -> impl Iterator<Item = &'c str> {
+) -> Vec<&'c str> {
     let resources: Vec<usize> = claims.aud.iter().filter_map(|aud| facts.catalogue.api_place(aud)).collect();
-    claims.scopes().filter(move |name| meets_every_rule(name, &rule_facts(facts, &resources, now)))
+    let roles = person.map(|person| person.roles_at(now));
+    let rule_facts = match &roles {
+        Some(roles) => authorize::rule_facts(facts, &resources, roles, None, None, now),
+        None => rule_facts(facts, &resources, now),
+    };
+    claims.scopes().filter(|name| meets_every_rule(name, &rule_facts)).collect()
 }
 
 const ADMINISTERS: [&str; 2] = ["admin:read", "admin:write"];

@@ -1,4 +1,5 @@
 //! Tokens: issued, introspected, revoked.
 
+pub mod id_token;
 pub mod introspect;
 pub mod issue;

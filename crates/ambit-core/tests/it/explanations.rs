@@ -168,7 +168,7 @@ fn an_unknown_scope_is_registered_where_it_was_asked_for_and_then_allowed() {
     assert!(commands[1].contains("/allowed_scopes"), "{}", commands[1]);
     // Nothing says which API: the reader does.
     let facts = facts(application("pos.read", json!({})), Receipts::On);
-    let explanation = request(Some("brand:new"), &[], &facts, NOW, &ADDRESSES);
+    let explanation = request(Some("brand:new"), &[], None, &facts, NOW, &ADDRESSES);
     assert!(explanation.fix[0].command.contains(r#"-d '{"api":"'"$API"'",'"#), "{}", explanation.fix[0].command);
 }
 
@@ -212,10 +212,10 @@ fn a_stale_token_is_told_when_it_was_minted_and_when_the_scopes_changed() {
 #[test]
 fn a_request_is_simulated_by_the_engine_that_would_decide_it() {
     let facts = facts(application("pos.read", json!({})), Receipts::NoTenant);
-    let refused = request(Some("pos.read pos.write"), &[], &facts, NOW, &ADDRESSES);
+    let refused = request(Some("pos.read pos.write"), &[], None, &facts, NOW, &ADDRESSES);
     assert_eq!(refused.verdict, "invalid_scope: scope 'pos.write' not allowed for this application");
     assert!(refused.fix[0].command.contains("/applications/till/allowed_scopes"));
-    let granted = request(Some("pos:members:read"), &[], &facts, NOW, &ADDRESSES);
+    let granted = request(Some("pos:members:read"), &[], None, &facts, NOW, &ADDRESSES);
     assert_eq!(granted.verdict, "the token would carry 'pos:members:read'");
     assert!(granted.fix.is_empty());
 }

@@ -1,5 +1,6 @@
 //! The rules, entered by their public functions.
 
+mod consents;
 mod corpus;
 mod decisions;
 mod explanations;

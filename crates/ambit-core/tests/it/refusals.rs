@@ -6,14 +6,15 @@ use std::fmt::Write as _;
 use ambit_core::grants::client_credentials::{Request, evaluate};
 use ambit_core::limits::Limits;
 use ambit_core::page;
-use ambit_core::refusal::{AuthenticationFailure, Refusal};
-use ambit_core::registry::error::Usage;
+use ambit_core::refusal::{AuthenticationFailure, GrantFault, Refusal, Unasked};
+use ambit_core::registry::error::{OpenedByRole, Usage};
 use ambit_core::registry::{Conflict, Forbidden, RegistryError};
 use ambit_core::store::StoreError;
 use ambit_protocol::admin::application::Level;
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::scope::ScopeState;
 use ambit_protocol::admin::tenant::TenantStatus;
+use ambit_protocol::authorization_request::AuthorizationRequestError;
 use ambit_protocol::time::Timestamp;
 use serde_json::json;
 
@@ -114,6 +115,19 @@ fn refusals() -> Vec<Refusal> {
         Refusal::GrantNotAllowed { .. } => Refusal::GrantNotAllowed { grant_type: "client_credentials" };
         Refusal::UnsupportedGrantType(_) => Refusal::UnsupportedGrantType("grant_type 'password' is not supported".into());
         Refusal::InvalidTarget(_) => Refusal::InvalidTarget("resource 'x' is not an absolute URI".into());
+        Refusal::Authorization(_) =>
+            Refusal::Authorization(AuthorizationRequestError::ResponseType { sent: "token".into() }),
+            Refusal::Authorization(AuthorizationRequestError::ResponseMode { sent: "fragment".into() }),
+            Refusal::Authorization(AuthorizationRequestError::RequestObject),
+            Refusal::Authorization(AuthorizationRequestError::RequestUri),
+            Refusal::Authorization(AuthorizationRequestError::ChallengeMethod { sent: Some("plain".into()) }),
+            Refusal::Authorization(AuthorizationRequestError::ChallengeMissing),
+            Refusal::Authorization(AuthorizationRequestError::PromptNoneAndMore);
+        Refusal::ChallengeMissing => Refusal::ChallengeMissing;
+        Refusal::Unasked(_) => Refusal::Unasked(Unasked::Login), Refusal::Unasked(Unasked::Consent),
+            Refusal::Unasked(Unasked::Interaction), Refusal::Unasked(Unasked::Unattainable);
+        Refusal::Denied => Refusal::Denied;
+        Refusal::Grant(_) => Refusal::Grant(GrantFault::CodeUnknown), Refusal::Grant(GrantFault::CodeReused), Refusal::Grant(GrantFault::RedirectUri), Refusal::Grant(GrantFault::VerifierMissing), Refusal::Grant(GrantFault::VerifierUnexpected), Refusal::Grant(GrantFault::VerifierMismatch), Refusal::Grant(GrantFault::OtherClient), Refusal::Grant(GrantFault::RefreshTokenUnknown), Refusal::Grant(GrantFault::RefreshTokenExpired), Refusal::Grant(GrantFault::RefreshTokenReused), Refusal::Grant(GrantFault::UserGone), Refusal::Grant(GrantFault::Withdrawn);
         Refusal::Scope(_) => scope("pos.read nope"), scope("pos.write"), scope("openid");
         Refusal::ScopeLimit(_) => Refusal::ScopeLimit("parameter 'scope' names more than 512 scopes".into());
         Refusal::TenantNotReached(_) => Refusal::TenantNotReached("acme".into());
@@ -152,6 +166,13 @@ fn registry_errors() -> Vec<RegistryError> {
         Forbidden::Level { .. } => Forbidden::Level { reaches: Level::Tenant, wanted: Level::Platform };
         Forbidden::NotHeld { .. } =>
             Forbidden::NotHeld { scopes: vec![(0, token("admin:read")), (2, token("admin:write"))] };
+        Forbidden::RoleNotHeld { .. } => Forbidden::RoleNotHeld {
+            roles: vec![OpenedByRole {
+                place: Some(0),
+                role: "treasurer".parse().expect("a role"),
+                scope: token("admin:write"),
+            }],
+        };
         Forbidden::Role => Forbidden::Role;
     });
     let mut errors = one_of_each!(RegistryError {

@@ -35,11 +35,11 @@ pub(crate) fn tenant_id(n: u128) -> TenantId {
     TenantId::from_uuid(Uuid::from_u128(n))
 }
 
-fn api_id(n: u128) -> ApiId {
+pub(crate) fn api_id(n: u128) -> ApiId {
     ApiId::from_uuid(Uuid::from_u128(n))
 }
 
-fn api(n: u128, identifier: &str, owner: Option<TenantId>) -> Api {
+pub(crate) fn api(n: u128, identifier: &str, owner: Option<TenantId>) -> Api {
     serde_json::from_value(json!({
         "id": api_id(n), "identifier": identifier, "name": identifier, "tenant_id": owner, "partner_id": null,
         "token_lifetime_secs": null, "signing_algorithm": null,

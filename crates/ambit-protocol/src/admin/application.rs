@@ -52,6 +52,12 @@ pub struct Application {
     pub allowed_origins: Vec<Origin>,
     /// Which grants it may use.
     pub grant_types: Vec<GrantType>,
+    /// Whether it may leave PKCE out where it sends a `nonce` (RFC 9700 §2.1.1). For confidential applications only.
+    #[serde(default)]
+    pub pkce_optional: bool,
+    /// Whether people are asked before they lend it anything.
+    #[serde(default)]
+    pub consent: ConsentPolicy,
     /// How long its tokens live.
     pub token_lifetime_secs: u32,
     /// How it authenticates: one method, pinned.
@@ -104,8 +110,9 @@ impl ApplicationType {
     #[must_use]
     pub fn grant_types(self) -> Vec<GrantType> {
         match self {
-            Self::Web | Self::Service | Self::Device => vec![GrantType::ClientCredentials],
-            Self::Spa | Self::Native => vec![],
+            Self::Web => vec![GrantType::ClientCredentials, GrantType::AuthorizationCode, GrantType::RefreshToken],
+            Self::Service | Self::Device => vec![GrantType::ClientCredentials],
+            Self::Spa | Self::Native => vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
         }
     }
 }
@@ -152,6 +159,17 @@ pub enum ApplicationStatus {
     Active,
     /// It does not.
     Disabled,
+}
+
+/// Whether people are asked before they lend an application anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentPolicy {
+    /// They are asked, once for each scope.
+    #[default]
+    Ask,
+    /// They are not: a first-party application, which nobody could tell from ourselves.
+    Trusted,
 }
 
 /// What happens to a request that asks for too much, or for nothing (scopes.md §1).
@@ -232,6 +250,12 @@ pub struct CreateApplication {
     /// Which grants it may use: those of its type where left out.
     #[serde(default)]
     pub grant_types: Option<Vec<GrantType>>,
+    /// Whether it may leave PKCE out where it sends a `nonce` (RFC 9700 §2.1.1). For confidential applications only.
+    #[serde(default)]
+    pub pkce_optional: bool,
+    /// Whether people are asked before they lend it anything.
+    #[serde(default)]
+    pub consent: ConsentPolicy,
     /// How long its tokens live, 60 to 86400 seconds; 3600 where left out.
     #[serde(default)]
     pub token_lifetime_secs: Option<u32>,
@@ -291,6 +315,12 @@ pub struct PatchApplication {
     /// Which grants it may use.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub grant_types: Option<Vec<GrantType>>,
+    /// Whether it may leave PKCE out where it sends a `nonce`.
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
+    pub pkce_optional: Option<bool>,
+    /// Whether people are asked before they lend it anything.
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentPolicy>,
     /// How long its tokens live.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub token_lifetime_secs: Option<u32>,

@@ -18,7 +18,7 @@ pub struct Change {
     pub position: u32,
     /// When.
     pub at: Timestamp,
-    /// Who: `client:<client_id>`, `system` or `bootstrap`.
+    /// Who: `client:<client_id>`, `user:<id>`, `system` or `bootstrap`.
     pub actor: String,
     /// What was done.
     pub action: Action,
@@ -78,13 +78,21 @@ pub enum Resource {
     Administrator,
     /// [`super::key::Key`]
     Key,
+    /// [`super::user::User`]
+    User,
+    /// [`super::group::Group`]
+    Group,
+    /// [`super::group::Membership`]
+    Membership,
+    /// [`super::credential::Credential`]
+    Credential,
     /// All of it at once: a restore from a backup, or a load in bulk. Whoever caches anything forgets everything.
     Registry,
 }
 
 impl Resource {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Partner,
         Self::Tenant,
         Self::Unit,
@@ -97,6 +105,10 @@ impl Resource {
         Self::Secret,
         Self::Administrator,
         Self::Key,
+        Self::User,
+        Self::Group,
+        Self::Membership,
+        Self::Credential,
         Self::Registry,
     ];
 
@@ -116,6 +128,10 @@ impl Resource {
             Self::Secret => "secret",
             Self::Administrator => "administrator",
             Self::Key => "key",
+            Self::User => "user",
+            Self::Group => "group",
+            Self::Membership => "membership",
+            Self::Credential => "credential",
             Self::Registry => "registry",
         }
     }

@@ -7,7 +7,9 @@ pub mod administrator;
 pub mod api;
 pub mod application;
 pub mod audit;
+pub mod credential;
 pub mod feature;
+pub mod group;
 pub mod key;
 pub mod partner;
 pub mod scope;
@@ -15,6 +17,7 @@ pub mod secret;
 pub mod tenant;
 pub mod text;
 pub mod unit;
+pub mod user;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};

@@ -99,6 +99,12 @@ texts! {
     /// An e-mail address, as far as a form can tell.
     Email, is_email, "must be an e-mail address",
         { "type": "string", "format": "email", "maxLength": 254 };
+    /// What stands behind the @ of an address.
+    Domain, is_domain, "must be a domain in lower case, such as example.com",
+        { "type": "string", "maxLength": 253, "pattern": "^[a-z0-9.-]+$" };
+    /// A colour, as HTML has it.
+    Color, is_color, "must be a colour such as #1a5fb4",
+        { "type": "string", "pattern": "^#[0-9a-fA-F]{6}$" };
 }
 
 /// A text per language (BCP 47 tag → text). English is required; a bare string in JSON is the English text.
@@ -219,7 +225,17 @@ fn is_email(text: &str) -> bool {
         && !text.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
-fn is_language(tag: &str) -> bool {
+fn is_domain(text: &str) -> bool {
+    text.len() <= 253 && text.contains('.') && text.split('.').all(is_slug)
+}
+
+fn is_color(text: &str) -> bool {
+    text.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Whether a text has the form of a language's tag (BCP 47): `en`, `zh-Hans`.
+#[must_use]
+pub fn is_language(tag: &str) -> bool {
     (2..=35).contains(&tag.len())
         && tag.split('-').all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
 }

@@ -12,12 +12,14 @@ use ambit_protocol::admin::administrator::Administrator;
 use ambit_protocol::admin::api::Api;
 use ambit_protocol::admin::application::{Application, CreatedApplication};
 use ambit_protocol::admin::feature::Feature;
+use ambit_protocol::admin::group::{Group, Membership};
 use ambit_protocol::admin::key::Key;
 use ambit_protocol::admin::partner::Partner;
 use ambit_protocol::admin::scope::Scope;
 use ambit_protocol::admin::secret::{CreatedSecret, Secret};
 use ambit_protocol::admin::tenant::Tenant;
 use ambit_protocol::admin::unit::Unit;
+use ambit_protocol::admin::user::User;
 use ambit_protocol::problem::{self, Problem};
 use ambit_protocol::trace::TraceId;
 use axum::body::Body;
@@ -338,6 +340,9 @@ things! {
     CreatedApplication, application.revision, |it| it.application.location();
     Secret, revision, |it| format!("/applications/{}/secrets/{}", it.application_id, it.id);
     CreatedSecret, secret.revision, |it| it.secret.location();
+    User, revision, |it| format!("/users/{}", it.id);
+    Group, revision, |it| format!("/groups/{}", it.id);
+    Membership, revision, |it| format!("/groups/{}/members/{}", it.group_id, it.member);
     Administrator, revision, |it| format!("/administrators/{}", it.id);
     Key, revision, |it| format!("/keys/{}", it.id);
 }

@@ -26,7 +26,20 @@ impl Admin {
     /// # Errors
     /// [`Stop::Replay`] where this very request was answered before; a malformed or reused key; those of the store.
     pub async fn begin(&self) -> Result<Change, Stop> {
-        let keyed = self.keyed()?;
+        self.begin_with(self.keyed()?).await
+    }
+
+    /// The same, without keeping anything for an `Idempotency-Key`: what is kept has a hash of the body, and a password that people
+    /// choose could be guessed from it. Making the change twice is the same as making it once.
+    ///
+    /// # Errors
+    /// A malformed key; those of the store.
+    pub async fn begin_unrepeated(&self) -> Result<Change, Stop> {
+        self.keyed()?;
+        self.begin_with(None).await
+    }
+
+    async fn begin_with(&self, keyed: Option<KeyedRequest>) -> Result<Change, Stop> {
         let app = self.app();
         let context = ChangeContext {
             actor: self.actor().to_owned(),

@@ -4,7 +4,8 @@
 //!    route and is for this API. What it has to know is in this process: the [verifier](crate::verifier), and how callers stand
 //!    (`hooks.rs`). Held is what the token carries *and* would be granted now. The scope is looked at before the audience:
 //!    a token that holds none of ours is for other APIs as well, and the scope is what its client has to mend.
-//! 2. Behind the scope stands the level of the application, narrowed by its roles and by the tenant the token names.
+//! 2. Behind the scope stands the level of the application, narrowed by its roles and by the tenant the token names; of a person's
+//!    token, by the administrators' roles of the person instead.
 //! 3. Only then is the body read, and what the handler answers is finished here.
 
 use std::sync::PoisonError;
@@ -17,7 +18,10 @@ use crate::middleware::{Outcome, RequestContext};
 use crate::routes::Needs;
 use crate::state::App;
 use ambit_core::page;
+use ambit_core::person::Person;
+use ambit_core::reach::Owner;
 use ambit_core::registry::Power;
+use ambit_protocol::admin::administrator::Holder;
 use ambit_resource_server::pages::{self, ErrorPage};
 use ambit_resource_server::{BuildError, Denied, Identity, ResourceServer};
 use axum::Extension;
@@ -70,7 +74,7 @@ async fn enter(State(app): State<App>, identity: Identity, request: Request, nex
     let finish = |stop: Stop| stop.finish(&errors_url, &path, trace_id);
 
     let mut outcome = Outcome {
-        actor: Some(format!("client:{}", identity.client_id())),
+        actor: Some(actor(&identity)),
         tenant: identity.tenant_slug().map(str::to_owned),
         unit: identity.facts::<Caller>().and_then(|caller| Some(caller.facts.unit.as_ref()?.slug.to_string())),
         outcome: "refused",
@@ -119,12 +123,41 @@ async fn power(app: &App, identity: &Identity) -> Result<Power, (Stop, &'static 
         return Err((Stop::Internal("a caller whose standing nobody looked up".into()), "internal"));
     };
     let application = &caller.facts.client.application;
-    let roles = app.registry.roles(application.id).await.map_err(|error| (error.into(), "store"))?;
     let tenant = caller.facts.tenant.as_ref().map(|tenant| (tenant.tenant.id, tenant.tenant.partner_id));
+    if let Some(person) = &caller.person {
+        let roles = app.registry.roles_of(person).await.map_err(|error| (error.into(), "store"))?;
+        let (id, now) = (person.user.id, app.clock.now());
+        return Power::of_person(id, application, &roles, caller.held.to_vec(), tenant, now)
+            .ok_or_else(|| (Stop::bad(&page::FORBIDDEN, role_missing(caller, person)), "role"));
+    }
+    let roles =
+        app.registry.roles(Holder::Application(application.id)).await.map_err(|error| (error.into(), "store"))?;
     Power::of_client(application, &roles, caller.held.to_vec(), tenant, app.clock.now()).ok_or_else(|| {
         let detail = format!("the roles of application '{}' have ended, or do not reach here", identity.client_id());
         (Stop::bad(&page::FORBIDDEN, detail), "role")
     })
+}
+
+/// Which role the person would need, where the token works.
+fn role_missing(caller: &Caller, person: &Person) -> String {
+    let here = match (&caller.facts.tenant, person.owner()) {
+        (Some(tenant), _) => format!("tenant_admin of tenant '{}'", tenant.tenant.slug),
+        (None, Owner::Tenant(..)) => "tenant_admin of their tenant".to_owned(),
+        (None, Owner::Partner(_)) => "partner_admin of their partner".to_owned(),
+        (None, Owner::Platform) => "super_admin".to_owned(),
+    };
+    format!(
+        "user '{}' has no administrator's role that reaches here: it takes {here}, or auditor to read",
+        person.user.id
+    )
+}
+
+/// Who calls, as the log has it: the person, or else the client.
+fn actor(identity: &Identity) -> String {
+    match identity.facts::<Caller>().and_then(|caller| caller.person.as_ref()) {
+        Some(person) => format!("user:{}", person.user.id),
+        None => format!("client:{}", identity.client_id()),
+    }
 }
 
 /// The body, up to its limit.

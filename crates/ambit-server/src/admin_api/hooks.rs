@@ -5,11 +5,13 @@ use std::error::Error;
 use std::sync::Arc;
 
 use ambit_core::client::Facts;
+use ambit_core::person::Person;
 use ambit_core::registry::builtin::{ADMIN_READ, ADMIN_WRITE};
 use ambit_core::store::StoreError;
-use ambit_core::tokens::introspect::{Inactive, check_standing, still_carried};
+use ambit_core::tokens::introspect::{Inactive, check_standing, still_carried, user_of};
 use ambit_protocol::admin::application::Level;
 use ambit_protocol::admin::tenant::TenantStatus;
+use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::explain::Explanation;
 use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
@@ -26,6 +28,8 @@ use crate::state::App;
 pub(super) struct Caller {
     /// The client, the tenant and the unit behind the token.
     pub(super) facts: Facts,
+    /// The person whose token it is; none where it is the client's own.
+    pub(super) person: Option<Arc<Person>>,
     /// What the token carries and would be granted now.
     pub(super) held: Arc<[ScopeToken]>,
 }
@@ -50,13 +54,15 @@ impl Standings {
         match check_standing(claims, &facts) {
             Ok(()) => {}
             Err(Inactive::TenantShut) => return Err(shut(&facts)),
-            Err(Inactive::TenantGone) => return Err(gone()),
+            Err(Inactive::TenantGone | Inactive::UserGone) => return Err(gone()),
             Err(Inactive::Revoked | Inactive::LostInRestore | Inactive::ClientGone | Inactive::ClientDisabled) => {
                 return Err(NotGood::Token(Withdrawn::Client));
             }
         }
+        let person = self.person(claims).await?;
         // A change never widens a token, and one that narrows shows here at once.
-        let held: Arc<[ScopeToken]> = still_carried(claims, &facts, now).filter_map(|name| name.parse().ok()).collect();
+        let held = still_carried(claims, &facts, person.as_deref(), now);
+        let held: Arc<[ScopeToken]> = held.into_iter().filter_map(|name| name.parse().ok()).collect();
         let good = Good::default().counting_only(Arc::clone(&held));
         let good = match &facts.tenant {
             Some(tenant) if tenant.tenant.status == TenantStatus::GracePeriod => {
@@ -64,7 +70,22 @@ impl Standings {
             }
             _ => good,
         };
-        Ok(good.with_facts(Caller { facts, held }))
+        Ok(good.with_facts(Caller { facts, person, held }))
+    }
+
+    /// Whose token it is, if they are there and may still sign in.
+    async fn person(&self, claims: &AccessTokenClaims) -> Result<Option<Arc<Person>>, NotGood> {
+        if claims.sub == claims.client_id {
+            return Ok(None);
+        }
+        let found = match user_of(claims) {
+            Some(id) => self.0.person(id).await.map_err(|error| unknown(&error))?,
+            None => None,
+        };
+        match found.filter(|person| person.is_active()) {
+            Some(person) => Ok(Some(person)),
+            None => Err(NotGood::Token(Withdrawn::Other("the user of the token is gone or disabled".into()))),
+        }
     }
 }
 
@@ -85,7 +106,7 @@ fn partner_suspended() -> NotGood {
 }
 
 fn gone() -> NotGood {
-    NotGood::Token(Withdrawn::Other("the client, tenant or unit of the token is gone".into()))
+    NotGood::Token(Withdrawn::Other("the client, tenant, unit or person of the token is gone".into()))
 }
 
 fn unknown(error: &StoreError) -> NotGood {

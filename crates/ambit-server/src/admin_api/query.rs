@@ -84,10 +84,32 @@ impl Admin {
     /// # Errors
     /// As for [`Admin::list`].
     pub async fn page<N: Noun, F>(&self, list: &List<F>, filter: Filter<'_>) -> Result<Page<N>, Stop> {
-        let after = list.after(self)?;
-        let filter = Filter { after: after.as_deref(), limit: Some(list.limit + 1), ..filter };
-        let items: Vec<N> = noun::list(self.store(), &filter, self.reach()).await?;
-        list.page(self, items, Noun::id)
+        self.page_of(list, filter, |_: &N| true).await
+    }
+
+    /// The same, of the things for which something holds that the store does not know how to ask.
+    ///
+    /// # Errors
+    /// As for [`Admin::list`].
+    pub async fn page_of<N: Noun, F>(
+        &self,
+        list: &List<F>,
+        filter: Filter<'_>,
+        holds: impl Fn(&N) -> bool,
+    ) -> Result<Page<N>, Stop> {
+        let mut after = list.after(self)?;
+        let wanted = list.limit as usize + 1;
+        let mut found = vec![];
+        loop {
+            let filter = Filter { after: after.as_deref(), limit: Some(list.limit + 1), ..filter };
+            let items: Vec<N> = noun::list(self.store(), &filter, self.reach()).await?;
+            let is_last = items.len() < wanted;
+            after = items.last().map(Noun::id);
+            found.extend(items.into_iter().filter(&holds).take(wanted - found.len()));
+            if is_last || found.len() == wanted {
+                return list.page(self, found, Noun::id);
+            }
+        }
     }
 }
 
@@ -178,6 +200,11 @@ pub struct OwnerFilters {
 }
 
 impl OwnerFilters {
+    /// Whether a name contains the text that is looked for, whatever the case of its letters.
+    pub fn finds(&self, name: &str) -> bool {
+        self.q.as_ref().is_none_or(|text| name.to_lowercase().contains(&text.to_lowercase()))
+    }
+
     /// As the store has it.
     pub fn filter(&self) -> Filter<'_> {
         Filter { tenant: self.tenant_id, partner: self.partner_id, contains: self.q.as_deref(), ..Filter::default() }

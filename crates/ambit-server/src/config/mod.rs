@@ -22,7 +22,8 @@ pub use error::{ConfigErrors, Fault};
 pub use reference::{print, reference, sample};
 pub use sources::{Effective, File, Origin, Sources};
 pub use table::{
-    Bootstrap, Journal, Key, Keys, Limits, Log, Metrics, Otel, Outbound, Place, RateLimits, SECTIONS, Section, Tls,
+    Bootstrap, Journal, Key, Keys, Limits, Log, Metrics, Otel, Outbound, Passwords, Place, RateLimits, SECTIONS,
+    Section, Tls,
 };
 pub(crate) use values::is_loopback;
 pub use values::{BootstrapSecret, ByteSize, CollectorUrl, DatabaseUrl, LogFormat, LogLevel, Network, PublicUrl};
@@ -42,6 +43,8 @@ pub struct Config {
     pub limits: Limits,
     /// How often one may fail.
     pub rate_limits: RateLimits,
+    /// The hashing of passwords.
+    pub passwords: Passwords,
     /// The record of tokens and refusals.
     pub journal: Journal,
     /// Signing keys.
@@ -90,6 +93,7 @@ impl Config {
         let tls = Tls::take(values);
         let limits = Limits::take(values);
         let rate_limits = RateLimits::take(values);
+        let passwords = Passwords::take(values);
         let journal = Journal::take(values);
         let keys = Keys::take(values);
         let outbound = Outbound::take(values);
@@ -102,6 +106,7 @@ impl Config {
             tls: tls?,
             limits: limits?,
             rate_limits: rate_limits?,
+            passwords: passwords?,
             journal: journal?,
             keys: keys?,
             outbound: outbound?,

@@ -212,6 +212,17 @@ sections! {
         entries: usize = Some("65536"), from "64" to "10000000";
     }
 
+    /// The hashing of passwords: on threads of its own, which stand back behind all others. One hash takes 19 MiB while it is made,
+    /// and up to 64 MiB where it was taken over from another system.
+    Passwords = "passwords" {
+        /// How many are hashed at once.
+        workers: usize = Some("2"), from "1" to "256";
+        /// How many more may wait. Beyond it, who signs in is told to try again.
+        queue: usize = Some("64"), from "1" to "100000";
+        /// How long one may wait for its answer.
+        patience: Duration = Some("5 s"), from "100 ms" to "1 min";
+    }
+
     /// The record of issued tokens and refused requests, for explain and audit. It is written in batches behind the answers:
     /// a crash loses at most the last batch.
     Journal = "journal" {

@@ -42,10 +42,10 @@ async fn asked(call: &Call) -> Result<(String, Question), Refused> {
     let (client, question) = if is_json {
         call.refuse_in_query(RULES)?;
         let none = Params::parse(b"", ParamRules::new(CLIENT_PARAMS)).map_err(super::malformed)?;
-        (call.client(&none).await?, serde_json::from_slice(call.body()?).map_err(unreadable)?)
+        (call.confidential_client(&none).await?, serde_json::from_slice(call.body()?).map_err(unreadable)?)
     } else {
         let params = call.form(RULES)?;
-        let client = call.client(&params).await?;
+        let client = call.confidential_client(&params).await?;
         let question = params.require("question").map_err(super::malformed)?;
         (client, serde_json::from_str(question).map_err(unreadable)?)
     };

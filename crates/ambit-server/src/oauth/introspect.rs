@@ -4,7 +4,7 @@
 
 use ambit_core::client_auth::AuthenticatedClient;
 use ambit_core::reach::Owner;
-use ambit_core::tokens::introspect::{check_standing, may_introspect, still_carried};
+use ambit_core::tokens::introspect::{check_person, check_standing, may_introspect, still_carried, user_of};
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::introspection::{IntrospectionRequest, IntrospectionResponse};
 use axum::body::Body;
@@ -25,7 +25,7 @@ pub async fn introspect(call: Call) -> Response {
 
 async fn looked_at(call: &Call) -> Result<Response, Refused> {
     let params = call.form(IntrospectionRequest::RULES)?;
-    let caller = call.client(&params).await?;
+    let caller = call.confidential_client(&params).await?;
     let by = |refused: Refused| refused.by(Some(caller.application.client_id.to_string()));
     let request = IntrospectionRequest::parse(&params).map_err(|error| by(super::malformed(error).into()))?;
     let active = active(call, &caller, request.token).await.map_err(by)?;
@@ -55,7 +55,17 @@ async fn active(call: &Call, caller: &AuthenticatedClient, token: &str) -> Resul
     if !good {
         return Ok(None);
     }
-    let scopes: Vec<&str> = still_carried(claims, &facts, call.now).collect();
+    let person = match user_of(claims) {
+        Some(user) => {
+            let person = app.registry.person(user).await.map_err(unavailable)?;
+            if check_person(person.as_deref()).is_err() {
+                return Ok(None);
+            }
+            person
+        }
+        None => None,
+    };
+    let scopes = still_carried(claims, &facts, person.as_deref(), call.now);
     Ok(Some(IntrospectionResponse::active(claims, &scopes.join(" ")).to_json()))
 }
 

@@ -3,10 +3,14 @@
 //! Everything said here is computed from what the server does: paths from the route table's constants, grants and methods from
 //! the enums that requests are read into, algorithms from the keys that sign, scopes from the catalogue.
 
+use ambit_core::authentication::Acr;
 use ambit_core::reach::Owner;
+use ambit_core::tokens::id_token::CLAIMS;
+use ambit_protocol::authorization_request::{RESPONSE_TYPE, ResponseMode};
 use ambit_protocol::client::TokenEndpointAuthMethod;
 use ambit_protocol::jose::Algorithm;
 use ambit_protocol::metadata::AuthorizationServerMetadata;
+use ambit_protocol::pkce::CODE_CHALLENGE_METHOD;
 use ambit_protocol::token::GrantType;
 use axum::extract::State;
 use axum::http::request::Parts;
@@ -15,6 +19,7 @@ use axum::response::{IntoResponse as _, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::lent::id_token_algorithm;
 use crate::issuer::Issuer;
 use crate::problem::Answer;
 use crate::registry::Document;
@@ -32,6 +37,14 @@ pub(super) struct Metadata {
     scopes_endpoint: String,
     /// Why it gets what it gets.
     explain_endpoint: String,
+    /// How strongly people can sign in (OpenID Connect Discovery §3).
+    acr_values_supported: Vec<&'static str>,
+    /// Whether `claims` is read (OpenID Connect Discovery §3).
+    claims_parameter_supported: bool,
+    /// Whether request objects are taken by reference: the default would be yes (OpenID Connect Discovery §3).
+    request_uri_parameter_supported: bool,
+    /// What userinfo answers are signed with (OpenID Connect Discovery §3).
+    userinfo_signing_alg_values_supported: Vec<String>,
 }
 
 /// What an issuer says about itself.
@@ -46,32 +59,48 @@ pub async fn metadata(State(app): State<App>, issuer: Issuer, parts: Parts) -> R
         use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost, PrivateKeyJwt};
         [ClientSecretBasic, ClientSecretPost, PrivateKeyJwt].map(|method| method.to_string()).to_vec()
     };
+    let with_public = || [methods(), vec![TokenEndpointAuthMethod::None.to_string()]].concat();
     let assertion_algorithms = || Algorithm::ALL.map(|algorithm| algorithm.to_string()).to_vec();
     let endpoint = |name: &str| Some(format!("{url}/connect/{name}"));
     let document = Metadata {
         standard: AuthorizationServerMetadata {
+            authorization_endpoint: endpoint("authorize"),
             token_endpoint: endpoint("token"),
+            userinfo_endpoint: endpoint("userinfo"),
             jwks_uri: endpoint("jwks"),
             introspection_endpoint: endpoint("introspect"),
             revocation_endpoint: endpoint("revoke"),
+            end_session_endpoint: endpoint("endsession"),
             scopes_supported: snapshot
                 .catalogue
                 .advertised(owner, app.clock.now())
                 .map(|entry| entry.scope.name.to_string())
                 .collect(),
             grant_types_supported: GrantType::ALL.map(|grant| grant.to_string()).to_vec(),
-            token_endpoint_auth_methods_supported: methods(),
+            token_endpoint_auth_methods_supported: with_public(),
             token_endpoint_auth_signing_alg_values_supported: assertion_algorithms(),
             introspection_endpoint_auth_methods_supported: methods(),
             introspection_endpoint_auth_signing_alg_values_supported: assertion_algorithms(),
-            revocation_endpoint_auth_methods_supported: methods(),
+            revocation_endpoint_auth_methods_supported: with_public(),
             revocation_endpoint_auth_signing_alg_values_supported: assertion_algorithms(),
+            response_types_supported: vec![RESPONSE_TYPE.to_owned()],
+            response_modes_supported: ResponseMode::ALL.map(|mode| mode.to_string()).to_vec(),
+            code_challenge_methods_supported: vec![CODE_CHALLENGE_METHOD.to_owned()],
+            subject_types_supported: vec!["public".to_owned()],
+            id_token_signing_alg_values_supported: vec![id_token_algorithm(&app).to_string()],
+            claims_supported: CLAIMS.map(str::to_owned).to_vec(),
+            ui_locales_supported: vec!["en".to_owned(), "zh".to_owned()],
+            authorization_response_iss_parameter_supported: true,
             service_documentation: Some(format!("{}/api/v1/docs", app.base_url)),
             ..AuthorizationServerMetadata::new(url.clone())
         },
         scope_catalogue_endpoint: format!("{url}/.well-known/scope-catalogue"),
         scopes_endpoint: format!("{url}/connect/scopes"),
         explain_endpoint: format!("{url}/connect/explain"),
+        acr_values_supported: Acr::ALL.map(Acr::as_str).to_vec(),
+        claims_parameter_supported: true,
+        request_uri_parameter_supported: false,
+        userinfo_signing_alg_values_supported: vec![id_token_algorithm(&app).to_string()],
     };
     public(&document, &parts.headers)
 }

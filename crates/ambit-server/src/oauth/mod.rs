@@ -1,15 +1,19 @@
 //! The OAuth endpoints, one file each. Every handler has the same silhouette: take the request apart, ask core, answer.
 
+pub mod authorize;
 pub mod catalogue;
 pub mod describe;
+pub mod endsession;
 pub mod explain;
 pub mod introspect;
 pub mod jwks;
+mod lent;
 pub mod metadata;
 mod refused;
 pub mod revoke;
 pub mod scopes;
 pub mod token;
+pub mod userinfo;
 
 use ambit_core::client::Client;
 use ambit_core::client_auth::{AuthenticatedClient, AuthenticationError, authenticate, claimed_client_id};
@@ -121,7 +125,18 @@ impl Call {
         Err(Refusal::WrongIssuer { issuer: right.url(&self.app.base_url) }.into())
     }
 
-    /// The client that asks about itself or about a token, authenticated and at its own door.
+    /// The client that asks about itself or about a token, which proved who it is: a public one cannot (RFC 7662 §2.1).
+    async fn confidential_client(&self, params: &Params<'_>) -> Result<AuthenticatedClient, Refused> {
+        let client = self.client(params).await?;
+        if client.is_public() {
+            let failure = AuthenticationFailure::Missing;
+            let client_id = client.application.client_id.to_string();
+            return Err(Refused::new(Refusal::Unauthenticated(failure)).by(Some(client_id)));
+        }
+        Ok(client)
+    }
+
+    /// The client, authenticated as far as one of its kind can be, and at its own door.
     async fn client(&self, params: &Params<'_>) -> Result<AuthenticatedClient, Refused> {
         let client = self.authenticate(params).await?;
         self.check_door(&client).await.map_err(|refused| refused.by(Some(client.application.client_id.to_string())))?;

@@ -1,7 +1,7 @@
 //! A refused request of a client: the answer it gets, and what is counted and recorded of it.
 
 use ambit_core::governance::decision::Decision;
-use ambit_core::refusal::Refusal;
+use ambit_core::refusal::{GrantFault, Refusal};
 use ambit_core::store::journal::{Issuance, RefusalRecord};
 use ambit_protocol::error::ErrorBody;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -44,6 +44,15 @@ impl Refused {
     pub fn of(mut self, request: &Issued<'_>) -> Self {
         self.request = Some(request.into());
         self
+    }
+
+    /// Whether it takes a code with it: what is wrong is wrong with the request, and the next guess must not be had with the same
+    /// code. Another client's guess, and a store that is away, leave it to whom it belongs.
+    pub(super) fn burns_a_code(&self) -> bool {
+        !matches!(
+            *self.refusal,
+            Refusal::Grant(GrantFault::OtherClient) | Refusal::Unavailable { .. } | Refusal::Internal { .. }
+        )
     }
 
     /// Counts, records and answers.

@@ -3,6 +3,8 @@
 //! The answer is 200 whatever the token was (§2.2), except that a revocation that could not be made durable is never
 //! acknowledged.
 
+use ambit_core::client_auth::AuthenticatedClient;
+use ambit_core::secret::SecretHash;
 use ambit_core::store::Revocation;
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::revocation::RevocationRequest;
@@ -12,7 +14,7 @@ use ambit_resource_server::VerifyError;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Call, Refused, unavailable};
+use super::{Call, Refused, lent, unavailable};
 use crate::middleware::Outcome;
 
 /// Revokes a token.
@@ -31,8 +33,7 @@ async fn revoked(call: &Call) -> Result<Response, Refused> {
     let request = RevocationRequest::parse(&params).map_err(|error| by(super::malformed(error).into()))?;
     let app = &call.app;
     let outcome = match claims_of(call, request.token) {
-        // RFC 7009 §2.2: "invalid tokens do not cause an error response", there is nothing to take back.
-        None => "nothing_to_revoke",
+        None => revoke_refresh_token(call, &client, request.token).await.map_err(by)?,
         // RFC 7009 §2.1: the server verifies "whether the token was issued to the client making the revocation request".
         Some(claims) if claims.client_id != client_id => {
             tracing::warn!(
@@ -63,6 +64,25 @@ async fn revoked(call: &Call) -> Result<Response, Refused> {
         ..Outcome::default()
     });
     Ok(response)
+}
+
+/// A refresh token takes the whole grant with it (RFC 7009 §2.1: "SHOULD also invalidate all access tokens based on the same
+/// authorization grant").
+async fn revoke_refresh_token(call: &Call, client: &AuthenticatedClient, token: &str) -> Result<&'static str, Refused> {
+    let app = &call.app;
+    let found = app.store.sign_ins().find_refresh_token(&SecretHash::of(token)).await.map_err(unavailable)?;
+    // RFC 7009 §2.2: "invalid tokens do not cause an error response", there is nothing to take back.
+    let Some((_, grant)) = found else { return Ok("nothing_to_revoke") };
+    if grant.application_id != client.application.id {
+        tracing::warn!(
+            trace_id = %call.context.trace_id, actor = %client.application.client_id, owner = grant.client_id,
+            "a client tried to revoke another client's refresh token"
+        );
+        return Ok("not_its_own");
+    }
+    lent::end(app, grant.id, call.now).await?;
+    app.metrics.revoked();
+    Ok("revoked")
 }
 
 /// What a token of ours says that is good, or may be again: where the clock is ahead of the settled moment, it may be set right.

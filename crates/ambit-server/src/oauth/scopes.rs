@@ -40,7 +40,7 @@ pub async fn scopes(call: Call) -> Response {
 async fn listed(call: &Call) -> Result<Grantable, Refused> {
     let (params, client) = if call.method == Method::POST {
         let params = call.form(FORM)?;
-        let client = call.client(&params).await?;
+        let client = call.confidential_client(&params).await?;
         (params, client)
     } else {
         // RFC 6749 §2.3.1: no credentials in the URI. Tenant and unit may stand there.
@@ -48,7 +48,7 @@ async fn listed(call: &Call) -> Result<Grantable, Refused> {
         let query = call.uri.query().unwrap_or_default().as_bytes();
         let params = Params::parse(query, QUERY).map_err(malformed)?;
         let none = Params::parse(b"", ParamRules::new(CLIENT_PARAMS)).map_err(malformed)?;
-        (params, call.client(&none).await?)
+        (params, call.confidential_client(&none).await?)
     };
     let facts = facts(call, &client, params.get("tenant"), params.get("unit")).await?;
     Ok(Grantable { client_id: client.application.client_id.to_string(), scopes: grantable(&facts, call.now) })

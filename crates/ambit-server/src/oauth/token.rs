@@ -1,4 +1,4 @@
-//! `POST {issuer}/connect/token` (RFC 6749 §3.2, §4.4, §5; RFC 8707).
+//! `POST {issuer}/connect/token` (RFC 6749 §3.2, §4.1.3, §4.4, §5, §6; RFC 8707).
 //!
 //! 1. The form, the credentials, the door: [`Call`].
 //! 2. For which tenant and unit: [`Acting`], checked against the application's level.
@@ -8,8 +8,9 @@
 use ambit_core::client::Facts;
 use ambit_core::client_auth::AuthenticatedClient;
 use ambit_core::entropy::new_uuid;
-use ambit_core::grants::Grant;
 use ambit_core::grants::client_credentials::{self, Request};
+use ambit_core::grants::{Grant, authorization_code, refresh_token};
+use ambit_core::opaque_token::OpaqueToken;
 use ambit_core::refusal::Refusal;
 use ambit_core::tokens::issue::{self, IssuedToken};
 use ambit_protocol::admin::tenant::TenantStatus;
@@ -18,6 +19,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
+use super::lent::{self, Tokens};
 use super::{Call, Refused, misread, unavailable};
 use crate::journal::{self, Issued, JournalError};
 use crate::middleware::Outcome;
@@ -47,7 +49,21 @@ async fn issue(call: &Call) -> Result<Response, Refused> {
                 .time_decision(decide)
                 .map_err(|refusal| by(Refused::new(refusal).of(&issued(&asked, &facts, ""))))?;
             let token = mint(call, &client, &asked, &grant, &facts).await.map_err(by)?;
-            Ok(answer(call, &client, &grant, &facts, &token))
+            Ok(answer(call, &client, &grant, &facts, &token, &Beside::default()))
+        }
+        TokenRequest::AuthorizationCode { code, redirect_uri, code_verifier, resource } => {
+            let request = authorization_code::Request {
+                redirect_uri: redirect_uri.as_deref(),
+                code_verifier: code_verifier.as_ref(),
+                resources: resource,
+            };
+            let tokens = Box::pin(lent::redeem(call, &client, code.expose_secret(), &request)).await.map_err(by)?;
+            Ok(lent_answer(call, &client, &tokens))
+        }
+        TokenRequest::RefreshToken { refresh_token: token, scope, resource } => {
+            let request = refresh_token::Request { scope: scope.as_deref(), resources: resource };
+            let tokens = Box::pin(lent::renew(call, &client, token.expose_secret(), &request)).await.map_err(by)?;
+            Ok(lent_answer(call, &client, &tokens))
         }
     }
 }
@@ -114,11 +130,36 @@ fn issued<'a>(asked: &Request<'a>, facts: &'a Facts, granted: &'a str) -> Issued
         unit: facts.unit.as_ref().map(|unit| unit.slug.as_str()),
         granted,
         revision: facts.revision,
+        behalf: None,
     }
 }
 
-fn answer(call: &Call, client: &AuthenticatedClient, grant: &Grant, facts: &Facts, token: &IssuedToken) -> Response {
+/// What an answer has beside the access token.
+#[derive(Default)]
+struct Beside<'a> {
+    refresh_token: Option<&'a str>,
+    id_token: Option<&'a str>,
+}
+
+fn lent_answer(call: &Call, client: &AuthenticatedClient, tokens: &Tokens) -> Response {
+    let beside = Beside {
+        refresh_token: tokens.refresh.as_ref().map(OpaqueToken::expose_secret),
+        id_token: tokens.id_token.as_deref(),
+    };
+    answer(call, client, &tokens.grant, &tokens.facts, &tokens.access, &beside)
+}
+
+fn answer(
+    call: &Call,
+    client: &AuthenticatedClient,
+    grant: &Grant,
+    facts: &Facts,
+    token: &IssuedToken,
+    beside: &Beside<'_>,
+) -> Response {
     let body = TokenResponse {
+        refresh_token: beside.refresh_token,
+        id_token: beside.id_token,
         dropped_scopes: &grant.decision.dropped,
         notices: &grant.decision.notices,
         ..TokenResponse::new(&token.access_token, u64::from(token.lifetime_secs), &token.scope)

@@ -141,9 +141,9 @@ pub(super) async fn unit(store: &dyn Store, id: &str) -> Result<Option<CachedUni
     }))
 }
 
-pub(super) async fn roles(store: &dyn Store, application: &str) -> Result<Option<Vec<Administrator>>, StoreError> {
-    let filter = Filter { parent: Some(application), ..Filter::default() };
-    // An application without any role is one that was found to have none.
+pub(super) async fn roles(store: &dyn Store, holder: &str) -> Result<Option<Vec<Administrator>>, StoreError> {
+    let filter = Filter { parent: Some(holder), ..Filter::default() };
+    // Whoever has no role was found to have none.
     noun::list(store, &filter, Reach::Platform).await.map(Some)
 }
 

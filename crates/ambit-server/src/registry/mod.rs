@@ -1,7 +1,7 @@
 //! The facts that decisions are made of, in memory.
 //!
-//! A snapshot holds what every decision needs: the catalogue and the keys. Clients, tenants, units and the roles of
-//! administrators are loaded when they are first asked for and kept in bounded caches. Three things keep all of this at one revision, so that a token's `rev` is a
+//! A snapshot holds what every decision needs: the catalogue and the keys. Clients, tenants, units, people and
+//! the roles of administrators are loaded when they are first asked for and kept in bounded caches. Three things keep all of this at one revision, so that a token's `rev` is a
 //! revision at which the same decision comes out again:
 //!
 //! 1. [`Registry::catch_up`] reads the change log behind what it has `seen`. Under one lock it raises `seen`, forgets what
@@ -22,14 +22,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use ambit_core::client::{Client, Facts, TenantFacts};
 use ambit_core::governance::gates::Gates;
 use ambit_core::keys::Vault;
-use ambit_core::reach::Owner;
+use ambit_core::person::Person;
+use ambit_core::reach::{Owner, Reach};
 use ambit_core::refusal::{AuthenticationFailure, Refusal};
-use ambit_core::store::noun::unit_key;
-use ambit_core::store::{ChangeHead, Store, StoreError};
+use ambit_core::store::noun::{self, unit_key, user_key};
+use ambit_core::store::{By, ChangeHead, Store, StoreError};
 use ambit_core::time::Clock;
-use ambit_protocol::admin::administrator::Administrator;
+use ambit_protocol::admin::administrator::{Administrator, Holder};
 use ambit_protocol::admin::audit::Resource;
-use ambit_protocol::id::{ApplicationId, TenantId};
+use ambit_protocol::admin::user::User;
+use ambit_protocol::id::{GroupId, Id as _, TenantId, UserId};
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
@@ -49,15 +51,24 @@ pub struct Capacity {
     pub tenants: u64,
     /// Units.
     pub units: u64,
-    /// Applications that call the admin API, with their roles.
+    /// Those who call the admin API, with their administrators' roles.
     pub administrators: u64,
+    /// People.
+    pub people: u64,
     /// Names that nothing has: floods of invented ones are answered from here.
     pub missing: u64,
 }
 
 impl Default for Capacity {
     fn default() -> Self {
-        Self { clients: 50_000, tenants: 10_000, units: 50_000, administrators: 10_000, missing: 10_000 }
+        Self {
+            clients: 50_000,
+            tenants: 10_000,
+            units: 50_000,
+            administrators: 10_000,
+            people: 50_000,
+            missing: 10_000,
+        }
     }
 }
 
@@ -77,6 +88,7 @@ pub struct Registry {
     units: Cache<CachedUnit>,
     unit_ids: Cache<String>,
     roles: Cache<Vec<Administrator>>,
+    people: Cache<Person>,
 }
 
 impl std::fmt::Debug for Registry {
@@ -108,6 +120,7 @@ impl Registry {
             units: Cache::new("units", capacity.units, capacity.missing, seen.clone()),
             unit_ids: Cache::new("unit_slugs", capacity.units, capacity.missing, seen.clone()),
             roles: Cache::new("roles", capacity.administrators, capacity.missing, seen.clone()),
+            people: Cache::new("people", capacity.people, capacity.missing, seen.clone()),
             seen,
             refreshed_at,
             store,
@@ -130,7 +143,7 @@ impl Registry {
 
     /// How the caches are used.
     #[must_use]
-    pub fn caches(&self) -> [CacheUse; 6] {
+    pub fn caches(&self) -> [CacheUse; 7] {
         [
             self.clients.cache_use(),
             self.tenants.cache_use(),
@@ -138,6 +151,7 @@ impl Registry {
             self.units.cache_use(),
             self.unit_ids.cache_use(),
             self.roles.cache_use(),
+            self.people.cache_use(),
         ]
     }
 
@@ -165,14 +179,46 @@ impl Registry {
         Ok(self.cached_tenant_by_id(id).await?.map(|cached| cached.facts.clone()))
     }
 
-    /// The roles that are assigned to an application, ended ones included.
+    /// The administrators' roles that are assigned to an application, a user or a group, ended ones included.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn roles(&self, application: ApplicationId) -> Result<Arc<Vec<Administrator>>, StoreError> {
-        let key = application.to_string();
+    pub async fn roles(&self, holder: Holder) -> Result<Arc<Vec<Administrator>>, StoreError> {
+        let key = holder.to_string();
         let roles = self.roles.get_or_load(&key, || load::roles(&*self.store, &key)).await?;
         Ok(roles.unwrap_or_default())
+    }
+
+    /// The administrators' roles that a person holds, themselves and by every group they are in; ended ones included.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn roles_of(&self, person: &Person) -> Result<Vec<Administrator>, StoreError> {
+        let mut roles = self.roles(Holder::User(person.user.id)).await?.to_vec();
+        for group in &person.groups {
+            roles.extend_from_slice(&self.roles(Holder::Group(*group)).await?);
+        }
+        Ok(roles)
+    }
+
+    /// A person, with their groups and roles.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn person(&self, id: UserId) -> Result<Option<Arc<Person>>, StoreError> {
+        let key = id.to_string();
+        self.people.get_or_load(&key, || Person::find(&*self.store, &key)).await
+    }
+
+    /// Whose address this is: of a tenant's people, or of those of the platform and of partners, who sign in together.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn find_user(&self, tenant: Option<TenantId>, email: &str) -> Result<Option<UserId>, StoreError> {
+        // Not kept: whoever asks has a password to check next, which takes a thousand times as long.
+        let key = user_key(tenant, email);
+        let user = noun::find::<User>(&*self.store, By::NaturalKey(&key), Reach::Platform).await?;
+        Ok(user.map(|user| user.id))
     }
 
     /// All that a decision for a client needs, as of one revision. The inner refusal says that the client, the tenant or the
@@ -290,6 +336,13 @@ impl Registry {
                 }
                 Resource::UnitFeature => stale.units.extend(head.parent.clone()),
                 Resource::Administrator => stale.roles.extend(head.parent.clone()),
+                Resource::User => stale.people.push(head.resource_id.clone()),
+                // Whoever is in a group, or in a group of that, gets other roles: who that is, is not looked up.
+                Resource::Group => stale.all_people = true,
+                Resource::Membership => match head.parent.as_deref() {
+                    Some(member) if !member.starts_with(GroupId::PREFIX) => stale.people.push(member.to_owned()),
+                    _ => stale.all_people = true,
+                },
                 // A partner's status is in the facts of all its clients and tenants. It changes once in a year.
                 Resource::Partner => stale.everything = true,
                 _ => stale.everything |= head.resource.as_str() == "registry",
@@ -339,6 +392,8 @@ struct Stale {
     units: Vec<String>,
     unit_keys: Vec<String>,
     roles: Vec<String>,
+    people: Vec<String>,
+    all_people: bool,
     everything: bool,
 }
 
@@ -352,12 +407,16 @@ impl Stale {
             registry.unit_ids.forget_all();
             registry.roles.forget_all();
         }
+        if self.everything || self.all_people {
+            registry.people.forget_all();
+        }
         self.clients.iter().for_each(|key| registry.clients.forget(key));
         self.tenants.iter().for_each(|key| registry.tenants.forget(key));
         self.tenant_slugs.iter().for_each(|key| registry.tenant_ids.forget(key));
         self.units.iter().for_each(|key| registry.units.forget(key));
         self.unit_keys.iter().for_each(|key| registry.unit_ids.forget(key));
         self.roles.iter().for_each(|key| registry.roles.forget(key));
+        self.people.iter().for_each(|key| registry.people.forget(key));
     }
 }
 
@@ -372,6 +431,10 @@ const fn is_of_the_snapshot(resource: Resource) -> bool {
             | Resource::UnitFeature
             | Resource::Partner
             | Resource::Administrator
+            | Resource::User
+            | Resource::Group
+            | Resource::Membership
+            | Resource::Credential
     )
 }
 

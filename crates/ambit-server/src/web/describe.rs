@@ -13,6 +13,21 @@ pub(crate) fn with_slash(operation: &mut Operation, _: &mut SchemaGenerator) {
     moved(operation, "To the same path with a slash, and the same query.");
 }
 
+/// A page that is about the person who is signed in, or signs in.
+pub(crate) fn of_a_person(operation: &mut Operation, _: &mut SchemaGenerator) {
+    put(operation, "The page.", &[("text/html", text())]);
+    let location = json!({ "Location": { "schema": { "type": "string" } } });
+    operation.answers.insert(303, json!({ "description": "Where the person has to go first.", "headers": location }));
+    operation.problems.extend([&page::FORBIDDEN, &page::NOT_FOUND, &page::SERVER_ERROR, &page::UNAVAILABLE]);
+}
+
+/// A form on such a page. Its fields are the page's, and it carries a token of the browser that was given it.
+pub(crate) fn form_of_a_person(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    of_a_person(operation, generator);
+    operation.request_body = Some(form(&[("form", "The token of the form.")], &["form"]));
+    by_form(operation);
+}
+
 /// The list of errors.
 pub(crate) fn errors(operation: &mut Operation, generator: &mut SchemaGenerator) {
     operation.parameters.push(json!({

@@ -1,13 +1,20 @@
 //! Pages for people. A page is a struct beside its handler and a template of the same name.
 
+pub mod account;
 pub mod api_docs;
 mod cacheable;
+pub mod consent;
 pub(crate) mod describe;
 pub mod docs;
 pub mod errors;
 mod negotiate;
+pub(crate) mod posted;
+mod shown;
+pub mod sign_in;
+pub(crate) mod sign_out;
 
 use ambit_core::page;
+use ambit_knowledge::Language;
 use askama::Template;
 use axum::extract::State;
 use axum::http::request::Parts;
@@ -36,6 +43,46 @@ fn guard(headers: &mut HeaderMap) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
+/// A page that is about one person: nobody keeps it, and `Back` after a sign-out does not show it (OWASP ASVS 8.2.1).
+pub(crate) fn for_a_person(template: &impl Template) -> Response {
+    let mut response = match rendered(template) {
+        Ok(html) => page(html),
+        Err(failed) => return failed,
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Lets the forms of a page lead on to one more site, and run one script by its hash: browsers hold `form-action` against where an answer redirects to as well.
+pub(crate) fn leading_to(headers: &mut HeaderMap, address: &str, script: Option<&str>) {
+    let Ok(url) = url::Url::parse(address) else { return };
+    let source = match (url.scheme(), url.host_str(), url.port()) {
+        // CSP has no port of a loopback address that is chosen at run time (RFC 8252 §7.3) but the one of this request.
+        ("http" | "https", Some(host), Some(port)) => format!("{}://{host}:{port}", url.scheme()),
+        ("http" | "https", Some(host), None) => format!("{}://{host}", url.scheme()),
+        (scheme, ..) => format!("{scheme}:"),
+    };
+    // A host may have characters that separate directives, as the parser sees it. None that anybody could own has.
+    let is_source = source.bytes().all(|b| b.is_ascii_alphanumeric() || b".-+:/[]".contains(&b));
+    let script = script.map(|hash| format!(" script-src '{hash}';")).unwrap_or_default();
+    let policy = format!("{BASE_POLICY}{script} form-action 'self' {source}");
+    if let (true, Ok(policy)) = (is_source, HeaderValue::try_from(policy)) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
+/// The language of a page for somebody: what they or the application wish for, else what the browser prefers.
+pub(crate) fn language_of<'w>(wishes: impl IntoIterator<Item = Option<&'w str>>, headers: &HeaderMap) -> Language {
+    negotiate::wished_language(wishes, headers)
+}
+
+/// The answer to a form: go there, with GET.
+pub(crate) fn see_other(address: &str) -> Response {
+    let mut response = Redirect::to(address).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// What a template makes; or the answer that says that it made nothing.
 fn rendered(template: &impl Template) -> Result<String, Response> {
     template.render().map_err(|error| {
@@ -61,3 +108,6 @@ pub async fn method_not_allowed(State(app): State<App>, parts: Parts) -> Respons
     let detail = format!("this path does not take {}", parts.method);
     Answer::of(&parts, &app).problem(&page::METHOD_NOT_ALLOWED, &detail).into_response()
 }
+
+/// The policy of a page, but for where its forms lead.
+const BASE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none';";

@@ -74,6 +74,14 @@ pub(super) fn language(named: Option<&str>, headers: &HeaderMap) -> Result<Langu
     }
 }
 
+/// The first language that the wishes name and that pages are written in, else the one that the request prefers. A wish is a list of
+/// BCP 47 tags separated by spaces (OpenID Connect Core §3.1.2.1, `ui_locales`).
+pub(super) fn wished_language<'w>(wishes: impl IntoIterator<Item = Option<&'w str>>, headers: &HeaderMap) -> Language {
+    let tags = wishes.into_iter().flatten().flat_map(|wish| wish.split(' ')).take(MOST);
+    let mut known = tags.filter_map(|tag| of_tag(&tag.to_ascii_lowercase()));
+    known.next().unwrap_or_else(|| preferred_language(headers))
+}
+
 fn preferred_language(headers: &HeaderMap) -> Language {
     let mut best = (Language::En, 0.0);
     for (tag, weight) in weighted(headers, &header::ACCEPT_LANGUAGE) {
@@ -161,6 +169,14 @@ mod tests {
         let chinese = headers(header::ACCEPT_LANGUAGE, "zh");
         assert_eq!(language(Some("en"), &chinese), Ok(Language::En));
         assert_eq!(language(Some("ZH-cn"), &HeaderMap::new()), Ok(Language::Zh));
+        for (wishes, language) in [
+            ([Some("de zh-CN en"), Some("en")], Language::Zh),
+            ([Some("de"), Some("en-GB")], Language::En),
+            ([None, Some("../../zh")], Language::Zh),
+            ([None, None], Language::Zh),
+        ] {
+            assert_eq!(wished_language(wishes, &chinese), language, "{wishes:?}");
+        }
         for unknown in ["", "de", "*", "zh\r\nSet-Cookie: a=b", "english"] {
             assert_eq!(language(Some(unknown), &chinese), Err(UnknownLanguage), "{unknown:?}");
         }

@@ -313,7 +313,7 @@ async fn those_behind_a_token_come_in_as_they_stand_now() {
     let other = forged(&fixture, &token, |claims| claims["tenant_id"] = json!("tnt_00000000000000000000000000"));
     let refused = fixture.admin(&other, Method::GET, "/tenants", None).await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(refused.json["detail"], "the client, tenant or unit of the token is gone");
+    assert_eq!(refused.json["detail"], "the client, tenant, unit or person of the token is gone");
 
     let client = application(&fixture, "short-lived", json!({"allowed_scopes": ["admin:read"]})).await;
     let orphan = self::token(&fixture, &client, &[]).await;

@@ -12,6 +12,7 @@ mod journal;
 #[path = "../../../ambit-protocol/tests/it/mutation.rs"]
 mod mutation;
 mod oauth;
+mod people;
 pub mod properties;
 mod samples;
 mod seeds;

@@ -80,6 +80,32 @@ impl World {
                 };
                 [application].into_iter().chain(part).collect()
             }
+            "users" => {
+                let email = format!("{}@people.example", self.name(owner));
+                let user = id(&self.user(owner, &email).await);
+                if template.ends_with("{credential_id}") {
+                    let path = format!("/users/{user}");
+                    let body = json!({"password": "a password of a sample"});
+                    let set =
+                        self.fixture.admin(&self.root, Method::PUT, &format!("{path}/password"), Some(&body)).await;
+                    assert_eq!(set.status, 204, "{}", set.text);
+                    let all = self.fixture.admin(&self.root, Method::GET, &format!("{path}/credentials"), None).await;
+                    vec![user, id(&all.json["items"][0])]
+                } else {
+                    vec![user]
+                }
+            }
+            "groups" => {
+                let (name, email) = (self.name(owner), format!("{}@people.example", self.name(owner)));
+                let group = id(&self.group(owner, &name).await);
+                if template.ends_with("{member}") {
+                    let user = id(&self.user(owner, &email).await);
+                    self.join(&group, &user).await;
+                    vec![group, user]
+                } else {
+                    vec![group]
+                }
+            }
             "administrators" => {
                 let client_id = self.name(owner);
                 self.application(owner, &client_id, &[]).await;
@@ -111,9 +137,13 @@ impl World {
             ("POST", "/tenants/{id}/status") => json!({"status": "active"}),
             ("POST", "/tenants/{id}/units") => json!({"name": name, "slug": name, "kind": "shop"}),
             ("POST", "/features") => json!({"key": name, "title": "A feature"}),
+            ("PUT", "/groups/{id}/members/{member}") => Value::Null,
+            ("PUT", "/users/{id}/password") => json!({"password": "a password of a sample"}),
             ("PUT", _) => json!({"enabled": true}),
             // What names no owner is the caller's own, and so nobody else's thing.
-            ("POST", "/apis") if owner == Owner::Platform => return None,
+            ("POST", "/apis" | "/users" | "/groups") if owner == Owner::Platform => return None,
+            ("POST", "/users") => merged(json!({"email": format!("{name}@people.example")}), self.owned_by(owner)),
+            ("POST", "/groups") => merged(json!({"name": name}), self.owned_by(owner)),
             ("POST", "/apis") => {
                 let body = json!({"identifier": format!("https://{name}.example"), "name": name});
                 merged(body, self.owned_by(owner))
@@ -134,6 +164,7 @@ impl World {
             }
             ("POST", "/keys/rotate") => json!({"force": true}),
             ("PATCH", "/features/{key}" | "/scopes/{name}") => json!({"title": name}),
+            ("PATCH", "/users/{id}") => json!({"display_name": name}),
             ("PATCH", _) => json!({"name": name}),
             // A route that is new here: its row shows what an empty body gets.
             ("POST", _) if owner == Owner::Platform => json!({}),

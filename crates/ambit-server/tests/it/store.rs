@@ -5,12 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ambit_core::reach::Reach;
+use ambit_core::secret::SecretHash;
 use ambit_core::store::journal::{JournalBlock, RefusalRecord, SecretUse};
+use ambit_core::store::sign_in::{
+    AuthorizationGrant, Code, Consent, Grants, Interaction, OneTimeToken, RefreshToken, Rotation, Session, Sessions,
+    SignIns,
+};
 use ambit_core::store::{
     By, ChangeContext, ChangeHead, ChangeQuery, Filter, HistorySubject, OutcomeCount, OutcomeReport, Reads,
     RestoreEpoch, Revocation, Row, SavedAnswer, Store, StoreError, Transaction,
 };
 use ambit_protocol::admin::audit::{Change, Resource};
+use ambit_protocol::id::{ApplicationId, GrantId, UserId};
 use ambit_protocol::time::Timestamp;
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -113,6 +119,10 @@ impl Reads for Faulty {
 
 #[async_trait]
 impl Store for Faulty {
+    fn sign_ins(&self) -> &dyn SignIns {
+        self
+    }
+
     async fn begin(&self, context: ChangeContext) -> Result<Box<dyn Transaction>, StoreError> {
         self.check_verb("begin")?;
         self.store.begin(context).await
@@ -218,5 +228,156 @@ impl Store for Faulty {
     async fn check(&self) -> Result<(), StoreError> {
         self.check_verb("check")?;
         self.store.check().await
+    }
+}
+
+#[async_trait]
+impl SignIns for Faulty {
+    async fn begin_interaction(&self, interaction: &Interaction) -> Result<(), StoreError> {
+        self.check_verb("begin_interaction")?;
+        self.store.sign_ins().begin_interaction(interaction).await
+    }
+
+    async fn find_interaction(&self, id: &SecretHash) -> Result<Option<Interaction>, StoreError> {
+        self.check_verb("find_interaction")?;
+        self.store.sign_ins().find_interaction(id).await
+    }
+
+    async fn advance_interaction(&self, interaction: &Interaction) -> Result<bool, StoreError> {
+        self.check_verb("advance_interaction")?;
+        self.store.sign_ins().advance_interaction(interaction).await
+    }
+
+    async fn end_interaction(&self, id: &SecretHash, version: u32) -> Result<bool, StoreError> {
+        self.check_verb("end_interaction")?;
+        self.store.sign_ins().end_interaction(id, version).await
+    }
+
+    async fn begin_session(&self, session: &Session) -> Result<(), StoreError> {
+        self.check_verb("begin_session")?;
+        self.store.sign_ins().begin_session(session).await
+    }
+
+    async fn find_session(&self, token: &SecretHash) -> Result<Option<Session>, StoreError> {
+        self.check_verb("find_session")?;
+        self.store.sign_ins().find_session(token).await
+    }
+
+    async fn change_session(&self, session: &Session) -> Result<bool, StoreError> {
+        self.check_verb("change_session")?;
+        self.store.sign_ins().change_session(session).await
+    }
+
+    async fn touch_session(&self, session: &Session) -> Result<bool, StoreError> {
+        self.check_verb("touch_session")?;
+        self.store.sign_ins().touch_session(session).await
+    }
+
+    async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>, StoreError> {
+        self.check_verb("sessions_of")?;
+        self.store.sign_ins().sessions_of(user).await
+    }
+
+    async fn end_sessions(
+        &self,
+        which: Sessions,
+        at: Timestamp,
+        tokens_until: Timestamp,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.check_verb("end_sessions")?;
+        self.store.sign_ins().end_sessions(which, at, tokens_until).await
+    }
+
+    async fn issue_code(&self, code: &Code) -> Result<(), StoreError> {
+        self.check_verb("issue_code")?;
+        self.store.sign_ins().issue_code(code).await
+    }
+
+    async fn find_code(&self, token: &SecretHash) -> Result<Option<Code>, StoreError> {
+        self.check_verb("find_code")?;
+        self.store.sign_ins().find_code(token).await
+    }
+
+    async fn spend_code(
+        &self,
+        token: &SecretHash,
+        at: Timestamp,
+        grant: Option<(&AuthorizationGrant, Option<&RefreshToken>)>,
+    ) -> Result<bool, StoreError> {
+        self.check_verb("spend_code")?;
+        self.store.sign_ins().spend_code(token, at, grant).await
+    }
+
+    async fn find_grant(&self, id: GrantId) -> Result<Option<AuthorizationGrant>, StoreError> {
+        self.check_verb("find_grant")?;
+        self.store.sign_ins().find_grant(id).await
+    }
+
+    async fn grants_of(&self, user: UserId) -> Result<Vec<AuthorizationGrant>, StoreError> {
+        self.check_verb("grants_of")?;
+        self.store.sign_ins().grants_of(user).await
+    }
+
+    async fn find_refresh_token(
+        &self,
+        token: &SecretHash,
+    ) -> Result<Option<(RefreshToken, AuthorizationGrant)>, StoreError> {
+        self.check_verb("find_refresh_token")?;
+        self.store.sign_ins().find_refresh_token(token).await
+    }
+
+    async fn rotate_refresh_token(
+        &self,
+        token: &SecretHash,
+        at: Timestamp,
+        successor: &RefreshToken,
+    ) -> Result<Rotation, StoreError> {
+        self.check_verb("rotate_refresh_token")?;
+        self.store.sign_ins().rotate_refresh_token(token, at, successor).await
+    }
+
+    async fn end_grants(&self, which: Grants, at: Timestamp, tokens_until: Timestamp) -> Result<u64, StoreError> {
+        self.check_verb("end_grants")?;
+        self.store.sign_ins().end_grants(which, at, tokens_until).await
+    }
+
+    async fn find_consent(&self, user: UserId, application: ApplicationId) -> Result<Option<Consent>, StoreError> {
+        self.check_verb("find_consent")?;
+        self.store.sign_ins().find_consent(user, application).await
+    }
+
+    async fn keep_consent(&self, consent: &Consent) -> Result<(), StoreError> {
+        self.check_verb("keep_consent")?;
+        self.store.sign_ins().keep_consent(consent).await
+    }
+
+    async fn consents_of(&self, user: UserId) -> Result<Vec<Consent>, StoreError> {
+        self.check_verb("consents_of")?;
+        self.store.sign_ins().consents_of(user).await
+    }
+
+    async fn withdraw_consent(&self, user: UserId, application: ApplicationId) -> Result<bool, StoreError> {
+        self.check_verb("withdraw_consent")?;
+        self.store.sign_ins().withdraw_consent(user, application).await
+    }
+
+    async fn issue_one_time_token(&self, token: &OneTimeToken) -> Result<(), StoreError> {
+        self.check_verb("issue_one_time_token")?;
+        self.store.sign_ins().issue_one_time_token(token).await
+    }
+
+    async fn find_one_time_token(&self, token: &SecretHash) -> Result<Option<OneTimeToken>, StoreError> {
+        self.check_verb("find_one_time_token")?;
+        self.store.sign_ins().find_one_time_token(token).await
+    }
+
+    async fn use_one_time_token(&self, token: &SecretHash, at: Timestamp) -> Result<bool, StoreError> {
+        self.check_verb("use_one_time_token")?;
+        self.store.sign_ins().use_one_time_token(token, at).await
+    }
+
+    async fn forget_user(&self, user: UserId, at: Timestamp, tokens_until: Timestamp) -> Result<(), StoreError> {
+        self.check_verb("forget_user")?;
+        self.store.sign_ins().forget_user(user, at, tokens_until).await
     }
 }

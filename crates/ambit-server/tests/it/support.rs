@@ -251,6 +251,12 @@ impl Fixture {
         self.send(request.body(Body::from(body.to_owned())).expect("a request")).await
     }
 
+    /// The userinfo endpoint of an issuer.
+    pub(crate) async fn userinfo(&self, path: &str, token: &str) -> Answer {
+        let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        self.send(request.body(Body::empty()).expect("a request")).await
+    }
+
     /// A token by client credentials.
     pub(crate) async fn token(&self, path: &str, client: (&str, &str), fields: &[(&str, &str)]) -> Answer {
         let fields = [&[("grant_type", "client_credentials")], fields].concat();

@@ -13,10 +13,13 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use ambit_core::entropy::new_uuid;
+use ambit_core::time::Clock as _;
+use ambit_protocol::claims::{AccessTokenClaims, Audience};
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Fixture, ROOT, ROOT_SECRET};
+use crate::support::{Answer, BASE, Fixture, ROOT, ROOT_SECRET};
 
 /// Who owns things here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,6 +130,8 @@ pub(crate) struct Things {
     pub(crate) client_id: String,
     pub(crate) secret: String,
     pub(crate) administrator: String,
+    pub(crate) user: String,
+    pub(crate) group: String,
     /// Tenants only.
     pub(crate) unit: String,
 }
@@ -201,6 +206,43 @@ impl World {
         self.made(Method::POST, "/applications", &merged(body, self.owned_by(owner))).await
     }
 
+    /// Makes a user.
+    pub(crate) async fn user(&self, owner: Owner, email: &str) -> Value {
+        self.made(Method::POST, "/users", &merged(json!({"email": email}), self.owned_by(owner))).await
+    }
+
+    /// Makes a group.
+    pub(crate) async fn group(&self, owner: Owner, name: &str) -> Value {
+        self.made(Method::POST, "/groups", &merged(json!({"name": name}), self.owned_by(owner))).await
+    }
+
+    /// Puts a user or a group into a group.
+    pub(crate) async fn join(&self, group: &str, member: &str) -> Value {
+        let path = format!("/groups/{group}/members/{member}");
+        let answer = self.fixture.admin(&self.root, Method::PUT, &path, None).await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.text);
+        answer.json
+    }
+
+    /// A person's token for the admin API, as an application gets one: signed by the server's own key. Of a tenant's person it
+    /// names the tenant.
+    pub(crate) fn persons_token(&self, client_id: &str, user: &str, tenant: Option<Owner>, scope: &str) -> String {
+        let app = self.fixture.server.app();
+        let now = self.fixture.clock.now();
+        let jti = new_uuid(now, &*app.entropy).to_string();
+        let (api, iat) = (app.admin_api_identifier(), now.secs());
+        let issuer = tenant.map_or_else(|| BASE.to_owned(), |tenant| format!("{BASE}/tenants/{}", tenant.slug()));
+        let claims = AccessTokenClaims {
+            scope: Some(scope),
+            tenant_id: tenant.map(|tenant| self.things[&tenant].own_id.as_str()),
+            tenant_slug: tenant.map(Owner::slug),
+            ..AccessTokenClaims::new(&*issuer, user, Audience::One(&*api), client_id, iat, iat + 3600, &*jti)
+        };
+        let snapshot = app.registry.snapshot();
+        let signer = snapshot.keys.signer(app.default_algorithm).expect("a key that signs");
+        signer.key.sign(&signer.access_token_header, &claims.to_json()).expect("a signature")
+    }
+
     /// Assigns a role, held where the owner is.
     pub(crate) async fn assign(&self, owner: Owner, application: &str, role: &str) -> String {
         let body = merged(json!({"application": application, "role": role}), self.owned_by(owner));
@@ -239,6 +281,8 @@ impl World {
             let unit = json!({"name": name, "slug": name, "kind": "shop"});
             things.unit = id(&self.made(Method::POST, &format!("/tenants/{}/units", things.own_id), &unit).await);
         }
+        things.user = id(&self.user(owner, &format!("user-{}@people.example", owner.mark())).await);
+        things.group = id(&self.group(owner, &format!("group-{}", owner.mark())).await);
         self.things.insert(owner, things);
 
         if owner == Owner::Platform {

@@ -10,6 +10,7 @@ use ambit_protocol::admin::audit::{Action, Resource};
 use ambit_store::{BackupError, REVISION_GAP, RestoreError, SqlStore};
 use tokio::io::AsyncWriteExt as _;
 
+use crate::sign_ins::{code, consent, grant, hash, interaction, one_time_token, refresh_token, session};
 use crate::support::{
     Db, NOUNS, application, at, context, find, insert, on_sqlite, partner, postgres_url, row, tenant,
 };
@@ -64,6 +65,19 @@ async fn fill(store: &SqlStore) {
     assert!(store.use_assertion("c", "used", at(9)).await.unwrap());
     let report = OutcomeReport { entry: "api/invalid-token".to_owned(), workaround: 1, helped: true };
     store.report_outcome(&report).await.unwrap();
+    sign_in(store).await;
+}
+
+/// A person who signed in, consented and lent something, and something in each table of that.
+async fn sign_in(store: &SqlStore) {
+    let sign_ins = store.sign_ins();
+    sign_ins.begin_interaction(&interaction("i")).await.unwrap();
+    sign_ins.begin_session(&session(1, 1)).await.unwrap();
+    sign_ins.issue_code(&code(1)).await.unwrap();
+    let (lent, token) = (grant(1, 1, 1), refresh_token("refresh", 1));
+    assert!(sign_ins.spend_code(&code(1).token, at(5), Some((&lent, Some(&token)))).await.unwrap());
+    sign_ins.issue_one_time_token(&one_time_token("link", "reset", "ann")).await.unwrap();
+    sign_ins.keep_consent(&consent(1, 1, "{\"scopes\":[\"ä\"]}")).await.unwrap();
 }
 
 async fn backup(store: &SqlStore) -> Vec<u8> {
@@ -111,6 +125,7 @@ pub(crate) async fn a_restored_store_holds_what_the_backup_held(db: Db) {
         "revocations",
         "assertions",
         "saved_answers",
+        "consents",
     ] {
         assert!(rows(&backup).iter().any(|line| line.starts_with(&format!("[\"{table}\","))), "{table}");
     }
@@ -127,6 +142,22 @@ pub(crate) async fn a_restored_store_holds_what_the_backup_held(db: Db) {
     let revision = empty.revision().await.unwrap();
     assert_eq!(logged[0].revision, revision);
     assert_eq!(empty.changes_after(revision - 1, 9).await.unwrap()[0].resource, Resource::Registry);
+
+    // What was issued to people ends with the restore; what they consented to does not.
+    let (there, here) = (store.sign_ins(), empty.sign_ins());
+    let asked = consent(1, 1, "{\"scopes\":[\"ä\"]}");
+    assert_eq!(here.consents_of(asked.user_id).await.unwrap(), [asked]);
+    assert!(there.find_interaction(&hash("i")).await.unwrap().is_some());
+    assert_eq!(here.find_interaction(&hash("i")).await.unwrap(), None);
+    assert!(there.find_session(&session(1, 1).token).await.unwrap().is_some());
+    assert_eq!(here.find_session(&session(1, 1).token).await.unwrap(), None);
+    assert!(there.find_code(&code(1).token).await.unwrap().is_some());
+    assert_eq!(here.find_code(&code(1).token).await.unwrap(), None);
+    assert!(there.find_refresh_token(&hash("refresh")).await.unwrap().is_some());
+    assert_eq!(here.find_refresh_token(&hash("refresh")).await.unwrap(), None);
+    assert_eq!(here.find_grant(grant(1, 1, 1).id).await.unwrap(), None);
+    assert!(there.find_one_time_token(&hash("link")).await.unwrap().is_some());
+    assert_eq!(here.find_one_time_token(&hash("link")).await.unwrap(), None);
 
     // And it goes on: a revocation after the restore has a number above all before it.
     let revocation =

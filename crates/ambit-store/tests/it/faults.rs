@@ -8,6 +8,7 @@ use ambit_protocol::admin::audit::Resource;
 use ambit_store::{SqlStore, StoreConfig};
 use sqlx::Connection as _;
 
+use crate::sign_ins;
 use crate::support::{Db, application, assert_unavailable, at, context, eventually, find, insert};
 
 pub(crate) async fn a_store_that_is_closed_is_unavailable(db: Db) {
@@ -16,6 +17,8 @@ pub(crate) async fn a_store_that_is_closed_is_unavailable(db: Db) {
     assert_unavailable(store.begin(context()).await);
     assert_unavailable(store.revision().await);
     assert_unavailable(store.use_assertion("c", "j", at(0)).await);
+    assert_unavailable(store.sign_ins().issue_code(&sign_ins::code(1)).await);
+    assert_unavailable(store.sign_ins().find_code(&sign_ins::code(1).token).await);
     assert_unavailable(store.check().await);
     db.open().await.check().await.unwrap();
 }
@@ -49,6 +52,7 @@ mod postgres {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU8, Ordering};
 
+    use ambit_core::store::sign_in::{AuthorizationGrant, Rotation};
     use ambit_core::store::{Store as _, StoreError};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
@@ -199,7 +203,10 @@ mod postgres {
              CREATE TRIGGER t1 BEFORE INSERT ON assertions FOR EACH ROW EXECUTE FUNCTION give_way(); \
              CREATE TRIGGER t2 BEFORE UPDATE ON registry FOR EACH ROW EXECUTE FUNCTION give_way(); \
              CREATE TRIGGER t3 BEFORE INSERT ON refusals FOR EACH ROW EXECUTE FUNCTION give_way(); \
-             CREATE TRIGGER t4 BEFORE UPDATE ON revocation_counter FOR EACH ROW EXECUTE FUNCTION give_way()",
+             CREATE TRIGGER t4 BEFORE UPDATE ON revocation_counter FOR EACH ROW EXECUTE FUNCTION give_way(); \
+             CREATE TRIGGER t5 BEFORE INSERT ON codes FOR EACH ROW EXECUTE FUNCTION give_way(); \
+             CREATE TRIGGER t6 BEFORE INSERT ON grants FOR EACH ROW EXECUTE FUNCTION give_way(); \
+             CREATE TRIGGER t7 BEFORE UPDATE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION give_way()",
         )
         .await;
         for n in 0..10 {
@@ -209,6 +216,15 @@ mod postgres {
             let revocation =
                 ambit_core::store::Revocation { jti, client_id: "c".to_owned(), revoked_at: at(0), expires_at: at(60) };
             store.revoke(&revocation).await.unwrap();
+
+            let (code, lent) = (sign_ins::code(n.into()), sign_ins::grant(n.into(), 1, 1));
+            let refresh_token = |name: &str| sign_ins::refresh_token(&format!("{name} {n}"), n.into());
+            store.sign_ins().issue_code(&code).await.unwrap();
+            let lent = Some((&lent, Some(&refresh_token("first"))));
+            assert!(store.sign_ins().spend_code(&code.token, at(5), lent).await.unwrap());
+            let token = refresh_token("first").token;
+            let rotation = store.sign_ins().rotate_refresh_token(&token, at(6), &refresh_token("next")).await;
+            assert_eq!(rotation.unwrap(), Rotation::Rotated);
         }
         assert_eq!(store.changes_after(0, 100).await.unwrap().len(), 10);
         assert_eq!(store.revocations_after(0, 100).await.unwrap().len(), 10);
@@ -217,6 +233,41 @@ mod postgres {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn transactions_that_got_in_each_others_way_are_tried_again_without_double_effect() {
         on_postgres(contention).await;
+    }
+
+    async fn busy_rows(db: Db) {
+        let store = db.store().await;
+        let sign_ins = store.sign_ins();
+        let session = sign_ins::session(1, 1);
+        sign_ins.begin_session(&session).await.unwrap();
+        let refresh_token = |n| sign_ins::refresh_token(&format!("refresh {n}"), n);
+        for (n, session_id, expires_at) in [(1, Some(session.id), at(10_000)), (2, None, at(600))] {
+            let lent = AuthorizationGrant { session_id, expires_at, ..sign_ins::grant(n, 1, 1) };
+            sign_ins.issue_code(&sign_ins::code(n)).await.unwrap();
+            let lent = Some((&lent, Some(&refresh_token(n))));
+            assert!(sign_ins.spend_code(&sign_ins::code(n).token, at(5), lent).await.unwrap());
+        }
+        let mut other = db.connect().await;
+        let busy = "BEGIN; SELECT 1 FROM refresh_tokens FOR UPDATE; \
+                    SELECT 1 FROM grants WHERE session_id IS NOT NULL FOR UPDATE";
+        sqlx::raw_sql(busy).execute(&mut other).await.unwrap();
+
+        // Two codes go. What hangs on a busy row stays with it, or it would be left alone in the world.
+        assert_eq!(store.purge_expired(at(700), 100).await.unwrap(), 2);
+        assert!(sign_ins.find_session(&session.token).await.unwrap().is_some());
+        assert!(sign_ins.find_refresh_token(&refresh_token(2).token).await.unwrap().is_some());
+
+        sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+        assert_eq!(store.purge_expired(at(700), 100).await.unwrap(), 4);
+        assert!(sign_ins.find_session(&session.token).await.unwrap().is_none());
+        assert_eq!(sign_ins.find_grant(sign_ins::grant(1, 1, 1).id).await.unwrap().unwrap().ended_at, Some(at(700)));
+        assert_eq!(sign_ins.find_grant(sign_ins::grant(2, 1, 1).id).await.unwrap(), None);
+        other.close().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_purge_waits_for_nobody_and_leaves_a_busy_row_what_hangs_on_it() {
+        on_postgres(busy_rows).await;
     }
 
     async fn read_only(db: Db) {

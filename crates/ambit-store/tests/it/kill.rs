@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ambit_core::reach::Reach;
 use ambit_core::store::journal::RefusalRecord;
+use ambit_core::store::sign_in::{AuthorizationGrant, Rotation, Sessions};
 use ambit_core::store::{ChangeQuery, Filter, Reads as _, Revocation, Row, Store as _};
 use ambit_protocol::admin::audit::Resource;
 use ambit_store::{SqlStore, StoreConfig};
@@ -14,9 +15,11 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
+use crate::sign_ins::{code, grant, hash, refresh_token, session};
 use crate::support::{Db, application, at, context, row};
 
 const ROUNDS: u32 = 60;
+const PEOPLE: u128 = 8;
 const URL: &str = "AMBIT_STORE_TEST_CHILD_URL";
 const ROUND: &str = "AMBIT_STORE_TEST_CHILD_ROUND";
 
@@ -26,6 +29,11 @@ struct Acknowledged {
     revocations: Vec<String>,
     assertions: Vec<String>,
     refusals: Vec<String>,
+    sessions: Vec<u128>,
+    codes: Vec<u128>,
+    redeemed: Vec<u128>,
+    rotated: Vec<u128>,
+    ended: Vec<u128>,
 }
 
 pub(crate) async fn no_acknowledged_change_is_lost_and_none_is_half_there_when_killed(db: Db) {
@@ -36,7 +44,10 @@ pub(crate) async fn no_acknowledged_change_is_lost_and_none_is_half_there_when_k
     }
     assert!(acknowledged.revisions.len() >= ROUNDS as usize / 2, "the child hardly wrote");
     assert!(acknowledged.assertions.len() > 10 && acknowledged.revocations.len() > 10);
+    let (rotated, ended) = (acknowledged.rotated.len(), acknowledged.ended.len());
+    assert!(rotated > 10 && ended > 10, "the child hardly signed anybody in: {rotated} rotations, {ended} ends");
     assert_nothing_half(&store).await;
+    assert_sign_ins(&store, &acknowledged).await;
     assert_all_there(&store, &acknowledged).await;
     if db.is_sqlite() {
         let mut connection = db.connect().await;
@@ -55,12 +66,14 @@ async fn write_until_killed(db: &Db, round: u32, acknowledged: &mut Acknowledged
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // Signing out is the last of many steps: a quarter of them get that far, however slow the machine is.
+    let awaited = if round % 4 == 1 { "ack end" } else { "ack revision" };
     let (began, beginning) = oneshot::channel();
     let reading = tokio::spawn(async move {
         let mut began = Some(began);
         let mut said = Vec::new();
         while let Ok(Some(line)) = lines.next_line().await {
-            if line.starts_with("ack revision") {
+            if line.starts_with(awaited) {
                 began.take().map(|began| began.send(()));
             }
             said.push(line);
@@ -86,6 +99,11 @@ async fn write_until_killed(db: &Db, round: u32, acknowledged: &mut Acknowledged
             "revocation" => acknowledged.revocations.push(name.to_owned()),
             "assertion" => acknowledged.assertions.push(name.to_owned()),
             "refusal" => acknowledged.refusals.push(name.to_owned()),
+            "session" => acknowledged.sessions.push(name.parse().unwrap()),
+            "code" => acknowledged.codes.push(name.parse().unwrap()),
+            "redemption" => acknowledged.redeemed.push(name.parse().unwrap()),
+            "rotation" => acknowledged.rotated.push(name.parse().unwrap()),
+            "end" => acknowledged.ended.push(name.parse().unwrap()),
             other => panic!("{other}"),
         }
     }
@@ -132,6 +150,52 @@ async fn assert_all_there(store: &SqlStore, acknowledged: &Acknowledged) {
     }
 }
 
+/// What was acknowledged of each sign-in is there as it was acknowledged, and of the step after it all or nothing.
+async fn assert_sign_ins(store: &SqlStore, acknowledged: &Acknowledged) {
+    let sign_ins = store.sign_ins();
+    let revoked: Vec<String> =
+        store.revocations_after(0, u32::MAX).await.unwrap().into_iter().map(|(_, revoked)| revoked.jti).collect();
+    for n in &acknowledged.sessions {
+        let found = sign_ins.find_session(&session(*n, 1).token).await.unwrap();
+        assert!(found.is_none_or(|found| found == session(*n, 1)));
+        let is_code_there = sign_ins.find_code(&code(*n).token).await.unwrap().is_some();
+        assert!(is_code_there || !acknowledged.codes.contains(n), "the code {n} is lost");
+    }
+    for n in &acknowledged.codes {
+        let spent = sign_ins.find_code(&code(*n).token).await.unwrap().unwrap().spent_at;
+        assert!(spent.is_some() || !acknowledged.redeemed.contains(n), "the code {n} can be spent again");
+        let token = sign_ins.find_refresh_token(&hash(&format!("refresh {n}"))).await.unwrap();
+        assert_eq!(token.is_some(), spent.is_some(), "the code {n} is half spent");
+        let Some((token, lent)) = token else { continue };
+        let successor = sign_ins.find_refresh_token(&hash(&format!("next {n}"))).await.unwrap();
+        assert!(successor.is_some() || !acknowledged.rotated.contains(n), "the rotation {n} is lost");
+        assert_eq!(token.used_at.is_some(), successor.is_some(), "the refresh token {n} is half rotated");
+        let ended = sign_ins.find_session(&session(*n, 1).token).await.unwrap().is_none();
+        assert!(ended || !acknowledged.ended.contains(n), "the session {n} goes on");
+        assert_eq!(lent.ended_at.is_some(), ended, "the session {n} has half ended");
+        assert_eq!(revoked.contains(&lent.id.to_string()), ended, "the access tokens of {n} have half ended");
+    }
+}
+
+async fn sign_in_and_out(store: &SqlStore, n: u128) {
+    let sign_ins = store.sign_ins();
+    let began = session(n, 1);
+    sign_ins.begin_session(&began).await.unwrap();
+    acknowledge("session", &n.to_string());
+    sign_ins.issue_code(&code(n)).await.unwrap();
+    acknowledge("code", &n.to_string());
+    let lent = AuthorizationGrant { session_id: Some(began.id), ..grant(n, 1, 1) };
+    let token = refresh_token(&format!("refresh {n}"), n);
+    assert!(sign_ins.spend_code(&code(n).token, at(5), Some((&lent, Some(&token)))).await.unwrap());
+    acknowledge("redemption", &n.to_string());
+    let successor = refresh_token(&format!("next {n}"), n);
+    let rotation = sign_ins.rotate_refresh_token(&token.token, at(6), &successor).await.unwrap();
+    assert_eq!(rotation, Rotation::Rotated);
+    acknowledge("rotation", &n.to_string());
+    assert_eq!(sign_ins.end_sessions(Sessions::One(began.id), at(7), at(60)).await.unwrap(), [began]);
+    acknowledge("end", &n.to_string());
+}
+
 /// Not a case of its own: what the child process of the case above runs. Without its environment it does nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::disallowed_methods, reason = "the environment is how the parent tells its child what to do")]
@@ -166,6 +230,17 @@ async fn the_child_writes_until_it_is_killed() {
             }
         })
     };
+    // Some at once, so that they share commits.
+    let people: Vec<_> = (0..PEOPLE)
+        .map(|person| {
+            let (store, round) = (std::sync::Arc::clone(&store), round.parse::<u128>().unwrap());
+            tokio::spawn(async move {
+                for n in 0_u128.. {
+                    sign_in_and_out(&store, (round * PEOPLE + person) * 100_000 + n).await;
+                }
+            })
+        })
+        .collect();
     for n in 0_u32.. {
         let transaction = store.begin(context()).await.unwrap();
         let padding = format!(r#"{{"padding":"{}"}}"#, "x".repeat(3000));
@@ -176,6 +251,9 @@ async fn the_child_writes_until_it_is_killed() {
         acknowledge("revision", &revision.to_string());
     }
     small.await.unwrap();
+    for person in people {
+        person.await.unwrap();
+    }
 }
 
 fn acknowledge(what: &str, name: &str) {

@@ -12,6 +12,7 @@ mod once;
 mod outcomes;
 mod reach;
 mod registry;
+mod sign_ins;
 mod support;
 mod values;
 
@@ -87,6 +88,27 @@ contract! {
         an_assertion_may_be_named_by_any_text,
         what_has_expired_is_forgotten_and_nothing_else,
         an_answer_is_kept_for_its_key_and_its_actor,
+    }
+    sign_ins {
+        an_interaction_goes_on_step_by_step,
+        of_fifty_who_take_one_step_one_is_quicker,
+        a_session_is_found_by_its_cookie_until_it_ends,
+        noting_that_a_session_was_used_takes_nothing_back,
+        a_person_has_their_sessions_newest_first,
+        ending_sessions_ends_what_ends_with_them_and_nothing_else,
+        a_code_is_spent_once_however_many_try,
+        a_code_is_spent_with_all_that_comes_of_it_or_not_at_all,
+        a_refresh_token_is_used_once_however_many_try,
+        a_refresh_token_goes_on_for_as_long_as_its_grant,
+        ending_grants_ends_their_access_tokens,
+        more_grants_than_one_transaction_takes_end_all_the_same,
+        a_consent_is_kept_in_place_of_the_one_before,
+        of_what_was_sent_to_one_end_the_last_is_good,
+        what_is_used_once_is_used_once_however_many_try,
+        forgetting_a_person_leaves_nothing_of_them_and_everything_of_others,
+        a_write_that_cannot_be_kept_spoils_no_other,
+        many_who_come_and_go_at_once_never_wait_for_each_other_forever,
+        what_people_left_behind_is_forgotten_once_it_expired,
     }
     migrations {
         migrating_twice_changes_nothing_the_second_time,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ambit_core::store::{Store as _, StoreError};
 
+use crate::sign_ins;
 use crate::support::{Db, application, at, find, insert};
 use ambit_protocol::admin::audit::Resource;
 
@@ -51,10 +52,10 @@ pub(crate) async fn a_migration_goes_on_where_it_was_interrupted(db: Db) {
     let store = Arc::new(db.store().await);
     insert(&store, [application("app_1")]).await;
     // As a crash leaves it between two steps.
-    db.execute("DROP TABLE outcomes; DELETE FROM schema_migrations WHERE version = 6").await;
+    db.execute(BEFORE_THE_LAST_STEP).await;
     assert!(matches!(store.check().await, Err(StoreError::Schema(_))));
     let report = store.migrate().await.unwrap();
-    assert_eq!((report.from, report.to, report.steps), (5, 6, vec!["0006_create_outcomes"]));
+    assert_eq!((report.from, report.to, report.steps), (7, 8, vec!["0008_create_sign_ins"]));
     store.check().await.unwrap();
     assert!(find(&store, Resource::Application, "app_1").await.is_some());
 }
@@ -66,7 +67,7 @@ pub(crate) async fn the_schema_is_brought_up_to_date_under_load_and_no_request_f
     let mut written = vec![];
     for round in 0..5 {
         // As the version before the last step left it, with its nodes at work.
-        db.execute("DROP TABLE outcomes; DELETE FROM schema_migrations WHERE version = 6").await;
+        db.execute(BEFORE_THE_LAST_STEP).await;
         let stop = Arc::new(AtomicBool::new(false));
         let load = (0..WRITERS).map(|writer| {
             let (store, stop) = (before.clone(), stop.clone());
@@ -95,7 +96,7 @@ pub(crate) async fn the_schema_is_brought_up_to_date_under_load_and_no_request_f
         }
         assert_eq!(steps, 1, "one of the two nodes took it");
         before.check().await.unwrap();
-        before.outcomes().await.unwrap();
+        assert_eq!(before.sign_ins().find_code(&sign_ins::code(1).token).await.unwrap(), None);
         stop.store(true, Ordering::SeqCst);
         for writer in load {
             written.extend(writer.await.unwrap());
@@ -109,10 +110,10 @@ pub(crate) async fn the_schema_is_brought_up_to_date_under_load_and_no_request_f
 
 pub(crate) async fn a_schema_from_the_future_is_refused(db: Db) {
     let store = db.store().await;
-    db.execute("INSERT INTO schema_migrations (version, name, checksum) VALUES (7, '0007_fly', 'x')").await;
+    db.execute("INSERT INTO schema_migrations (version, name, checksum) VALUES (9, '0009_fly', 'x')").await;
     for refused in [store.check().await.unwrap_err(), db.open().await.migrate().await.unwrap_err()] {
         let StoreError::Schema(text) = refused else { panic!("{refused:?}") };
-        assert!(text.contains("newer than this program") && text.contains("0007_fly"), "{text}");
+        assert!(text.contains("newer than this program") && text.contains("0009_fly"), "{text}");
     }
 }
 
@@ -129,3 +130,7 @@ pub(crate) async fn a_store_that_was_not_migrated_says_so(db: Db) {
     let refused = store.check().await.unwrap_err();
     assert!(matches!(&refused, StoreError::Schema(text) if text.contains("migrate it")), "{refused:?}");
 }
+
+/// Takes the last step back.
+const BEFORE_THE_LAST_STEP: &str = "DROP TABLE interactions; DROP TABLE sessions; DROP TABLE codes; DROP TABLE grants; DROP TABLE refresh_tokens; \
+     DROP TABLE consents; DROP TABLE one_time_tokens; DELETE FROM schema_migrations WHERE version = 8";

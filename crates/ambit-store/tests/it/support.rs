@@ -206,7 +206,7 @@ pub(crate) fn assert_unavailable<T>(outcome: Result<T, StoreError>) {
     }
 }
 
-pub(crate) const NOUNS: [Resource; 12] = [
+pub(crate) const NOUNS: [Resource; 16] = [
     Resource::Partner,
     Resource::Tenant,
     Resource::Unit,
@@ -219,4 +219,8 @@ pub(crate) const NOUNS: [Resource; 12] = [
     Resource::Secret,
     Resource::Administrator,
     Resource::Key,
+    Resource::User,
+    Resource::Group,
+    Resource::Membership,
+    Resource::Credential,
 ];

@@ -4,11 +4,13 @@ pub mod app;
 pub mod doctor;
 pub mod explain;
 pub mod feature;
+pub mod group;
 pub mod kb;
 pub mod keys;
 pub mod mcp;
 pub mod scope;
 pub mod store;
+pub mod user;
 
 use serde_json::Value;
 

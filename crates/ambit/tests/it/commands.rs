@@ -122,6 +122,32 @@ async fn every_command_goes_well_for_people_and_for_programs() {
     assert_eq!(it.well("feature set digital-receipts off --tenant acme").await["open"], false);
     assert_eq!(it.well("feature set digital-receipts on --tenant acme").await["open"], true);
 
+    // People.
+    let made = it.well("user create kari-MODE@shop.example --name Kari --role manager").await;
+    assert_eq!((&made["email"], &made["status"]), (&json!("kari-json@shop.example"), &json!("active")), "{made}");
+    let listed = it.well("user list").await;
+    assert!(listed.as_array().expect("a list").iter().any(|it| it["email"] == "kari-json@shop.example"), "{listed}");
+    assert_eq!(it.well("user disable kari-MODE@shop.example").await["status"], "disabled");
+    assert_eq!(it.well("user enable KARI-MODE@shop.example").await["status"], "active");
+    let until = "user roles kari-MODE@shop.example --add till --until 2090-01-01T00:00:00Z --remove manager";
+    let roles = it.well(until).await;
+    assert_eq!(roles["roles"], json!([{"role": "till", "expires_at": "2090-01-01T00:00:00Z"}]));
+    it.well("group create Staff-MODE --description Everybody --role staff").await;
+    it.well("group create Tills-MODE").await;
+    let tills = it.well("group add Tills-MODE kari-MODE@shop.example").await;
+    assert_eq!(tills["members"][0]["member"], made["id"], "{tills}");
+    let staff = it.well("group add Staff-MODE Tills-MODE kari-MODE@shop.example").await;
+    assert_eq!(staff["members"].as_array().map(Vec::len), Some(2), "{staff}");
+    it.well("group remove Staff-MODE kari-MODE@shop.example").await;
+    assert_eq!(it.well("group show Staff-MODE").await["members"][0]["member"], tills["id"]);
+    assert!(it.well("group list").await.as_array().expect("a list").len() >= 4);
+    let shown = it.well("user show kari-MODE@shop.example").await;
+    let direct: Vec<(&Value, &Value)> =
+        shown["groups"].as_array().expect("groups").iter().map(|it| (&it["name"], &it["direct"])).collect();
+    assert_eq!(direct, [(&json!("Tills-json"), &json!(true)), (&json!("Staff-json"), &json!(false))], "{shown}");
+    let roles = it.well("user roles kari-MODE@shop.example").await;
+    assert_eq!(roles["groups"][1]["roles"][0]["role"], "staff", "{roles}");
+
     // Keys.
     let state = |keys: &Value, state: &str| {
         let keys = keys.as_array().expect("a list").iter().find(|key| key["state"] == state).cloned();
@@ -287,6 +313,8 @@ async fn a_command_that_fails_says_why_and_its_exit_code_says_whose_move_it_is()
         refused(&root, arguments, detail, page).await;
     }
     it.fails(3, &root, "feature list --tenant nobody", &["there is no tenant 'nobody'"]).await;
+    it.fails(3, &root, "user show nobody@shop.example", &["there is no user 'nobody@shop.example'"]).await;
+    it.fails(3, &root, "group add nobody nobody@shop.example", &["there is no group 'nobody'"]).await;
     it.fails(3, &root, "feature list --tenant acme --unit nobody", &["there is no unit 'nobody'"]).await;
 
     // 4: nobody answers there, or not as we do.

@@ -5,7 +5,7 @@ use std::path::Path;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Setup, folder, has, shell};
+use crate::support::{PROGRAM, ROOT, ROOT_SECRET, Setup, folder, has, shell};
 
 /// The blocks of shell commands in README.
 fn blocks() -> Vec<String> {
@@ -51,6 +51,27 @@ async fn what_readme_tells_to_paste_works() {
     let scopes = pasted.json();
     let listed = |name: &str| scopes["items"].as_array().expect("a list").iter().any(|scope| scope["name"] == name);
     assert!(listed("admin:read") && listed("openid"), "{scopes}");
+}
+
+/// The commands of the guide to people, one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_guide_to_people_tells_to_paste_works() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides/people.md");
+    let text = std::fs::read_to_string(path).expect("docs/guides/people.md");
+    let block = text.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of commands");
+    let folder = folder();
+    let node = Setup::new(folder.path()).start().await;
+    let variables = [
+        ("AMBIT_URL", node.url.as_str()),
+        ("AMBIT_CLIENT_ID", ROOT),
+        ("AMBIT_CLIENT_SECRET", ROOT_SECRET),
+        ("PROGRAM", PROGRAM),
+    ];
+    let pasted = shell(&variables, &format!("set -e\nambit() {{ \"$PROGRAM\" \"$@\"; }}\n{block}")).await;
+    assert_eq!((pasted.code, pasted.stderr.as_str()), (0, ""), "{pasted:?}");
+    let last: Vec<Vec<&str>> =
+        pasted.stdout.lines().rev().take(2).map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(last, [vec!["till", "Tills"], vec!["manager"]], "{pasted:?}");
 }
 
 /// The commands of seed 000, as they stand there.

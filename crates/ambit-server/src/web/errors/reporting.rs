@@ -10,7 +10,7 @@ use ambit_knowledge::confidence::{Estimate, Outcomes, confidence, fix_success_ra
 use ambit_knowledge::{Corpus, Entry, EntryId};
 use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,7 @@ use crate::admin_api::describe::Operation;
 use crate::limits::TooManyFailures;
 use crate::middleware::RequestContext;
 use crate::problem::Answer;
+use crate::session::is_from_elsewhere;
 use crate::state::App;
 use crate::web::rendered;
 
@@ -187,18 +188,6 @@ async fn count(app: &App, parts: &Parts, entry: &Entry, report: &OutcomeReport) 
     Ok(app.reports.of(&*app.store, entry, app.clock.now()).await)
 }
 
-/// Whether a browser says that the request comes from a page of somebody else. What is no browser says nothing, and is nobody's
-/// tool: it has no user whose hand could be used.
-fn is_from_elsewhere(app: &App, headers: &HeaderMap) -> bool {
-    let mut sites = headers.get_all(SEC_FETCH_SITE).iter().peekable();
-    if sites.peek().is_some() {
-        return sites.any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"));
-    }
-    let Ok(base) = url::Url::parse(&app.base_url) else { return true };
-    let own = base.origin().ascii_serialization();
-    headers.get_all(header::ORIGIN).iter().any(|origin| origin.as_bytes() != own.as_bytes())
-}
-
 fn of_form(body: &[u8]) -> Option<OutcomeReport> {
     let field = |wanted: &str| {
         let mut fields = url::form_urlencoded::parse(body).filter(|(name, _)| name == wanted);
@@ -247,7 +236,6 @@ async fn told_to_wait(app: &App, entry: &'static Entry, asked: &Asked, wait: Too
     }
 }
 
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const NO_ENTRY: &str = "there is no such error; /errors/ lists all of them";
 const ELSEWHERE: &str = "a page of another site cannot report here in the name of whoever looks at it";
 /// A report is a few words.

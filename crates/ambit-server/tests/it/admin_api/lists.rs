@@ -9,8 +9,18 @@ use crate::world::{Caller, Owner, World};
 const OSLO: Caller = Caller::Administrator(Owner::Oslo);
 const PLATFORM: Caller = Caller::Administrator(Owner::Platform);
 
-const LISTS: [&str; 8] =
-    ["/partners", "/tenants", "/features", "/apis", "/scopes", "/applications", "/administrators", "/audit"];
+const LISTS: [&str; 10] = [
+    "/partners",
+    "/tenants",
+    "/features",
+    "/apis",
+    "/scopes",
+    "/applications",
+    "/users",
+    "/groups",
+    "/administrators",
+    "/audit",
+];
 
 #[tokio::test]
 async fn a_page_has_1_to_200_things_and_50_where_nothing_is_said() {

@@ -3,12 +3,16 @@
 mod applications;
 mod audit;
 mod bodies;
+mod credentials;
 mod explain;
 mod features;
+mod groups;
 mod lifecycles;
 mod limits;
 mod lists;
+mod people;
 mod power;
 mod reach;
 mod repeats;
 mod secrets;
+mod users;

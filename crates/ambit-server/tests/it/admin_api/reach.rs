@@ -79,6 +79,21 @@ const POLICY: &[(&str, &str, Named, May)] = {
         ("GET", "/applications/{id}/secrets", Path, Reach),
         ("POST", "/applications/{id}/secrets", Path, Reach),
         ("DELETE", "/applications/{id}/secrets/{secret_id}", Path, Reach),
+        ("POST", "/users", Body, Reach),
+        ("GET", "/users/{id}", Path, Reach),
+        ("PATCH", "/users/{id}", Path, Reach),
+        ("DELETE", "/users/{id}", Path, Reach),
+        ("GET", "/users/{id}/groups", Path, Reach),
+        ("GET", "/users/{id}/credentials", Path, Reach),
+        ("DELETE", "/users/{id}/credentials/{credential_id}", Path, Reach),
+        ("PUT", "/users/{id}/password", Path, Reach),
+        ("POST", "/groups", Body, Reach),
+        ("GET", "/groups/{id}", Path, Reach),
+        ("PATCH", "/groups/{id}", Path, Reach),
+        ("DELETE", "/groups/{id}", Path, Reach),
+        ("GET", "/groups/{id}/members", Path, Reach),
+        ("PUT", "/groups/{id}/members/{member}", Path, Reach),
+        ("DELETE", "/groups/{id}/members/{member}", Path, Reach),
         ("POST", "/explain", Question, Reach),
         ("POST", "/administrators", Body, Reach),
         ("GET", "/administrators/{id}", Path, Reach),
@@ -99,6 +114,8 @@ const UNNAMED: &[(&str, &str)] = &[
     ("GET", "/scopes"),
     ("GET", "/scopes/recommended-sets"),
     ("GET", "/applications"),
+    ("GET", "/users"),
+    ("GET", "/groups"),
     ("GET", "/administrators"),
     ("GET", "/keys"),
     ("POST", "/keys/rotate"),
@@ -275,6 +292,8 @@ async fn a_list_holds_what_is_within_reach_and_counts_nothing_else() {
             ("/apis", true, |it| &it.api),
             ("/scopes", true, |it| &it.scope),
             ("/applications", false, |it| &it.application),
+            ("/users", false, |it| &it.user),
+            ("/groups", false, |it| &it.group),
             ("/administrators", false, |it| &it.administrator),
         ] {
             let standing = |owner: Owner| {
@@ -323,7 +342,7 @@ async fn a_filter_finds_nothing_of_others_whatever_it_names() {
     let caller = Caller::Administrator(Owner::Oslo);
     let (lima, south) = (&world.things[&Owner::Lima].own_id, &world.things[&Owner::South].own_id);
     let nobody = "tnt_01h455vb4pex5vsknk084sn02q";
-    for path in ["/tenants", "/applications", "/administrators"] {
+    for path in ["/tenants", "/applications", "/users", "/groups", "/administrators"] {
         for filter in [format!("tenant_id={lima}"), format!("tenant_id={nobody}"), format!("partner_id={south}")] {
             let found = world.call(caller, Method::GET, &format!("{path}?{filter}"), None).await;
             assert_eq!(found.json, json!({"items": [], "cursor": null, "total": 0}), "{path}?{filter}");

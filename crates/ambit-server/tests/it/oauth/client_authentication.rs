@@ -238,16 +238,27 @@ async fn the_method_of_a_client_is_pinned() {
 }
 
 #[tokio::test]
-async fn a_public_client_is_nobody_here() {
+async fn a_public_client_proves_nothing_by_its_name() {
     let world = World::new().await;
-    refused_at_every_door(&world, |clients, _| {
+    refused_at_every_door(&world, |clients, door| {
         let public = &clients.public;
-        vec![
-            unauthenticated("its name", Attempt::default().field("client_id", public), "credentials_missing"),
+        let named = Attempt::default().field("client_id", public);
+        // Its name is enough for what it may do: this grant is not among it (RFC 6749 §4.4).
+        let by_name = match door.path.rsplit('/').next() {
+            Some("token") => {
+                let (status, error) = (StatusCode::BAD_REQUEST, "unauthorized_client");
+                Some(Row { name: "its name".to_owned(), attempt: named, status, error, reason: "grant_not_allowed" })
+            }
+            // It takes back what is its own, of which there is nothing here.
+            Some("revoke") => None,
+            _ => Some(unauthenticated("its name", named, "credentials_missing")),
+        };
+        let secrets = vec![
             unauthenticated("its name and nothing", Attempt::basic(public, ""), "secret_wrong"),
             unauthenticated("a secret", Attempt::basic(public, "secret"), "secret_wrong"),
             unauthenticated("a secret in the body", Attempt::post(public, "secret"), "secret_wrong"),
-        ]
+        ];
+        by_name.into_iter().chain(secrets).collect()
     })
     .await;
 }

@@ -78,20 +78,26 @@ async fn every_endpoint_that_is_announced_answers_and_every_one_that_answers_is_
             .into_iter()
             .find(|door| door.path == path(&document["scopes_endpoint"]) && door.method == Method::GET);
         assert_eq!(world.send(&door.expect("a door"), &scopes).await.status, StatusCode::OK);
+        // These are for browsers and for people's tokens: without either they answer, and say what is missing.
+        for (member, status) in [
+            ("authorization_endpoint", StatusCode::BAD_REQUEST),
+            ("userinfo_endpoint", StatusCode::UNAUTHORIZED),
+            ("end_session_endpoint", StatusCode::OK),
+        ] {
+            let answer = world.fixture.get(&path(&document[member])).await;
+            assert_eq!(answer.status, status, "{member} of {at}: {}", answer.text);
+        }
         // What is not built is not announced, and does not answer.
         for absent in [
-            "authorization_endpoint",
-            "userinfo_endpoint",
             "registration_endpoint",
             "device_authorization_endpoint",
             "pushed_authorization_request_endpoint",
-            "end_session_endpoint",
             "backchannel_authentication_endpoint",
         ] {
             assert!(document.get(absent).is_none(), "{absent} of {at}");
         }
         let base = issuer.strip_prefix(BASE).expect("ours");
-        for absent in ["authorize", "userinfo", "register", "device", "par", "endsession", "ciba"] {
+        for absent in ["register", "device", "par", "ciba"] {
             for method in [Method::GET, Method::POST] {
                 let request =
                     Request::builder().method(method).uri(format!("{base}/connect/{absent}")).body(Body::empty());
@@ -111,11 +117,13 @@ async fn every_grant_method_and_algorithm_that_is_announced_works_and_no_other_d
         let token_path = path(&document["token_endpoint"]);
         let (id, secret) = &world.clients(issuer).secret;
 
-        assert_eq!(document["grant_types_supported"], json!(["client_credentials"]));
+        let grants = json!(["client_credentials", "authorization_code", "refresh_token"]);
+        assert_eq!(document["grant_types_supported"], grants);
         for (grant, error) in [
             ("client_credentials", None),
-            ("authorization_code", Some("unsupported_grant_type")),
-            ("refresh_token", Some("unsupported_grant_type")),
+            // Known, and told what they lack.
+            ("authorization_code", Some("invalid_request")),
+            ("refresh_token", Some("invalid_request")),
             ("password", Some("unsupported_grant_type")),
             ("urn:ietf:params:oauth:grant-type:token-exchange", Some("unsupported_grant_type")),
             ("urn:ietf:params:oauth:grant-type:jwt-bearer", Some("unsupported_grant_type")),
@@ -126,15 +134,24 @@ async fn every_grant_method_and_algorithm_that_is_announced_works_and_no_other_d
             let answer = world.fixture.form(&token_path, Some((id, secret)), &[("grant_type", grant)]).await;
             assert_eq!(answer.json["error"].as_str(), error, "{grant}: {}", answer.text);
             if error == Some("unsupported_grant_type") {
-                let told = format!("grant_type '{grant}' is not supported; supported: 'client_credentials'");
+                let supported = "'client_credentials', 'authorization_code', 'refresh_token'";
+                let told = format!("grant_type '{grant}' is not supported; supported: {supported}");
                 assert_eq!(answer.json["error_description"], *told);
             }
         }
-        assert!(document["response_types_supported"].as_array().is_none_or(Vec::is_empty));
+        assert_eq!(document["response_types_supported"], json!(["code"]));
+        assert_eq!(document["code_challenge_methods_supported"], json!(["S256"]));
+        assert_eq!(document["authorization_response_iss_parameter_supported"], json!(true));
+        assert_eq!(document["request_uri_parameter_supported"], json!(false));
 
         for prefix in ["token", "introspection", "revocation"] {
             let methods = &document[format!("{prefix}_endpoint_auth_methods_supported")];
-            assert_eq!(*methods, json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]), "{prefix}");
+            let mut known = vec!["client_secret_basic", "client_secret_post", "private_key_jwt"];
+            // A public client names itself where it has something else to show: a code, a refresh token.
+            if prefix != "introspection" {
+                known.push("none");
+            }
+            assert_eq!(*methods, json!(known), "{prefix}");
             let endpoint = path(&document[format!("{prefix}_endpoint")]);
             let fields = [("grant_type", "client_credentials"), ("token", "x")];
             let basic = world.fixture.form(&endpoint, Some((id, secret)), &fields).await;

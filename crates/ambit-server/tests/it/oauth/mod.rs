@@ -1,11 +1,15 @@
 //! The OAuth endpoints, filed by URL.
 
+mod authorize;
 mod client_authentication;
+mod codes;
 mod discovery;
 mod doors;
+mod endsession;
 mod explain;
 mod introspect;
 mod key_sets;
+mod lending;
 mod model;
 mod parameters;
 mod revoke;

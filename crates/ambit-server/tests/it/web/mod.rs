@@ -1,5 +1,11 @@
 //! Pages for people and what programs read beside them, filed by URL.
 
+mod account;
 mod api;
+mod consent;
 mod docs;
 mod errors;
+mod set_up;
+pub(crate) mod shop;
+mod sign_in;
+pub(crate) mod visitor;

@@ -1,0 +1,218 @@
+//! Credentials of people: set, shown without what is secret of them, taken away.
+//!
+//! What is secret of one is sealed in the vault, bound to the credential it is of, and is not part of the change log.
+
+use ambit_protocol::admin::audit::Resource;
+use ambit_protocol::admin::credential::{Credential, CredentialKind};
+use ambit_protocol::admin::user::User;
+use ambit_protocol::id::{CredentialId, UserId};
+use ambit_protocol::time::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::administrator::SuperAdminWatch;
+use super::{Edit, RegistryError, see};
+use crate::entropy::new_id;
+use crate::keys::Vault;
+use crate::password::KeptPassword;
+use crate::reach::Reach;
+use crate::second_factor::{RecoveryCodes, ShownCodes, TotpSecret};
+use crate::store::noun::{self, Noun as _};
+use crate::store::{Filter, Reads, StoreError};
+
+/// By what a person can prove who they are, opened.
+#[derive(Debug, Default)]
+pub struct Credentials {
+    /// Their password.
+    pub password: Option<KeptPassword>,
+    /// Their authenticator apps.
+    pub totp: Vec<(CredentialId, TotpSecret)>,
+    /// Their recovery codes.
+    pub recovery: Option<RecoveryCodes>,
+}
+
+impl Credentials {
+    /// Those of a person. What does not open is a failure, not a credential that is missing: else a lost key would turn a second
+    /// factor off.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn of(reads: &(impl Reads + ?Sized), vault: &Vault, user: UserId) -> Result<Self, StoreError> {
+        let parent = user.to_string();
+        let filter = Filter { parent: Some(&parent), ..Filter::default() };
+        let mut found = Self::default();
+        // Whoever signs in has no reach yet.
+        for row in reads.list_rows(Resource::Credential, &filter, Reach::Platform).await? {
+            let credential: Credential = noun::read(&row)?;
+            let sealed = row.sealed.as_deref().unwrap_or_default();
+            match credential.kind {
+                CredentialKind::Password => found.password = Some(open(vault, &credential, sealed)?),
+                CredentialKind::Totp => {
+                    let octets: Vec<u8> = open(vault, &credential, sealed)?;
+                    let octets = Zeroizing::new(octets);
+                    let secret =
+                        TotpSecret::from_bytes(&octets).ok_or_else(|| corrupt(&credential, "is of another length"))?;
+                    found.totp.push((credential.id, secret));
+                }
+                CredentialKind::RecoveryCodes => found.recovery = Some(open(vault, &credential, sealed)?),
+                CredentialKind::Passkey => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether they have set up something beside the password.
+    #[must_use]
+    pub fn has_second_factor(&self) -> bool {
+        !self.totp.is_empty()
+    }
+}
+
+/// Sets a person's password, in place of the one before.
+///
+/// # Errors
+/// [`super::Forbidden`]; those of the store.
+pub async fn set_password(
+    edit: &Edit<'_>,
+    vault: &Vault,
+    user: &User,
+    password: &KeptPassword,
+) -> Result<Credential, RegistryError> {
+    edit.require_covers(user)?;
+    put_the_one(edit, vault, user, CredentialKind::Password, None, password).await
+}
+
+/// Adds an authenticator app.
+///
+/// # Errors
+/// [`super::Forbidden`]; those of the store.
+pub async fn enrol_totp(
+    edit: &Edit<'_>,
+    vault: &Vault,
+    user: &User,
+    secret: &TotpSecret,
+) -> Result<Credential, RegistryError> {
+    edit.require_covers(user)?;
+    let credential = new(edit, user, CredentialKind::Totp, None);
+    let sealed = seal(edit, vault, &credential, &secret.expose_bytes().as_slice())?;
+    Ok(noun::insert(edit.tx, credential, Some(sealed)).await?)
+}
+
+/// Makes recovery codes, in place of those before.
+///
+/// # Errors
+/// [`super::Forbidden`]; those of the store.
+pub async fn make_recovery_codes(
+    edit: &Edit<'_>,
+    vault: &Vault,
+    user: &User,
+) -> Result<(Credential, ShownCodes), RegistryError> {
+    edit.require_covers(user)?;
+    let (codes, shown) = RecoveryCodes::generate(edit.entropy);
+    let kind = CredentialKind::RecoveryCodes;
+    let credential = put_the_one(edit, vault, user, kind, Some(codes.left()), &codes).await?;
+    Ok((credential, shown))
+}
+
+/// Uses one of a person's recovery codes up. `false` where it is none. It is looked at inside the transaction, so that of two who
+/// send the same one is the first.
+///
+/// # Errors
+/// [`super::Forbidden`]; those of the store.
+pub async fn use_recovery_code(edit: &Edit<'_>, vault: &Vault, user: &User, code: &str) -> Result<bool, RegistryError> {
+    edit.require_covers(user)?;
+    let codes = Credentials::of(edit.tx, vault, user.id).await?.recovery;
+    let Some(left) = codes.and_then(|codes| codes.without(code)) else { return Ok(false) };
+    put_the_one(edit, vault, user, CredentialKind::RecoveryCodes, Some(left.left()), &left).await?;
+    Ok(true)
+}
+
+/// A person's credentials, in the order they were made.
+///
+/// # Errors
+/// [`RegistryError::NotFound`] for the user.
+pub async fn list(reads: &(impl Reads + ?Sized), user: &str, reach: Reach) -> Result<Vec<Credential>, RegistryError> {
+    let user: User = see(reads, user, reach).await?;
+    let parent = user.id.to_string();
+    Ok(noun::list(reads, &Filter { parent: Some(&parent), ..Filter::default() }, reach).await?)
+}
+
+/// Takes a credential away: it proves nothing any more. Answers whose it was.
+///
+/// # Errors
+/// [`RegistryError::NotFound`]; [`super::Forbidden`]; [`Conflict::LastSuperAdmin`](super::Conflict::LastSuperAdmin) where nobody
+/// could administer the platform any more.
+pub async fn delete(edit: &Edit<'_>, user: &str, id: &str) -> Result<User, RegistryError> {
+    let user: User = edit.see(user).await?;
+    edit.require_covers(&user)?;
+    let credential: Credential = edit.see(id).await?;
+    if credential.user_id != user.id {
+        return Err(RegistryError::NotFound { resource: Resource::Credential, id: id.to_owned() });
+    }
+    let watch = SuperAdminWatch::of_people(edit, user.owner()).await?;
+    noun::delete(edit.tx, &credential).await?;
+    watch.after(edit).await?;
+    Ok(user)
+}
+
+/// Keeps the one credential of a kind that there can be.
+async fn put_the_one(
+    edit: &Edit<'_>,
+    vault: &Vault,
+    user: &User,
+    kind: CredentialKind,
+    remaining: Option<u32>,
+    content: &impl Serialize,
+) -> Result<Credential, RegistryError> {
+    let parent = user.id.to_string();
+    let filter = Filter { parent: Some(&parent), ..Filter::default() };
+    let there = noun::list::<Credential>(edit.tx, &filter, Reach::Platform).await?;
+    let before = there.into_iter().find(|credential| credential.kind == kind);
+    let is_new = before.is_none();
+    let credential = Credential { remaining, ..before.unwrap_or_else(|| new(edit, user, kind, remaining)) };
+    let sealed = Some(seal(edit, vault, &credential, content)?);
+    if is_new {
+        return Ok(noun::insert(edit.tx, credential, sealed).await?);
+    }
+    Ok(noun::update(edit.tx, credential, sealed).await?)
+}
+
+fn new(edit: &Edit<'_>, user: &User, kind: CredentialKind, remaining: Option<u32>) -> Credential {
+    Credential {
+        id: new_id(edit.now(), edit.entropy),
+        user_id: user.id,
+        tenant_id: user.tenant_id,
+        partner_id: user.partner_id,
+        kind,
+        name: None,
+        remaining,
+        created_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+        revision: 0,
+    }
+}
+
+fn seal(
+    edit: &Edit<'_>,
+    vault: &Vault,
+    credential: &Credential,
+    content: &impl Serialize,
+) -> Result<Vec<u8>, StoreError> {
+    let plain = Zeroizing::new(serde_json::to_vec(content).map_err(|error| corrupt(credential, error))?);
+    vault.seal(&purpose(credential), &plain, edit.entropy).map_err(|error| corrupt(credential, error))
+}
+
+fn open<T: DeserializeOwned>(vault: &Vault, credential: &Credential, sealed: &[u8]) -> Result<T, StoreError> {
+    let plain = vault.open(&purpose(credential), sealed).map_err(|error| corrupt(credential, error))?;
+    serde_json::from_slice(&plain).map_err(|error| corrupt(credential, error))
+}
+
+/// A credential's secret opens for that credential and person only: put into another's row, it is worth nothing.
+fn purpose(credential: &Credential) -> String {
+    format!("credential {} {} {}", credential.user_id, credential.id, credential.kind)
+}
+
+fn corrupt(credential: &Credential, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+    StoreError::Corrupt { resource: Credential::RESOURCE, id: credential.id.to_string(), source: source.into() }
+}

@@ -1,0 +1,321 @@
+//! Signing in, as a machine: where a person is on their way, what may come next, and when they have arrived.
+//!
+//! 1. [`Interaction`] is what the server remembers of a request that waits for its person. The browser holds a name of it and
+//!    nothing more, so no step can be skipped, repeated or taken in another's name by what a browser sends.
+//! 2. A step is an [`Event`]: something that the server found to be true (this password is right), never what somebody claims.
+//! 3. [`Progress::after`] says what comes next. What the person's tenant and the request ask for ([`Needs`]) is looked at anew
+//!    at each step, the last one included, so that a rule which changed on the way counts.
+
+use ambit_protocol::admin::tenant::MfaPolicy;
+use ambit_protocol::admin::text::Slug;
+use ambit_protocol::id::{SessionId, UserId};
+use ambit_protocol::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::authentication::{Acr, Method, acr};
+
+/// A request of a browser that waits for its person: the document of a [`crate::store::sign_in::Interaction`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interaction {
+    /// Where the browser goes on to.
+    pub destination: Destination,
+    /// Since when it waits.
+    pub begun_at: Timestamp,
+    /// The tenant whose people may sign in here, where the issuer or the request says so.
+    pub tenant: Option<Slug>,
+    /// Whom the client expects (OpenID Connect Core 1.0 §3.1.2.1). It fills in a field and proves nothing.
+    pub login_hint: Option<String>,
+    /// The languages the client asks for.
+    pub ui_locales: Option<String>,
+    /// How sure it must be who the person is, at the least.
+    pub acr: Option<Acr>,
+    /// Whether the person must prove it now, signed in or not (`prompt=login`, `max_age`).
+    pub is_fresh_needed: bool,
+    /// How far they are.
+    pub progress: Progress,
+    /// Their session, once they are signed in.
+    pub session: Option<SessionId>,
+    /// Whether they said no to what the client asked for.
+    #[serde(default)]
+    pub denied: bool,
+}
+
+/// Where a browser goes on to. Nothing of it is ever taken from an address, so it leads nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Destination {
+    /// On with an authorization request.
+    Authorize {
+        /// The tenant whose issuer was asked; none for the platform's.
+        issuer: Option<Slug>,
+        /// The request, form-encoded as it was sent.
+        parameters: String,
+    },
+    /// The person's own pages.
+    Account,
+}
+
+/// How far somebody is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// It is to be found out where they belong.
+    #[default]
+    Organisation,
+    /// They are to say who they are, and their password.
+    Password {
+        /// The tenant they belong to; none for people of the platform itself.
+        tenant: Option<Slug>,
+        /// The address they gave before.
+        email: Option<String>,
+    },
+    /// They are to show a second factor.
+    SecondFactor(Proven),
+    /// They are to set up a second factor, since they have none.
+    Enrolment {
+        /// What they showed before.
+        proven: Proven,
+        /// What the authenticator app is to keep, sealed.
+        secret: String,
+    },
+    /// They are signed in.
+    SignedIn,
+}
+
+/// What was proven of somebody so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proven {
+    /// Who they are.
+    pub user: UserId,
+    /// By what they proved it.
+    pub methods: Vec<Method>,
+    /// When they began to.
+    pub since: Timestamp,
+}
+
+/// Something that the server found to be true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// It is known where they belong.
+    Belongs {
+        /// The tenant; none for people of the platform itself.
+        tenant: Option<Slug>,
+        /// The address they gave, if it was one.
+        email: Option<String>,
+    },
+    /// Their password is right.
+    Password {
+        /// Who they are.
+        user: UserId,
+        /// When it was found right.
+        at: Timestamp,
+        /// What a new authenticator app would keep, sealed, should they need one.
+        new_app: String,
+    },
+    /// What they showed beside it is right: a code of their app, or a recovery code.
+    SecondFactor(Method),
+    /// They set up an authenticator app, and its first code is right.
+    Enrolled,
+    /// They begin again.
+    Restart,
+}
+
+/// What is asked of somebody, as of now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// What their tenant asks for.
+    pub mfa: MfaPolicy,
+    /// What the request asks for.
+    pub acr: Option<Acr>,
+    /// Whether they have set up something beside the password.
+    pub has_second_factor: bool,
+}
+
+/// This does not come now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this step does not come now")]
+pub struct OutOfOrder;
+
+impl Interaction {
+    /// The same, so far on. Where the tenant is given, it is not asked for.
+    #[must_use]
+    pub fn at(self, progress: Progress) -> Self {
+        let progress = match (progress, &self.tenant) {
+            (Progress::Organisation, Some(tenant)) => {
+                Progress::Password { tenant: Some(tenant.clone()), email: self.login_hint.clone() }
+            }
+            (progress, _) => progress,
+        };
+        Self { progress, ..self }
+    }
+}
+
+impl Progress {
+    /// What comes after an event, and what was proven so far.
+    ///
+    /// # Errors
+    /// [`OutOfOrder`]: then nothing happened.
+    pub fn after(self, event: Event, needs: &Needs) -> Result<(Self, Option<Proven>), OutOfOrder> {
+        match (self, event) {
+            (Self::Organisation, Event::Belongs { tenant, email }) => Ok((Self::Password { tenant, email }, None)),
+            (Self::Password { .. }, Event::Password { user, at, new_app }) => {
+                Ok(Proven { user, methods: vec![Method::Password], since: at }.next(needs, Some(new_app)))
+            }
+            (Self::SecondFactor(proven), Event::SecondFactor(method @ (Method::Otp | Method::RecoveryCode))) => {
+                Ok(proven.and(method).next(needs, None))
+            }
+            (Self::Enrolment { proven, .. }, Event::Enrolled) => Ok(proven.and(Method::Otp).next(needs, None)),
+            (Self::SignedIn, _) => Err(OutOfOrder),
+            (_, Event::Restart) => Ok((Self::Organisation, None)),
+            _ => Err(OutOfOrder),
+        }
+    }
+}
+
+impl Proven {
+    fn and(mut self, method: Method) -> Self {
+        self.methods.push(method);
+        self
+    }
+
+    /// The one place that says somebody has arrived.
+    fn next(self, needs: &Needs, new_app: Option<String>) -> (Progress, Option<Self>) {
+        if needs.is_met_by(&self.methods) {
+            return (Progress::SignedIn, Some(self));
+        }
+        let next = match new_app {
+            Some(secret) if !needs.has_second_factor => Progress::Enrolment { proven: self.clone(), secret },
+            // Somebody whose only app was taken away while they were asked for its code begins again, and sets one up.
+            None if !needs.has_second_factor => Progress::Organisation,
+            _ => Progress::SecondFactor(self.clone()),
+        };
+        (next, Some(self))
+    }
+}
+
+impl Needs {
+    /// Whether these methods are enough.
+    #[must_use]
+    pub fn is_met_by(&self, methods: &[Method]) -> bool {
+        let has_first = methods.contains(&Method::Password) || methods.contains(&Method::Passkey);
+        has_first && (acr(methods) == Acr::Aal2 || !self.is_second_factor_needed())
+    }
+
+    fn is_second_factor_needed(&self) -> bool {
+        let by_tenant = match self.mfa {
+            MfaPolicy::Off => false,
+            MfaPolicy::Optional => self.has_second_factor,
+            MfaPolicy::Required => true,
+        };
+        by_tenant || self.acr == Some(Acr::Aal2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ambit_protocol::id::Id as _;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn user() -> UserId {
+        UserId::from_uuid(Uuid::from_u128(1))
+    }
+
+    fn events() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            Just(Event::Belongs { tenant: None, email: None }),
+            Just(Event::Password { user: user(), at: Timestamp::from_secs(1), new_app: "sealed".to_owned() }),
+            Just(Event::SecondFactor(Method::Otp)),
+            Just(Event::SecondFactor(Method::RecoveryCode)),
+            Just(Event::SecondFactor(Method::EmailCode)),
+            Just(Event::SecondFactor(Method::Password)),
+            Just(Event::Enrolled),
+            Just(Event::Restart),
+        ]
+    }
+
+    fn needs() -> impl Strategy<Value = Needs> {
+        let mfa = prop_oneof![Just(MfaPolicy::Off), Just(MfaPolicy::Optional), Just(MfaPolicy::Required)];
+        let acr = prop_oneof![Just(None), Just(Some(Acr::Aal1)), Just(Some(Acr::Aal2))];
+        (mfa, acr, any::<bool>()).prop_map(|(mfa, acr, has_second_factor)| Needs { mfa, acr, has_second_factor })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// The machine against the policy written down another way: whatever is sent, in whichever order, and however the needs
+        /// change on the way, nobody is signed in who did not, since they last began, show the password and then what was needed
+        /// at the end.
+        #[test]
+        fn nobody_arrives_without_what_is_asked_of_them(steps in prop::collection::vec((events(), needs()), 0..12)) {
+            let mut progress = Progress::default();
+            let mut shown: Vec<Method> = vec![];
+            for (event, needs) in steps {
+                let before = progress.clone();
+                match before.clone().after(event.clone(), &needs) {
+                    Err(OutOfOrder) => {},
+                    Ok((next, proven)) => {
+                        match &event {
+                            Event::Restart | Event::Belongs { .. } => shown.clear(),
+                            Event::Password { .. } => shown = vec![Method::Password],
+                            Event::SecondFactor(method) => shown.push(*method),
+                            Event::Enrolled => shown.push(Method::Otp),
+                        }
+                        if next == Progress::SignedIn {
+                            prop_assert_eq!(&proven.expect("what was proven").methods, &shown);
+                            prop_assert!(shown.contains(&Method::Password));
+                            let two = shown.contains(&Method::Otp) || shown.contains(&Method::RecoveryCode);
+                            let must = needs.mfa == MfaPolicy::Required
+                                || needs.acr == Some(Acr::Aal2)
+                                || (needs.mfa == MfaPolicy::Optional && needs.has_second_factor);
+                            prop_assert!(two || !must, "{:?} {:?}", shown, needs);
+                        }
+                        progress = next;
+                    }
+                }
+            }
+        }
+    }
+
+    const PASSWORD_ONLY: Needs = Needs { mfa: MfaPolicy::Optional, acr: None, has_second_factor: false };
+
+    fn password() -> Event {
+        Event::Password { user: user(), at: Timestamp::from_secs(1), new_app: "sealed".to_owned() }
+    }
+
+    fn at_password() -> Progress {
+        Progress::Password { tenant: None, email: None }
+    }
+
+    #[test]
+    fn a_password_is_enough_where_nothing_more_is_asked() {
+        assert_eq!(at_password().after(password(), &PASSWORD_ONLY).unwrap().0, Progress::SignedIn);
+    }
+
+    #[test]
+    fn who_has_a_second_factor_is_asked_for_it_and_who_needs_one_sets_it_up() {
+        let enrolled = Needs { has_second_factor: true, ..PASSWORD_ONLY };
+        assert!(matches!(at_password().after(password(), &enrolled).unwrap().0, Progress::SecondFactor(_)));
+        let off = Needs { mfa: MfaPolicy::Off, ..enrolled };
+        assert_eq!(at_password().after(password(), &off).unwrap().0, Progress::SignedIn);
+        let asked = Needs { acr: Some(Acr::Aal2), ..off };
+        assert!(matches!(at_password().after(password(), &asked).unwrap().0, Progress::SecondFactor(_)));
+        let required = Needs { mfa: MfaPolicy::Required, ..PASSWORD_ONLY };
+        let (setting_up, _) = at_password().after(password(), &required).unwrap();
+        assert!(matches!(&setting_up, Progress::Enrolment { secret, .. } if secret == "sealed"));
+        assert_eq!(setting_up.after(Event::Enrolled, &required).unwrap().0, Progress::SignedIn);
+    }
+
+    #[test]
+    fn a_policy_that_changes_on_the_way_counts() {
+        let enrolled = Needs { has_second_factor: true, ..PASSWORD_ONLY };
+        let (asked, _) = at_password().after(password(), &enrolled).unwrap();
+        let required = Needs { mfa: MfaPolicy::Required, ..enrolled };
+        assert_eq!(asked.clone().after(Event::SecondFactor(Method::Otp), &required).unwrap().0, Progress::SignedIn);
+        // A code by letter is no second factor, whoever takes it for one.
+        assert_eq!(asked.after(Event::SecondFactor(Method::EmailCode), &required), Err(OutOfOrder));
+        assert_eq!(Progress::SignedIn.after(Event::Restart, &required), Err(OutOfOrder));
+    }
+}

@@ -1,0 +1,626 @@
+//! `GET|POST {issuer}/connect/authorize` (RFC 6749 §4.1, OpenID Connect Core §3.1.2): a browser brings an application's request.
+//!
+//! 1. Client and redirect URI. Until they are proven to belong together the person sees a page, and nothing is sent anywhere;
+//!    afterwards a [`Callback`] carries every answer, errors included, always with `iss` (RFC 9207).
+//! 2. The rest of the request, and what the client may do at all.
+//! 3. Who the person is. Where they have to do something first, the request waits as an interaction, and comes back through
+//!    [`resume`] with the very same parameters: everything is looked at again, with the facts of then.
+//! 4. What they lend. Scopes are looked at only now: nobody is sent to an application with an error before they were seen
+//!    (RFC 9700 §4.11.2).
+
+use std::borrow::Cow;
+
+use ambit_core::authorize::{
+    Callback, CodeDocument, Lent, Need, Unproven, callback, check_client, grantable, least_acr, lend, need,
+};
+use ambit_core::client::{Client, Facts};
+use ambit_core::entropy::new_id;
+use ambit_core::opaque_token::{Kind, OpaqueToken};
+use ambit_core::page::{self, Page};
+use ambit_core::refusal::{Refusal, Unasked};
+use ambit_core::secret::SecretHash;
+use ambit_core::sign_in::{Destination, Interaction, Progress};
+use ambit_core::store::StoreError;
+use ambit_core::store::sign_in::Code;
+use ambit_protocol::admin::application::ConsentPolicy;
+use ambit_protocol::admin::text::Slug;
+use ambit_protocol::authorization_request::{Address, AuthorizationRequest, ResponseMode};
+use ambit_protocol::error::describe_within;
+use ambit_protocol::params::Params;
+use ambit_protocol::time::Timestamp;
+use ambit_protocol::verify;
+use askama::Template;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use url::form_urlencoded;
+
+use super::lent::consent_of;
+use super::unavailable;
+use crate::body;
+use crate::issuer::Issuer;
+use crate::logs::with_causes;
+use crate::middleware::{Outcome, RequestContext};
+use crate::registry::Acting;
+use crate::session::{SignedIn, signed_in};
+use crate::state::App;
+use crate::web;
+use crate::web::consent::{ConsentQuestion, consented_to};
+
+/// Takes a request of a browser.
+pub async fn authorize(State(app): State<App>, issuer: Issuer, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    // OpenID Connect Core §3.1.2.1: "Authorization Servers MUST support the use of the HTTP GET and POST methods".
+    let parameters = if parts.method == Method::POST {
+        match body::read(&app, &parts.extensions, body, app.config.limits.body_bytes.get()).await {
+            Ok(body) => String::from_utf8_lossy(&body).into_owned(),
+            Err(error) => return lost(&app, &parts, &Lost::unreadable(&error.to_string())),
+        }
+    } else {
+        parts.uri.query().unwrap_or_default().to_owned()
+    };
+    let now = app.clock.now();
+    let asking = Asking { app: &app, parts: &parts, issuer: &issuer, parameters: &parameters, now, waits_since: None };
+    asking.answer().await
+}
+
+/// Goes on with a request that waited for its person, who is signed in now.
+pub async fn resume(
+    app: &App,
+    parts: &Parts,
+    id: &str,
+    interaction: Interaction,
+    version: u32,
+    signed_in: &SignedIn,
+) -> Response {
+    let Destination::Authorize { issuer, parameters } = &interaction.destination else {
+        return lost(app, parts, &Lost::over());
+    };
+    let issuer = issuer_of(issuer.as_ref());
+    let asking = Asking {
+        app,
+        parts,
+        issuer: &issuer,
+        parameters,
+        now: app.clock.now(),
+        waits_since: Some(interaction.begun_at),
+    };
+    let waited = Waited { id, version, is_denied: interaction.denied };
+    asking.resumed(&waited, signed_in).await
+}
+
+/// What the person of an interaction is asked about: asked anew each time, with the facts of now.
+///
+/// # Errors
+/// The answer, where there is nothing to ask.
+pub async fn question(
+    app: &App,
+    parts: &Parts,
+    interaction: &Interaction,
+    signed_in: &SignedIn,
+) -> Result<ConsentQuestion, Response> {
+    let Destination::Authorize { issuer, parameters } = &interaction.destination else {
+        return Err(lost(app, parts, &Lost::over()));
+    };
+    let issuer = issuer_of(issuer.as_ref());
+    let waits_since = Some(interaction.begun_at);
+    let asking = Asking { app, parts, issuer: &issuer, parameters, now: app.clock.now(), waits_since };
+    let asked = asking.read().await?;
+    match asking.question(&asked, signed_in).await {
+        Ok(question) => Ok(question),
+        Err(refusal) => Err(asking.refused(&asked.callback, &refusal)),
+    }
+}
+
+/// Where an interaction leads in the end, for the policy of its pages: a browser that posts a form of ours and is sent on to
+/// the application looks for that place in `form-action`. Proven when the interaction began.
+pub async fn leads_to(app: &App, destination: &Destination) -> Option<String> {
+    let Destination::Authorize { parameters, .. } = destination else { return None };
+    let params = Params::parse(parameters.as_bytes(), AuthorizationRequest::RULES).ok()?;
+    let address = AuthorizationRequest::address(&params).ok()?;
+    let client = app.registry.client(&address.client_id).await.ok()??;
+    callback(Some(&client), &address).ok().map(|callback| callback.redirect_uri().to_owned())
+}
+
+/// A request that is being taken apart.
+struct Asking<'a> {
+    app: &'a App,
+    parts: &'a Parts,
+    issuer: &'a Issuer,
+    /// As they were sent.
+    parameters: &'a str,
+    now: Timestamp,
+    /// Since when it waits for its person, where it does: what they do since then they do for it.
+    waits_since: Option<Timestamp>,
+}
+
+/// A request whose callback is proven.
+struct Asked {
+    client: std::sync::Arc<Client>,
+    callback: Callback,
+    request: AuthorizationRequest,
+}
+
+/// An interaction that comes back.
+struct Waited<'a> {
+    id: &'a str,
+    version: u32,
+    is_denied: bool,
+}
+
+impl Asking<'_> {
+    async fn answer(&self) -> Response {
+        let asked = match self.read().await {
+            Ok(asked) => asked,
+            Err(response) => return response,
+        };
+        let found = match signed_in(self.app, &self.parts.headers, self.now).await {
+            Ok(found) => found,
+            Err(error) => return self.failed(&asked.callback, error),
+        };
+        let fitting = match self.fitting(&asked.request, found).await {
+            Ok(fitting) => fitting,
+            Err(error) => return self.failed(&asked.callback, error),
+        };
+        let authentication = fitting.as_ref().map(|found| &found.authentication);
+        match (need(&asked.request, authentication, self.waits_since, self.now), &fitting) {
+            (Ok(()), Some(person)) => self.lend(&asked, person, None).await,
+            (Err(Need::Unattainable), _) => self.refused(&asked.callback, &Refusal::Unasked(Unasked::Unattainable)),
+            (Ok(()) | Err(Need::SignIn), _) if asked.request.prompt.none => {
+                self.refused(&asked.callback, &Refusal::Unasked(Unasked::Login))
+            }
+            (Ok(()) | Err(Need::SignIn), _) => self.begin(&asked, Progress::default(), None).await,
+        }
+    }
+
+    async fn resumed(&self, waited: &Waited<'_>, person: &SignedIn) -> Response {
+        let asked = match self.read().await {
+            Ok(asked) => asked,
+            Err(response) => return response,
+        };
+        if waited.is_denied {
+            return match self.end(waited).await {
+                Ok(()) => self.refused(&asked.callback, &Refusal::Denied),
+                Err(response) => response,
+            };
+        }
+        let fitting = match self.fitting(&asked.request, Some(person.clone())).await {
+            Ok(fitting) => fitting,
+            Err(error) => return self.failed(&asked.callback, error),
+        };
+        let meets =
+            fitting.is_some() && need(&asked.request, Some(&person.authentication), self.waits_since, self.now).is_ok();
+        if !meets {
+            // They signed in, and as somebody else, or not as well as it takes: asking once more would change nothing.
+            let refusal = Refusal::Unasked(Unasked::Unattainable);
+            return match self.end(waited).await {
+                Ok(()) => self.refused(&asked.callback, &refusal),
+                Err(response) => response,
+            };
+        }
+        self.lend(&asked, person, Some(waited)).await
+    }
+
+    /// Steps 1 and 2.
+    async fn read(&self) -> Result<Asked, Response> {
+        let lost = |lost: Lost| lost_with(self, &lost);
+        let params = Params::parse(self.parameters.as_bytes(), AuthorizationRequest::RULES)
+            .map_err(|error| lost(Lost::unreadable(&error.to_string())))?;
+        let address =
+            AuthorizationRequest::address(&params).map_err(|error| lost(Lost::unreadable(&error.to_string())))?;
+        let client = self.client(&address).await?;
+        let callback = callback(client.as_deref(), &address)
+            .map_err(|why| lost(Lost::unproven(&why, &address, client.as_deref())))?;
+        // Without a client there is no callback.
+        let Some(client) = client else { return Err(lost(Lost::over())) };
+        let told = |refusal: Refusal| self.refused(&callback, &refusal);
+        if let Err(error) = &address.response_mode {
+            return Err(told(Refusal::Authorization(error.clone())));
+        }
+        let request = AuthorizationRequest::parse(&params).map_err(|error| told(Refusal::Authorization(error)))?;
+        check_client(&client, &request).map_err(told)?;
+        Ok(Asked { client, callback, request })
+    }
+
+    /// The client, where it is one of this issuer's.
+    async fn client(&self, address: &Address) -> Result<Option<std::sync::Arc<Client>>, Response> {
+        let failed = |error: StoreError| lost_with(self, &Lost::ours(self, &error));
+        let Some(client) = self.app.registry.client(&address.client_id).await.map_err(failed)? else { return Ok(None) };
+        let own = match client.application.tenant_id {
+            None => Issuer::Platform,
+            Some(id) => match self.app.registry.tenant_by_id(id).await.map_err(failed)? {
+                Some(tenant) => Issuer::Tenant(tenant.tenant.slug.to_string()),
+                None => return Ok(None),
+            },
+        };
+        Ok((own == *self.issuer).then_some(client))
+    }
+
+    /// The person who is signed in, where they are one of those who are meant: of the tenant that the issuer or the request
+    /// names, and the one whom the client expects.
+    async fn fitting(
+        &self,
+        request: &AuthorizationRequest,
+        person: Option<SignedIn>,
+    ) -> Result<Option<SignedIn>, StoreError> {
+        let Some(person) = person else { return Ok(None) };
+        if let Some(wanted) = self.wanted_tenant(request)
+            && self.tenant_of(&person).await?.as_deref() != Some(wanted)
+        {
+            return Ok(None);
+        }
+        let subject = person.person.user.id.to_string();
+        let is_expected = request
+            .id_token_hint
+            .as_ref()
+            .is_none_or(|hint| self.subject_of(hint).as_deref() == Some(subject.as_str()));
+        Ok(is_expected.then_some(person))
+    }
+
+    /// The slug of the tenant that a person belongs to.
+    async fn tenant_of(&self, person: &SignedIn) -> Result<Option<String>, StoreError> {
+        let Some(id) = person.person.user.tenant_id else { return Ok(None) };
+        let tenant = self.app.registry.tenant_by_id(id).await?;
+        Ok(tenant.map(|tenant| tenant.tenant.slug.to_string()))
+    }
+
+    fn wanted_tenant<'r>(&'r self, request: &'r AuthorizationRequest) -> Option<&'r str> {
+        self.issuer.tenant().or(request.tenant.as_deref())
+    }
+
+    /// Whom an ID token of ours is about, expired or not (OpenID Connect Core §3.1.2.1). One that is none of ours is about
+    /// nobody.
+    fn subject_of(&self, hint: &str) -> Option<String> {
+        let snapshot = self.app.registry.snapshot();
+        let issuer = self.issuer.url(&self.app.base_url);
+        let hint = verify::id_token_hint(hint, &**snapshot.keys.verifying(), &issuer).ok()?;
+        Some(hint.into_claims().sub)
+    }
+
+    /// Step 3: the request waits for its person.
+    async fn begin(&self, asked: &Asked, progress: Progress, person: Option<&SignedIn>) -> Response {
+        let request = &asked.request;
+        let issuer: Option<Slug> = self.issuer.tenant().and_then(|slug| slug.parse().ok());
+        let interaction = Interaction {
+            destination: Destination::Authorize { issuer, parameters: self.parameters.to_owned() },
+            begun_at: self.waits_since.unwrap_or(self.now),
+            tenant: self.wanted_tenant(request).and_then(|slug| slug.parse().ok()),
+            login_hint: request.login_hint.clone(),
+            ui_locales: (!request.ui_locales.is_empty()).then(|| request.ui_locales.join(" ")),
+            acr: least_acr(request).ok().flatten(),
+            is_fresh_needed: request.prompt.login || request.prompt.select_account || request.max_age.is_some(),
+            progress,
+            session: person.map(|person| person.session.id),
+            denied: false,
+        };
+        Box::pin(web::sign_in::begin(self.app, self.parts, interaction)).await
+    }
+
+    /// Step 4.
+    async fn lend(&self, asked: &Asked, person: &SignedIn, waited: Option<&Waited<'_>>) -> Response {
+        let request = &asked.request;
+        let question = match self.question(asked, person).await {
+            Ok(question) => question,
+            Err(refusal) => return self.refused(&asked.callback, &refusal),
+        };
+        let is_open = match self.is_open(asked, person, &question).await {
+            Ok(is_open) => is_open,
+            Err(error) => return self.failed(&asked.callback, error),
+        };
+        match (is_open, waited) {
+            (true, _) if request.prompt.none => {
+                return self.refused(&asked.callback, &Refusal::Unasked(Unasked::Consent));
+            }
+            (true, Some(waited)) => return web::see_other(&format!("/consent/{}", waited.id)),
+            (true, None) => return self.begin(asked, Progress::SignedIn, Some(person)).await,
+            (false, _) => {}
+        }
+        match self.issue(asked, person, &question.facts).await {
+            Ok(issued) => {
+                // Whoever sends the same once more, in another tab or by the button back, finds it over.
+                if let Some(waited) = waited
+                    && let Err(response) = self.end(waited).await
+                {
+                    return response;
+                }
+                if let Err(error) = self.app.store.sign_ins().issue_code(&issued.code).await {
+                    return self.failed(&asked.callback, error);
+                }
+                let mut response = self.back(&asked.callback, &[("code", issued.token.expose_secret())]);
+                response.extensions_mut().insert(Outcome {
+                    actor: Some(person.person.user.id.to_string()),
+                    tenant: question.facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.to_string()),
+                    unit: question.facts.unit.as_ref().map(|unit| unit.slug.to_string()),
+                    outcome: "code_issued",
+                    reason: None,
+                });
+                response
+            }
+            Err(refusal) => self.refused(&asked.callback, &refusal),
+        }
+    }
+
+    async fn question(&self, asked: &Asked, person: &SignedIn) -> Result<ConsentQuestion, Refusal> {
+        let facts = self.facts(asked, person).await?;
+        let (scopes, resources) = grantable(&asked.request, &facts, &person.person, &self.app.limits, self.now)?;
+        let roles = person.person.roles_at(self.now);
+        Ok(ConsentQuestion { facts, roles, resources, scopes, redirect_uri: asked.callback.redirect_uri().to_owned() })
+    }
+
+    /// For which tenant and unit: the person's own tenant, where the request names none.
+    async fn facts(&self, asked: &Asked, person: &SignedIn) -> Result<Facts, Refusal> {
+        let request = &asked.request;
+        let application = &asked.client.application;
+        let own = self.issuer.tenant();
+        let theirs = if own.is_none() { self.tenant_of(person).await.map_err(unavailable)? } else { None };
+        let named = request.tenant.as_deref().or(theirs.as_deref());
+        let acting = Acting::resolve(application, own, named, request.unit.as_deref())?;
+        self.app.registry.facts(application.client_id.as_str(), &acting).await.map_err(unavailable)?
+    }
+
+    /// Whether there is something that the person has not answered yet, or is to be asked again.
+    async fn is_open(&self, asked: &Asked, person: &SignedIn, question: &ConsentQuestion) -> Result<bool, StoreError> {
+        let application = &asked.client.application;
+        if application.consent == ConsentPolicy::Trusted {
+            return Ok(false);
+        }
+        let user = person.person.user.id;
+        if asked.request.prompt.consent {
+            let kept = self.app.store.sign_ins().find_consent(user, application.id).await?;
+            let said = kept.map(|consent| consent.updated_at);
+            return Ok(said.zip(self.waits_since).is_none_or(|(said, since)| said < since));
+        }
+        let consented = consented_to(self.app, user, application.id).await?;
+        Ok(question.choices(self.now).is_open(&consented, &question.facts.catalogue))
+    }
+
+    async fn issue(&self, asked: &Asked, person: &SignedIn, facts: &Facts) -> Result<Issued, Refusal> {
+        let (app, request, application) = (self.app, &asked.request, &asked.client.application);
+        let user = &person.person.user;
+        let consented = consent_of(app, user.id, application.id, facts).await.map_err(unavailable)?;
+        let decide = || lend(request, facts, &person.person, &consented, &app.limits, self.now);
+        let decision = app.metrics.time_decision(decide)?;
+        let token = OpaqueToken::generate(Kind::Code, &*app.entropy);
+        let lent = Lent {
+            application_id: application.id,
+            client_id: application.client_id.to_string(),
+            user_id: user.id,
+            session_id: person.session.id,
+            granted: decision.carried,
+            resources: request.resources.clone(),
+            tenant: facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.to_string()),
+            unit: facts.unit.as_ref().map(|unit| unit.slug.to_string()),
+            auth_time: person.authentication.at,
+            acr: person.authentication.acr().as_str().to_owned(),
+            amr: person.authentication.amr().into_iter().map(str::to_owned).collect(),
+            id_token_claims: request.id_token_claims.clone(),
+            userinfo_claims: request.userinfo_claims.clone(),
+        };
+        let document = CodeDocument {
+            lent,
+            redirect_uri: asked.callback.redirect_uri().to_owned(),
+            is_redirect_uri_named: asked.callback.is_named(),
+            code_challenge: request.code_challenge,
+            nonce: request.nonce.clone(),
+        };
+        let document =
+            serde_json::to_string(&document).map_err(|error| Refusal::Internal { reason: error.to_string() })?;
+        let code = Code {
+            token: token.hash(),
+            grant_id: new_id(self.now, &*app.entropy),
+            expires_at: self.now.plus_secs(CODE_LIFETIME_SECS),
+            spent_at: None,
+            document,
+        };
+        Ok(Issued { token, code })
+    }
+
+    async fn end(&self, waited: &Waited<'_>) -> Result<(), Response> {
+        let ended = self.app.store.sign_ins().end_interaction(&SecretHash::of(waited.id), waited.version).await;
+        match ended {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(lost_with(self, &Lost::over())),
+            Err(error) => Err(lost_with(self, &Lost::ours(self, &error))),
+        }
+    }
+
+    fn failed(&self, callback: &Callback, error: StoreError) -> Response {
+        self.refused(callback, &unavailable(error))
+    }
+
+    /// An error, to the client (RFC 6749 §4.1.2.1).
+    fn refused(&self, callback: &Callback, refusal: &Refusal) -> Response {
+        let told = refusal.told();
+        let context = RequestContext::of(self.parts, self.app);
+        if let Refusal::Internal { reason } | Refusal::Unavailable { reason } = refusal {
+            tracing::error!(trace_id = %context.trace_id, reason, "an authorization request failed");
+        }
+        let uri = format!("{}/errors/{}", self.app.base_url, told.page.slug);
+        let trace_id = context.trace_id.to_string();
+        let mut response = self.back(
+            callback,
+            &[
+                ("error", told.error.as_str()),
+                ("error_description", &told.description),
+                ("error_uri", &uri),
+                ("trace_id", &trace_id),
+            ],
+        );
+        response.extensions_mut().insert(Outcome {
+            tenant: self.issuer.tenant().map(str::to_owned),
+            outcome: "refused",
+            reason: Some(refusal.code()),
+            ..Outcome::default()
+        });
+        response
+    }
+
+    /// Back to the client, with `state` and `iss`.
+    fn back(&self, callback: &Callback, answer: &[(&str, &str)]) -> Response {
+        let issuer = self.issuer.url(&self.app.base_url);
+        let state = callback.state().map(|state| ("state", state));
+        let members: Vec<(&str, &str)> =
+            answer.iter().copied().chain(state).chain([("iss", issuer.as_str())]).collect();
+        match callback.mode() {
+            ResponseMode::Query => sent(callback.redirect_uri(), &members),
+            ResponseMode::FormPost => posted(callback.redirect_uri(), &members),
+        }
+    }
+}
+
+/// A code that was made and is not kept yet.
+struct Issued {
+    token: OpaqueToken,
+    code: Code,
+}
+
+fn issuer_of(slug: Option<&Slug>) -> Issuer {
+    slug.map_or(Issuer::Platform, |slug| Issuer::Tenant(slug.to_string()))
+}
+
+/// RFC 6749 §4.1.2: in the query of the redirect URI, whose own query "MUST be retained" (§3.1.2). 303: what was posted here is
+/// not posted there (RFC 9700 §4.12).
+fn sent(redirect_uri: &str, members: &[(&str, &str)]) -> Response {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish();
+    let join = if redirect_uri.contains('?') { '&' } else { '?' };
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    // A registered URI and what is form-urlencoded are visible ASCII.
+    match HeaderValue::try_from(format!("{redirect_uri}{join}{query}")) {
+        Ok(mut location) => {
+            // It may carry a code.
+            location.set_sensitive(true);
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+    private(response)
+}
+
+/// OAuth 2.0 Form Post Response Mode: a form that a browser with scripts sends by itself, and a person by its button.
+fn posted(redirect_uri: &str, members: &[(&str, &str)]) -> Response {
+    let page = FormPostPage { redirect_uri, members, script: FORM_POST_SCRIPT };
+    let Ok(html) = page.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let mut response = web::page(html);
+    web::leading_to(response.headers_mut(), redirect_uri, Some(FORM_POST_SCRIPT_HASH));
+    private(response)
+}
+
+/// What may hold a code is kept by nobody, and named to nobody.
+fn private(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// Why a person sees a page instead of the application.
+struct Lost {
+    page: &'static Page,
+    status: StatusCode,
+    detail: Cow<'static, str>,
+    /// What was sent that is not what is registered.
+    sent: Option<String>,
+}
+
+impl Lost {
+    fn unreadable(detail: &str) -> Self {
+        let detail = Cow::Owned(detail.to_owned());
+        Self { page: &page::INVALID_REQUEST, status: StatusCode::BAD_REQUEST, detail, sent: None }
+    }
+
+    fn over() -> Self {
+        let detail = Cow::Borrowed("This sign-in is over. Go back to the application and begin again.");
+        Self { page: &page::NOT_FOUND, status: StatusCode::NOT_FOUND, detail, sent: None }
+    }
+
+    fn ours(asking: &Asking<'_>, error: &StoreError) -> Self {
+        let trace_id = RequestContext::of(asking.parts, asking.app).trace_id;
+        tracing::error!(%trace_id, reason = with_causes(error), "an authorization request failed");
+        let detail = Cow::Borrowed("The server cannot answer now. Try again in a moment.");
+        Self { page: &page::UNAVAILABLE, status: StatusCode::SERVICE_UNAVAILABLE, detail, sent: None }
+    }
+
+    fn unproven(why: &Unproven, address: &Address, client: Option<&Client>) -> Self {
+        let (page, detail, sent): (_, Cow<'static, str>, _) = match why {
+            Unproven::UnknownClient => (
+                &page::INVALID_REQUEST,
+                "No application of this client_id may sign people in here.".into(),
+                Some(&address.client_id),
+            ),
+            Unproven::NoRedirectUri if client.is_some_and(|client| client.application.redirect_uris.is_empty()) => (
+                &page::REDIRECT_URI_MISMATCH,
+                "This application has no redirect URI: register the one that it uses.".into(),
+                None,
+            ),
+            Unproven::NoRedirectUri => (
+                &page::REDIRECT_URI_MISMATCH,
+                "The request has no redirect_uri, and this application has several.".into(),
+                None,
+            ),
+            Unproven::NotRegistered { sent } => (
+                &page::REDIRECT_URI_MISMATCH,
+                "The redirect_uri is none that is registered for this application. They are compared character by \
+                 character: scheme, host, port, path and a slash at the end all count."
+                    .into(),
+                Some(sent),
+            ),
+        };
+        Self { page, status: StatusCode::BAD_REQUEST, detail, sent: sent.map(|sent| describe_within(sent, MAX_SHOWN)) }
+    }
+}
+
+fn lost_with(asking: &Asking<'_>, why: &Lost) -> Response {
+    lost(asking.app, asking.parts, why)
+}
+
+fn lost(app: &App, parts: &Parts, why: &Lost) -> Response {
+    let trace_id = RequestContext::of(parts, app).trace_id.to_string();
+    let page = LostPage {
+        title: why.page.title,
+        detail: &why.detail,
+        sent: why.sent.as_deref(),
+        slug: why.page.slug,
+        trace_id: &trace_id,
+    };
+    let Ok(html) = page.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let mut response = private(web::page(html));
+    *response.status_mut() = why.status;
+    if why.status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    let name = HeaderName::from_static("x-trace-id");
+    if let Ok(value) = HeaderValue::try_from(trace_id) {
+        response.headers_mut().insert(name, value);
+    }
+    response.extensions_mut().insert(Outcome { outcome: "refused", reason: Some(why.page.code), ..Outcome::default() });
+    response
+}
+
+/// A request that leads nowhere, as a page.
+#[derive(Template)]
+#[template(path = "authorize/lost.html")]
+struct LostPage<'a> {
+    title: &'a str,
+    detail: &'a str,
+    sent: Option<&'a str>,
+    slug: &'a str,
+    trace_id: &'a str,
+}
+
+/// The form of `form_post`.
+#[derive(Template)]
+#[template(path = "authorize/form_post.html")]
+struct FormPostPage<'a> {
+    redirect_uri: &'a str,
+    members: &'a [(&'a str, &'a str)],
+    script: &'static str,
+}
+
+/// RFC 6749 §4.1.2: "A maximum authorization code lifetime of 10 minutes is RECOMMENDED"; FAPI 2.0: 60 seconds.
+const CODE_LIFETIME_SECS: i64 = 60;
+/// The one script of the form: the policy names its hash, and takes no other.
+const FORM_POST_SCRIPT: &str = "document.forms[0].submit()";
+const FORM_POST_SCRIPT_HASH: &str = "sha256-ePniVEkSivX/c7XWBGafqh8tSpiRrKiqYeqbG7N1TOE=";
+const MAX_SHOWN: usize = 500;

@@ -1,0 +1,279 @@
+//! `GET|POST {issuer}/connect/endsession` (OpenID Connect RP-Initiated Logout 1.0): an application sends somebody here to sign out.
+//!
+//! 1. An ID token of ours as `id_token_hint` says whom, in which session, and which application asks. It may have expired (§2).
+//! 2. A good hint that means the person of this browser, or nobody is signed in: the session ends, with what was lent for as long
+//!    as it lasts, and the browser goes back where the application asks, if that address is registered for it, character by
+//!    character (§3).
+//! 3. Without one anybody may have sent the browser here, so the person is asked (§2), and the browser goes nowhere by itself.
+//!    An address that is registered for the application that was named is then a link on the page.
+
+use ambit_core::client::Client;
+use ambit_core::page;
+use ambit_core::store::StoreError;
+use ambit_core::store::sign_in::Sessions;
+use ambit_protocol::admin::application::ApplicationStatus;
+use ambit_protocol::claims::IdTokenHint;
+use ambit_protocol::id::{SessionId, UserId};
+use ambit_protocol::params::{ParamRules, Params};
+use ambit_protocol::verify;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use url::form_urlencoded;
+
+use crate::body;
+use crate::issuer::Issuer;
+use crate::middleware::Outcome;
+use crate::problem::Answer;
+use crate::session::{self, Browser, SignedIn, check_form, form_token, signed_in};
+use crate::state::App;
+use crate::web;
+use crate::web::sign_out::{AskPage, Asked, SignedOutPage};
+
+/// Signs somebody out.
+pub async fn end_session(State(app): State<App>, issuer: Issuer, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let answer = Answer::of(&parts, &app);
+    // §2: "OpenID Providers MUST support the use of the HTTP GET and POST methods".
+    let sent = if parts.method == Method::POST {
+        match body::read(&app, &parts.extensions, body, app.config.limits.body_bytes.get()).await {
+            Ok(body) => body,
+            Err(error) => return answer.problem(&page::INVALID_REQUEST, &error.to_string()).into_response(),
+        }
+    } else {
+        parts.uri.query().unwrap_or_default().as_bytes().to_vec().into()
+    };
+    let params = match Params::parse(&sent, RULES) {
+        Ok(params) => params,
+        Err(error) => return answer.problem(&page::INVALID_REQUEST, &error.to_string()).into_response(),
+    };
+    let leaving = Leaving { app: &app, issuer: &issuer, parts: &parts, params: &params };
+    match leaving.answer().await {
+        Ok(response) => response,
+        Err(error) => answer.store_failure(&error).into_response(),
+    }
+}
+
+/// A request to sign somebody out, taken apart.
+struct Leaving<'a> {
+    app: &'a App,
+    issuer: &'a Issuer,
+    parts: &'a Parts,
+    params: &'a Params<'a>,
+}
+
+/// What a good hint says: an ID token of this issuer, for a client that is still here.
+struct Hint {
+    user: UserId,
+    session: Option<SessionId>,
+}
+
+impl Leaving<'_> {
+    async fn answer(&self) -> Result<Response, StoreError> {
+        let app = self.app;
+        let person = signed_in(app, &self.parts.headers, app.clock.now()).await?;
+        let hint = self.hint();
+        let named = hint.as_ref().map(|hint| hint.aud.as_str()).or_else(|| self.params.get("client_id"));
+        let client = match named {
+            Some(client_id) => self.client(client_id).await?,
+            None => None,
+        };
+        let back = client.as_deref().and_then(|client| self.back(client));
+        let hint = hint.filter(|_| client.is_some()).and_then(Hint::of);
+        let asked = Asked {
+            application: client.as_ref().map(|client| client.application.name.to_string()),
+            client_id: self.params.get("client_id").map(str::to_owned),
+            post_logout_redirect_uri: self.params.get("post_logout_redirect_uri").map(str::to_owned),
+            state: self.params.get("state").map(str::to_owned),
+        };
+        match (person, hint) {
+            (Some(person), Some(hint)) if hint.user != person.person.id() => Ok(self.ask(&person, &asked)),
+            (person, Some(hint)) => self.end_as_hinted(person.as_ref(), &hint, back, &asked).await,
+            (Some(person), None) => match self.params.get("form") {
+                Some(token) => self.end_as_confirmed(&person, token, back, &asked).await,
+                None => Ok(self.ask(&person, &asked)),
+            },
+            // A form of another site comes without the session's cookie (`SameSite=Lax`); a page that is opened comes with it.
+            (None, None) if self.parts.method == Method::POST && self.params.get("form").is_none() => {
+                Ok(web::see_other(&self.again()))
+            }
+            (None, None) => Ok(self.signed_out(back, &asked)),
+        }
+    }
+
+    /// What the hint says, where it is an ID token of this issuer, and for the client that the request names, if it names one.
+    fn hint(&self) -> Option<IdTokenHint> {
+        let token = self.params.get("id_token_hint")?;
+        let snapshot = self.app.registry.snapshot();
+        let issuer = self.issuer.url(&self.app.base_url);
+        let hint = verify::id_token_hint(token, &**snapshot.keys.verifying(), &issuer).ok()?.into_claims();
+        // §2: "the OP MUST verify that the Client Identifier matches the one used when issuing the ID Token".
+        self.params.get("client_id").is_none_or(|client_id| client_id == hint.aud).then_some(hint)
+    }
+
+    /// The client, where it is one of this issuer's and in use.
+    async fn client(&self, client_id: &str) -> Result<Option<std::sync::Arc<Client>>, StoreError> {
+        let Some(client) = self.app.registry.client(client_id).await? else { return Ok(None) };
+        let own = match client.application.tenant_id {
+            None => Issuer::Platform,
+            Some(id) => match self.app.registry.tenant_by_id(id).await? {
+                Some(tenant) => Issuer::Tenant(tenant.tenant.slug.to_string()),
+                None => return Ok(None),
+            },
+        };
+        let is_in_use = client.application.status == ApplicationStatus::Active;
+        Ok((own == *self.issuer && is_in_use).then_some(client))
+    }
+
+    /// Where the client asks the browser to be sent, if it may. §3: "the OP MUST NOT perform post-logout redirection if the
+    /// `post_logout_redirect_uri` value supplied does not exactly match one of the previously registered" ones.
+    fn back(&self, client: &Client) -> Option<String> {
+        let wanted = self.params.get("post_logout_redirect_uri")?;
+        let registered = &client.application.post_logout_redirect_uris;
+        if !registered.iter().any(|uri| uri.as_str() == wanted) {
+            return None;
+        }
+        let Some(state) = self.params.get("state") else { return Some(wanted.to_owned()) };
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish();
+        let join = if wanted.contains('?') { '&' } else { '?' };
+        Some(format!("{wanted}{join}{query}"))
+    }
+
+    /// Ends the session that the hint names and the one of this browser, both the same person's, and goes back.
+    async fn end_as_hinted(
+        &self,
+        person: Option<&SignedIn>,
+        hint: &Hint,
+        back: Option<String>,
+        asked: &Asked,
+    ) -> Result<Response, StoreError> {
+        let app = self.app;
+        let now = app.clock.now();
+        let here = person.map(|person| person.session.id);
+        // The hint's subject was signed with its session, and still a session is ended as its person's only.
+        let theirs = app.store.sign_ins().sessions_of(hint.user).await?;
+        let hinted = hint.session.filter(|id| theirs.iter().any(|session| session.id == *id));
+        for id in here.into_iter().chain(hinted.filter(|id| Some(*id) != here)) {
+            session::end(app, Sessions::One(id), now).await?;
+        }
+        let mut response = match &back {
+            Some(address) => going_to(address),
+            None => self.signed_out(None, asked),
+        };
+        self.forget(&mut response, hint.user);
+        Ok(response)
+    }
+
+    /// Ends the session of whoever said so on our own page.
+    async fn end_as_confirmed(
+        &self,
+        person: &SignedIn,
+        token: &str,
+        back: Option<String>,
+        asked: &Asked,
+    ) -> Result<Response, StoreError> {
+        let app = self.app;
+        let browser = Browser::of(app, &self.parts.headers);
+        let is_ours = browser.is_some_and(|browser| {
+            check_form(app, self.parts, &browser, &purpose(person), token).is_ok() && self.parts.method == Method::POST
+        });
+        if !is_ours {
+            let detail = "this form is not the one that this browser was given; open its page again";
+            return Ok(Answer::of(self.parts, app).problem(&page::FORBIDDEN, detail).into_response());
+        }
+        session::end(app, Sessions::One(person.session.id), app.clock.now()).await?;
+        let mut response = self.signed_out(back, asked);
+        self.forget(&mut response, person.person.id());
+        Ok(response)
+    }
+
+    fn ask(&self, person: &SignedIn, asked: &Asked) -> Response {
+        let app = self.app;
+        let (browser, new) = match Browser::of(app, &self.parts.headers) {
+            Some(browser) => (browser, None),
+            None => {
+                let (browser, set_cookie) = Browser::new(app);
+                (browser, Some(set_cookie))
+            }
+        };
+        let page = AskPage::new(
+            self.language(person.person.user.locale.as_deref()),
+            format!("{}/connect/endsession", self.issuer_path()),
+            form_token(app, &browser, &purpose(person)),
+            person.person.user.email.as_str(),
+            asked,
+        );
+        let mut response = web::for_a_person(&page);
+        if let Some(set_cookie) = new {
+            response.headers_mut().append(header::SET_COOKIE, set_cookie);
+        }
+        response
+    }
+
+    fn signed_out(&self, back: Option<String>, asked: &Asked) -> Response {
+        web::for_a_person(&SignedOutPage::new(self.language(None), back, asked))
+    }
+
+    fn language(&self, locale: Option<&str>) -> ambit_knowledge::Language {
+        web::language_of([self.params.get("ui_locales"), locale], &self.parts.headers)
+    }
+
+    fn forget(&self, response: &mut Response, user: UserId) {
+        response.headers_mut().append(header::SET_COOKIE, session::forgotten(self.app));
+        response.extensions_mut().insert(Outcome {
+            actor: Some(user.to_string()),
+            tenant: self.issuer.tenant().map(str::to_owned),
+            outcome: "signed_out",
+            ..Outcome::default()
+        });
+    }
+
+    /// This request once more, as a page that is opened. The hint was none, and does not go along.
+    fn again(&self) -> String {
+        let names = ["client_id", "post_logout_redirect_uri", "state", "ui_locales"];
+        let kept = names.into_iter().filter_map(|name| Some((name, self.params.get(name)?)));
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
+        format!("{}/connect/endsession?{query}", self.issuer_path())
+    }
+
+    fn issuer_path(&self) -> String {
+        self.issuer.url("")
+    }
+}
+
+impl Hint {
+    /// None for a hint whose subject is no person of ours, pairwise ones included.
+    fn of(claims: IdTokenHint) -> Option<Self> {
+        Some(Self { user: claims.sub.parse().ok()?, session: claims.sid.and_then(|sid| sid.parse().ok()) })
+    }
+}
+
+/// What the form is good for: to end this session, and no other.
+fn purpose(person: &SignedIn) -> String {
+    format!("end session {}", person.session.id)
+}
+
+fn going_to(address: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    // A registered URI and what is form-urlencoded are visible ASCII.
+    match HeaderValue::try_from(address) {
+        Ok(location) => response.headers_mut().insert(header::LOCATION, location),
+        Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// What the endpoint understands (§2), and the token of its own form. `logout_hint` says nothing that the cookie does not say.
+pub(super) const RULES: ParamRules = ParamRules::new(&[
+    "id_token_hint",
+    "logout_hint",
+    "client_id",
+    "post_logout_redirect_uri",
+    "state",
+    "ui_locales",
+    "form",
+]);

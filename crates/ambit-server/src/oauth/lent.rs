@@ -1,0 +1,366 @@
+//! What a person lent becomes tokens: the token endpoint's way for codes and refresh tokens.
+//!
+//! 1. What was presented is looked up by its hash, and core says whether it is good for this client.
+//! 2. The facts of now: tenant, unit, person, consent. Core decides anew.
+//! 3. One transaction uses up what was presented and keeps what comes of it; whoever is second is told so.
+//! 4. Core signs; the journal takes note.
+
+use ambit_core::authorize::{CodeDocument, Lent, asked_for_consent};
+use ambit_core::client::Facts;
+use ambit_core::client_auth::AuthenticatedClient;
+use ambit_core::consent::Consented;
+use ambit_core::entropy::new_uuid;
+use ambit_core::grants::lent::Lending;
+use ambit_core::grants::{Grant, authorization_code, refresh_token};
+use ambit_core::opaque_token::{Kind, OpaqueToken, SUCCESSION};
+use ambit_core::person::Person;
+use ambit_core::refusal::{GrantFault, Refusal};
+use ambit_core::registry::MAX_TOKEN_LIFETIME_SECS;
+use ambit_core::secret::SecretHash;
+use ambit_core::store::StoreError;
+use ambit_core::store::journal::Behalf;
+use ambit_core::store::sign_in::{AuthorizationGrant, Grants, RefreshToken, Rotation};
+use ambit_core::tokens::id_token;
+use ambit_core::tokens::issue::{self, IssuedToken, OnBehalf};
+use ambit_protocol::admin::audit::Resource;
+use ambit_protocol::id::{ApplicationId, GrantId, UserId};
+use ambit_protocol::jose::Algorithm;
+use ambit_protocol::scope::ScopeToken;
+use ambit_protocol::time::Timestamp;
+use ambit_protocol::token::GrantType;
+
+use super::{Call, Refused, unavailable};
+use crate::journal::{self, Issued, JournalError};
+use crate::registry::Acting;
+use crate::state::App;
+
+/// The tokens that an answer has.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    pub(super) grant: Grant,
+    pub(super) facts: Facts,
+    pub(super) access: IssuedToken,
+    pub(super) refresh: Option<OpaqueToken>,
+    pub(super) id_token: Option<String>,
+}
+
+/// What was lent, with the facts of now.
+struct Now {
+    facts: Facts,
+    person: std::sync::Arc<Person>,
+    roles: Vec<ambit_protocol::admin::text::RoleName>,
+    consented: Vec<ScopeToken>,
+}
+
+/// Redeems a code (RFC 6749 §4.1.3).
+pub(super) async fn redeem(
+    call: &Call,
+    client: &AuthenticatedClient,
+    code: &str,
+    request: &authorization_code::Request<'_>,
+) -> Result<Tokens, Refused> {
+    check_grant_type(client, GrantType::AuthorizationCode)?;
+    let (app, now) = (&call.app, call.now);
+    let sign_ins = app.store.sign_ins();
+    let hash = SecretHash::of(code);
+    let Some(code) = sign_ins.find_code(&hash).await.map_err(unavailable)? else {
+        return Err(Refusal::Grant(GrantFault::CodeUnknown).into());
+    };
+    let document: CodeDocument = read(&code.document, "code")?;
+    if code.spent_at.is_some() {
+        return Err(replayed(app, code.grant_id, now).await);
+    }
+    let decided = async {
+        authorization_code::check(&code, &document, request, client, now).map_err(Refusal::Grant)?;
+        let facts = Now::of(call, client, &document.lent).await?;
+        let grant = authorization_code::grant(&facts.lending(app, &document.lent), request, now)?;
+        Ok::<_, Refused>((facts, grant))
+    }
+    .await;
+    let (facts, grant) = match decided {
+        Ok(decided) => decided,
+        Err(refused) => {
+            // Another client's guess costs the one whose code it is nothing; every other mistake is the only one there is. Where
+            // the store is away nothing is known, and the code stays as it is.
+            if refused.burns_a_code() && !sign_ins.spend_code(&hash, now, None).await.map_err(unavailable)? {
+                return Err(replayed(app, code.grant_id, now).await);
+            }
+            return Err(refused);
+        }
+    };
+
+    let lent = &document.lent;
+    let holds = |scope: &str| lent.granted.iter().any(|granted| granted.as_str() == scope);
+    let refresh = client
+        .application
+        .grant_types
+        .contains(&GrantType::RefreshToken)
+        .then(|| OpaqueToken::generate(Kind::RefreshToken, &*app.entropy));
+    let expires_at = now.plus_secs(GRANT_LIFETIME_SECS);
+    let kept = AuthorizationGrant {
+        id: code.grant_id,
+        application_id: lent.application_id,
+        client_id: lent.client_id.clone(),
+        user_id: lent.user_id,
+        // OpenID Connect Core §11: `offline_access` is access "even when the End-User is not present".
+        session_id: (!holds("offline_access")).then_some(lent.session_id),
+        created_at: now,
+        expires_at,
+        ended_at: None,
+        document: written(lent)?,
+    };
+    let refresh_row = refresh.as_ref().map(|token| RefreshToken {
+        token: token.hash(),
+        grant_id: code.grant_id,
+        expires_at: now.plus_secs(REFRESH_IDLE_SECS),
+        used_at: None,
+    });
+    // The session may have ended since the code was given: then what was lent in it ends before it begins.
+    if kept.session_id.is_some() && !is_session_alive(app, lent, now).await? {
+        return Err(Refusal::Grant(GrantFault::Withdrawn).into());
+    }
+    if !sign_ins.spend_code(&hash, now, Some((&kept, refresh_row.as_ref()))).await.map_err(unavailable)? {
+        return Err(replayed(app, code.grant_id, now).await);
+    }
+    let lending = facts.lending(app, lent);
+    let access = mint(call, client, &lending, &grant, code.grant_id).await?;
+    let id_token = if holds("openid") {
+        let about = id_token::About {
+            user: &facts.person.user,
+            lent,
+            nonce: document.nonce.as_deref(),
+            access_token: Some(&access.access_token),
+            granted: &grant.decision.carried,
+        };
+        Some(sign_id_token(call, &about)?)
+    } else {
+        None
+    };
+    Ok(Tokens { grant, facts: facts.facts, access, refresh, id_token })
+}
+
+/// Renews what was lent (RFC 6749 §6).
+pub(super) async fn renew(
+    call: &Call,
+    client: &AuthenticatedClient,
+    token: &str,
+    request: &refresh_token::Request<'_>,
+) -> Result<Tokens, Refused> {
+    check_grant_type(client, GrantType::RefreshToken)?;
+    let (app, now) = (&call.app, call.now);
+    let sign_ins = app.store.sign_ins();
+    let hash = SecretHash::of(token);
+    let Some((kept, grant_of)) = sign_ins.find_refresh_token(&hash).await.map_err(unavailable)? else {
+        return Err(Refusal::Grant(GrantFault::RefreshTokenUnknown).into());
+    };
+    let ends = |fault| matches!(fault, GrantFault::OtherClient | GrantFault::RefreshTokenReused);
+    if let Err(fault) = refresh_token::check(&kept, &grant_of, client, now) {
+        // Whoever else has it, or had it: both lose it (RFC 9700 §4.14.2).
+        if ends(fault) {
+            end(app, grant_of.id, now).await?;
+        }
+        return Err(Refusal::Grant(fault).into());
+    }
+    let lent: Lent = read(&grant_of.document, "grant")?;
+    if grant_of.session_id.is_some() && !is_session_alive(app, &lent, now).await? {
+        return Err(Refusal::Grant(GrantFault::RefreshTokenUnknown).into());
+    }
+    let facts = Now::of(call, client, &lent).await?;
+    let lending = facts.lending(app, &lent);
+    let grant = refresh_token::grant(&lending, request, now)?;
+
+    let key = app.vault.subkey(SUCCESSION).map_err(|error| Refusal::Internal { reason: error.to_string() })?;
+    let successor = OpaqueToken::successor(token, &key);
+    let row = RefreshToken {
+        token: successor.hash(),
+        grant_id: grant_of.id,
+        expires_at: now.plus_secs(REFRESH_IDLE_SECS).min(grant_of.expires_at),
+        used_at: None,
+    };
+    match sign_ins.rotate_refresh_token(&hash, now, &row).await.map_err(unavailable)? {
+        Rotation::Rotated => {}
+        Rotation::UsedBefore(used_at) if refresh_token::is_within_grace(used_at, now) => {
+            // The same successor; but if that was used as well, somebody has the answer that was thought lost.
+            let next = sign_ins.find_refresh_token(&successor.hash()).await.map_err(unavailable)?;
+            if next.is_none_or(|(next, _)| next.used_at.is_some()) {
+                end(app, grant_of.id, now).await?;
+                return Err(Refusal::Grant(GrantFault::RefreshTokenReused).into());
+            }
+        }
+        Rotation::UsedBefore(_) => {
+            end(app, grant_of.id, now).await?;
+            return Err(Refusal::Grant(GrantFault::RefreshTokenReused).into());
+        }
+        Rotation::Ended => return Err(Refusal::Grant(GrantFault::RefreshTokenUnknown).into()),
+    }
+    let access = mint(call, client, &lending, &grant, grant_of.id).await?;
+    let id_token = if grant.decision.carried.iter().any(|scope| scope.as_str() == "openid") {
+        // OpenID Connect Core §12.2: `nonce` "SHOULD NOT be present" in a renewed one.
+        let about = id_token::About {
+            user: &facts.person.user,
+            lent: &lent,
+            nonce: None,
+            access_token: Some(&access.access_token),
+            granted: &grant.decision.carried,
+        };
+        Some(sign_id_token(call, &about)?)
+    } else {
+        None
+    };
+    Ok(Tokens { grant, facts: facts.facts, access, refresh: Some(successor), id_token })
+}
+
+/// Ends what was lent, and its access tokens: here at once, and everywhere as any revocation.
+pub(crate) async fn end(app: &App, grant: GrantId, now: Timestamp) -> Result<(), Refusal> {
+    let tokens_until = now.plus_secs(i64::from(MAX_TOKEN_LIFETIME_SECS));
+    app.store.sign_ins().end_grants(Grants::One(grant), now, tokens_until).await.map_err(unavailable)?;
+    app.revocations.catch_up(&*app.store).await.map_err(unavailable)
+}
+
+/// What a person consents to for an application, as it counts now.
+pub(crate) async fn consent_of(
+    app: &App,
+    user: UserId,
+    application: ApplicationId,
+    facts: &Facts,
+) -> Result<Vec<ScopeToken>, StoreError> {
+    let Some(consent) = app.store.sign_ins().find_consent(user, application).await? else { return Ok(vec![]) };
+    let consented: Consented = serde_json::from_str(&consent.document).map_err(|error| StoreError::Corrupt {
+        resource: Resource::User,
+        id: user.to_string(),
+        source: error.into(),
+    })?;
+    Ok(consented.effective(&facts.catalogue))
+}
+
+/// RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server … SHOULD revoke (when possible)
+/// all tokens previously issued based on that authorization code."
+async fn replayed(app: &App, grant: GrantId, now: Timestamp) -> Refused {
+    match end(app, grant, now).await {
+        Ok(()) => Refusal::Grant(GrantFault::CodeReused).into(),
+        Err(refusal) => refusal.into(),
+    }
+}
+
+impl Now {
+    async fn of(call: &Call, client: &AuthenticatedClient, lent: &Lent) -> Result<Self, Refused> {
+        let app = &call.app;
+        let application = &client.application;
+        let acting = Acting::resolve(application, call.issuer.tenant(), lent.tenant.as_deref(), lent.unit.as_deref())?;
+        // A tenant or a unit that is gone is nobody's to lend any more.
+        let facts = app.registry.facts(application.client_id.as_str(), &acting).await.map_err(unavailable)?;
+        let facts = facts.map_err(|refusal| match refusal {
+            Refusal::TenantNotReached(_) | Refusal::UnitUnknown(_) => Refusal::Grant(GrantFault::Withdrawn),
+            other => other,
+        })?;
+        let person = app.registry.person(lent.user_id).await.map_err(unavailable)?;
+        let Some(person) = person else { return Err(Refusal::Grant(GrantFault::UserGone).into()) };
+        let consented = consent_of(app, lent.user_id, lent.application_id, &facts).await.map_err(unavailable)?;
+        Ok(Self { roles: person.roles_at(call.now), facts, person, consented })
+    }
+
+    fn lending<'a>(&'a self, app: &'a App, lent: &'a Lent) -> Lending<'a> {
+        Lending {
+            lent,
+            facts: &self.facts,
+            person: &self.person,
+            roles: &self.roles,
+            consented: asked_for_consent(&self.facts, &self.consented),
+            limits: &app.limits,
+        }
+    }
+}
+
+async fn is_session_alive(app: &App, lent: &Lent, now: Timestamp) -> Result<bool, Refusal> {
+    let sessions = app.store.sign_ins().sessions_of(lent.user_id).await.map_err(unavailable)?;
+    Ok(sessions.iter().any(|session| session.id == lent.session_id && session.expires_at > now))
+}
+
+async fn mint(
+    call: &Call,
+    client: &AuthenticatedClient,
+    lending: &Lending<'_>,
+    grant: &Grant,
+    grant_id: GrantId,
+) -> Result<IssuedToken, Refused> {
+    let app = &call.app;
+    let snapshot = app.registry.snapshot();
+    let algorithm = grant.algorithm.unwrap_or(app.default_algorithm);
+    let signer = snapshot.keys.signer(algorithm).ok_or_else(|| no_key(algorithm))?;
+    let jti = new_uuid(call.now, &*app.entropy);
+    let issuer = call.issuer.url(&app.base_url);
+    let id = grant_id.to_string();
+    let behalf = OnBehalf { lending: *lending, grant_id: &id };
+    let token = issue::user_token(grant, &behalf, &issuer, signer, jti, call.now).inspect_err(|_| {
+        app.metrics.invariant_violated();
+    })?;
+    let noted_behalf = Behalf {
+        user_id: lending.lent.user_id,
+        grant_id,
+        roles: lending.roles.to_vec(),
+        consented: lending.consented.map(<[ScopeToken]>::to_vec),
+        original: lending.lent.granted.clone(),
+    };
+    let facts = lending.facts;
+    let noted = journal::IssuedToken {
+        jti,
+        trace_id: call.context.trace_id,
+        at: call.now,
+        issued: Issued {
+            client_id: facts.client.application.client_id.as_str(),
+            application_id: facts.client.application.id,
+            requested: grant.requested.as_deref(),
+            resources: &lending.lent.resources,
+            tenant: facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.as_str()),
+            unit: facts.unit.as_ref().map(|unit| unit.slug.as_str()),
+            granted: &token.scope,
+            revision: facts.revision,
+            behalf: Some(&noted_behalf),
+        },
+        secret: client.secret(),
+    };
+    app.journal
+        .record(&noted)
+        .await
+        .map_err(|error: JournalError| Refusal::Unavailable { reason: error.to_string() })?;
+    Ok(token)
+}
+
+/// OpenID Connect Core §2: RS256 is what every client reads; the server's own algorithm where it has no such key.
+pub(super) fn id_token_algorithm(app: &App) -> Algorithm {
+    let has_rsa = app.registry.snapshot().keys.signer(Algorithm::Rs256).is_some();
+    if has_rsa { Algorithm::Rs256 } else { app.default_algorithm }
+}
+
+fn sign_id_token(call: &Call, about: &id_token::About<'_>) -> Result<String, Refusal> {
+    let app = &call.app;
+    let algorithm = id_token_algorithm(app);
+    let snapshot = app.registry.snapshot();
+    let signer = snapshot.keys.signer(algorithm).ok_or_else(|| no_key(algorithm))?;
+    id_token::sign(about, &call.issuer.url(&app.base_url), signer, call.now)
+}
+
+fn check_grant_type(client: &AuthenticatedClient, grant_type: GrantType) -> Result<(), Refusal> {
+    if client.application.grant_types.contains(&grant_type) {
+        return Ok(());
+    }
+    Err(Refusal::GrantNotAllowed { grant_type: grant_type.as_str() })
+}
+
+fn no_key(algorithm: Algorithm) -> Refusal {
+    Refusal::Internal { reason: format!("there is no active signing key for {algorithm}") }
+}
+
+fn read<T: serde::de::DeserializeOwned>(document: &str, what: &str) -> Result<T, Refusal> {
+    serde_json::from_str(document)
+        .map_err(|error| Refusal::Internal { reason: format!("a stored {what} cannot be read: {error}") })
+}
+
+fn written(document: &impl serde::Serialize) -> Result<String, Refusal> {
+    serde_json::to_string(document).map_err(|error| Refusal::Internal { reason: error.to_string() })
+}
+
+/// How long what was lent can be renewed, however often: 90 days.
+const GRANT_LIFETIME_SECS: i64 = 90 * 24 * 3600;
+/// How long a refresh token that is not used stays good: 30 days.
+const REFRESH_IDLE_SECS: i64 = 30 * 24 * 3600;

@@ -1,0 +1,192 @@
+//! `GET|POST {issuer}/connect/userinfo` (OpenID Connect Core §5.3): what an application may know of the person who signed in.
+//!
+//! Everything is looked at again: the person, the application, what the token still holds. What was taken back since the token
+//! was minted is not told.
+
+use ambit_core::authorize::Lent;
+use ambit_core::tokens::id_token::{Asked, tell};
+use ambit_core::tokens::introspect::{check_person, check_standing, still_carried, user_of};
+use ambit_protocol::authorization::BearerToken;
+use ambit_protocol::claims::{AboutUser, IdTokenClaims};
+use ambit_protocol::params::{ParamRules, Params};
+use ambit_protocol::scope::ScopeToken;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::body;
+use crate::issuer::Issuer;
+use crate::middleware::{Outcome, RequestContext};
+use crate::oauth::lent::id_token_algorithm;
+use crate::problem::Answer;
+use crate::registry::Acting;
+use crate::state::App;
+use ambit_core::page;
+use ambit_core::store::StoreError;
+use ambit_protocol::claims::AccessTokenClaims;
+
+/// What is told.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Told<'a> {
+    /// The person: the `sub` of their ID tokens.
+    sub: &'a str,
+    #[serde(flatten)]
+    #[schemars(skip)]
+    about: AboutUser<'a>,
+}
+
+/// Why nothing is told.
+enum Untold {
+    /// No token, or none that is good.
+    Token(&'static str),
+    /// The token does not hold `openid`.
+    Scope,
+    /// The request cannot be read.
+    Unreadable(String),
+    Store(StoreError),
+}
+
+/// Tells of the person of a token.
+pub async fn userinfo(State(app): State<App>, issuer: Issuer, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let token = if parts.method == Method::POST && !parts.headers.contains_key(header::AUTHORIZATION) {
+        match body::read(&app, &parts.extensions, body, app.config.limits.body_bytes.get()).await {
+            // RFC 6750 §2.2: in a form, where there is no header.
+            Ok(body) => Params::parse(&body, FORM)
+                .map(|params| params.get("access_token").map(str::to_owned))
+                .map_err(|error| Untold::Unreadable(error.to_string())),
+            Err(error) => Err(Untold::Unreadable(error.to_string())),
+        }
+    } else {
+        presented(&parts)
+    };
+    let told = match token {
+        Ok(Some(token)) => tell_of(&app, &issuer, &parts, &token).await,
+        Ok(None) => Err(Untold::Token("no access token was sent")),
+        Err(untold) => Err(untold),
+    };
+    told.unwrap_or_else(|untold| refused(&app, &issuer, &parts, &untold))
+}
+
+/// The token of the `Authorization` header (RFC 6750 §2.1). One in the query is refused as if it were not there (§2.3).
+fn presented(parts: &Parts) -> Result<Option<String>, Untold> {
+    use ambit_protocol::authorization::Authorization;
+    let values = parts.headers.get_all(header::AUTHORIZATION);
+    match Authorization::parse(values.iter().map(HeaderValue::as_bytes)) {
+        Ok(Some(Authorization::Bearer(token))) => Ok(Some(BearerToken::expose_token(token).to_owned())),
+        Ok(None) => Ok(None),
+        Ok(Some(Authorization::Basic(_))) => {
+            Err(Untold::Unreadable("the Authorization header must be 'Bearer' and an access token".to_owned()))
+        }
+        Err(error) => Err(Untold::Unreadable(error.to_string())),
+    }
+}
+
+async fn tell_of(app: &App, issuer: &Issuer, parts: &Parts, token: &str) -> Result<Response, Untold> {
+    const NOT_GOOD: Untold = Untold::Token("the access token is not good, or not a person's");
+    let Some(Ok(verified)) = app.verifier.verify_now(token) else { return Err(NOT_GOOD) };
+    let claims: &AccessTokenClaims = verified.claims();
+    let url = issuer.url(&app.base_url);
+    let (Some(user), true) = (user_of(claims), claims.iss == url) else { return Err(NOT_GOOD) };
+    let facts = app.registry.facts(&claims.client_id, &Acting::of_token(claims)).await.map_err(Untold::Store)?;
+    let Ok(facts) = facts else { return Err(NOT_GOOD) };
+    let person = app.registry.person(user).await.map_err(Untold::Store)?;
+    let (Ok(()), Ok(person)) = (check_standing(claims, &facts), check_person(person.as_deref())) else {
+        return Err(NOT_GOOD);
+    };
+    let held: Vec<ScopeToken> = still_carried(claims, &facts, Some(person), app.clock.now())
+        .into_iter()
+        .filter_map(|name| name.parse().ok())
+        .collect();
+    if !held.iter().any(|scope| scope.as_str() == "openid") {
+        return Err(Untold::Scope);
+    }
+    let names = asked_by_name(app, claims).await?;
+    let about = tell(&person.user, &Asked { scopes: &held, names: &names, within: &held });
+    let subject = person.user.id.to_string();
+    let mut response = if wants_jwt(parts) {
+        signed(app, &url, &subject, &claims.client_id, about)?
+    } else {
+        axum::Json(Told { sub: &subject, about }).into_response()
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(Outcome {
+        actor: Some(claims.client_id.clone()),
+        tenant: claims.tenant_slug.clone(),
+        outcome: "told",
+        ..Outcome::default()
+    });
+    Ok(response)
+}
+
+/// The claims that the authorization request asked for by name (OpenID Connect Core §5.5).
+async fn asked_by_name(app: &App, claims: &AccessTokenClaims) -> Result<Vec<String>, Untold> {
+    let Some(id) = claims.grant_id.as_ref().and_then(|id| id.parse().ok()) else { return Ok(vec![]) };
+    let grant = app.store.sign_ins().find_grant(id).await.map_err(Untold::Store)?;
+    let lent = grant.and_then(|grant| serde_json::from_str::<Lent>(&grant.document).ok());
+    Ok(lent.map(|lent| lent.userinfo_claims).unwrap_or_default())
+}
+
+/// OpenID Connect Core §5.3.2: the answer as a JWT, where it is asked for.
+fn wants_jwt(parts: &Parts) -> bool {
+    let accepted = parts.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|line| line.split(',')).any(|kind| kind.split(';').next().unwrap_or_default().trim() == JWT)
+}
+
+fn signed(app: &App, issuer: &str, subject: &str, client_id: &str, about: AboutUser<'_>) -> Result<Response, Untold> {
+    let internal = |text: String| Untold::Store(StoreError::Unavailable(text.into()));
+    let algorithm = id_token_algorithm(app);
+    let snapshot = app.registry.snapshot();
+    let signer = snapshot.keys.signer(algorithm).ok_or_else(|| internal(format!("no key signs with {algorithm}")))?;
+    let claims = IdTokenClaims {
+        iss: issuer,
+        sub: subject,
+        aud: client_id,
+        iat: app.clock.now().secs(),
+        about,
+        ..Default::default()
+    };
+    let claims = serde_json::to_vec(&claims).map_err(|error| internal(error.to_string()))?;
+    // Of a kind of its own: no answer is ever taken for an ID token (RFC 8725 §3.11).
+    let header = signer.key.header("userinfo+jwt", &signer.kid);
+    let token = signer.key.sign(&header, &claims).map_err(|error| internal(error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, JWT)], token).into_response())
+}
+
+fn refused(app: &App, issuer: &Issuer, parts: &Parts, untold: &Untold) -> Response {
+    let answer = Answer::of(parts, app);
+    let (page, detail, error): (_, &str, Option<&str>) = match untold {
+        Untold::Token("no access token was sent") => (&page::MISSING_TOKEN, "no access token was sent", None),
+        Untold::Token(detail) => (&page::INVALID_TOKEN, detail, Some("invalid_token")),
+        Untold::Scope => (
+            &page::INSUFFICIENT_SCOPE,
+            "the token does not hold 'openid': the application asks for it at the authorization endpoint",
+            Some("insufficient_scope"),
+        ),
+        Untold::Unreadable(detail) => (&page::INVALID_AUTHORIZATION, detail.as_str(), Some("invalid_request")),
+        Untold::Store(error) => return answer.store_failure(error).into_response(),
+    };
+    let mut response = answer.problem(page, detail).into_response();
+    // RFC 6750 §3: without a token in the request there is no error to name.
+    let scope = if matches!(untold, Untold::Scope) { ", scope=\"openid\"" } else { "" };
+    let error = error.map(|error| format!(", error=\"{error}\"")).unwrap_or_default();
+    let trace_id = RequestContext::of(parts, app).trace_id;
+    let challenge = format!(
+        "Bearer realm=\"{}\"{error}{scope}, error_uri=\"{}/errors/{}\", trace_id=\"{trace_id}\"",
+        issuer.url(&app.base_url),
+        app.base_url,
+        page.slug
+    );
+    if let Ok(challenge) = HeaderValue::try_from(challenge)
+        && response.status() != StatusCode::BAD_REQUEST
+    {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+pub(super) const FORM: ParamRules = ParamRules::new(&["access_token"]);
+const JWT: &str = "application/jwt";

@@ -1,0 +1,352 @@
+//! `/sign-in/{id}`: a person shows who they are.
+//!
+//! 1. [`begin`] keeps what waits for them under a name, and sends the browser there. The name is good for this browser alone.
+//! 2. `GET /sign-in/{id}` shows the step that comes now; `POST /sign-in/{id}/{step}` takes it. The browser says which step it means
+//!    only so that an old form is not taken for a new one: which comes next, the machine says (`core/sign_in.rs`).
+//! 3. [`go_on`] is where all ways meet: it finds the request and the session together and goes on with what waited.
+//!
+//! Whether an account exists cannot be told by what is answered, nor by how long it takes: where there is none, a password is
+//! hashed all the same, and failures are counted for the address that was typed.
+
+pub mod set_up;
+mod steps;
+mod view;
+mod wording;
+
+use std::sync::Arc;
+
+use ambit_core::authentication::Acr;
+use ambit_core::client::TenantFacts;
+use ambit_core::person::Person;
+use ambit_core::registry::credential::Credentials;
+use ambit_core::secret::SecretHash;
+use ambit_core::sign_in::{Destination, Interaction, Progress, Proven};
+use ambit_core::store::StoreError;
+use ambit_core::store::sign_in as kept;
+use ambit_protocol::admin::audit::Resource;
+use ambit_protocol::admin::partner::PartnerStatus;
+use ambit_protocol::admin::tenant::TenantStatus;
+use ambit_protocol::admin::text::Slug;
+use ambit_protocol::time::Timestamp;
+use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use self::view::{EnrolmentPage, Frame, OrganisationPage, PasswordPage, Picture, SecondFactorPage, Told};
+use self::wording::Words;
+use super::negotiate::wished_language;
+use super::shown::{NAME, plain};
+use super::{for_a_person, leading_to, see_other};
+use crate::limits::TooManyFailures;
+use crate::middleware::Outcome;
+use crate::oauth::authorize::{leads_to, resume};
+use crate::problem::Answer;
+use crate::session::{Browser, form_token, signed_in};
+use crate::state::App;
+
+pub use self::steps::take;
+
+/// Keeps what waits for its person, and sends the browser to where they show who they are.
+pub async fn begin(app: &App, parts: &Parts, asked: Interaction) -> Response {
+    let answer = Answer::of(parts, app);
+    let (browser, cookie) = match Browser::of(app, &parts.headers) {
+        Some(browser) => (browser, None),
+        None => {
+            let (browser, cookie) = Browser::new(app);
+            (browser, Some(cookie))
+        }
+    };
+    let begun = async {
+        let interaction = match asked.progress {
+            // Signed in well enough: they have something else to do.
+            Progress::SignedIn => asked,
+            _ => match proven_before(app, parts, &asked).await? {
+                Some(proven) => asked.at(Progress::SecondFactor(proven)),
+                None => asked.at(Progress::Organisation),
+            },
+        };
+        let id = name(app);
+        let row = kept::Interaction {
+            id: SecretHash::of(&id),
+            browser: browser.hash(),
+            version: 0,
+            expires_at: app.clock.now().plus_secs(LASTS_SECS),
+            document: document(&interaction)?,
+        };
+        app.store.sign_ins().begin_interaction(&row).await?;
+        Ok((id, interaction.progress))
+    };
+    let mut response = match begun.await {
+        Ok((id, Progress::SignedIn)) => see_other(&format!("/sign-in/{id}/continue")),
+        Ok((id, _)) => see_other(&format!("/sign-in/{id}")),
+        Err(error) => return answer.store_failure(&error).into_response(),
+    };
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The step that comes now.
+pub async fn show(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+    let parts = request.into_parts().0;
+    match Underway::find(&app, &parts, &id).await {
+        Ok(underway) => underway.page(&app, &parts, None).await,
+        Err(response) => response,
+    }
+}
+
+/// Goes on with what waited for somebody who is signed in now.
+pub async fn go_on(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+    let parts = request.into_parts().0;
+    let underway = match Underway::find(&app, &parts, &id).await {
+        Ok(underway) => underway,
+        Err(response) => return response,
+    };
+    let answer = Answer::of(&parts, &app);
+    let failed = |error: StoreError| answer.store_failure(&error).into_response();
+    let Some(session) = underway.interaction.session else { return see_other(&format!("/sign-in/{id}")) };
+    let person = match signed_in(&app, &parts.headers, app.clock.now()).await {
+        Ok(found) => found.filter(|found| found.session.id == session),
+        Err(error) => return failed(error),
+    };
+    let Some(person) = person else {
+        // They signed out meanwhile, or as somebody else: they show who they are once more.
+        let again = Interaction { session: None, ..underway.interaction.clone() }.at(Progress::Organisation);
+        return match underway.advance(&app, &again).await {
+            Ok(_) => see_other(&format!("/sign-in/{id}")),
+            Err(error) => failed(error),
+        };
+    };
+    let Underway { kept, interaction, .. } = underway;
+    match interaction.destination {
+        Destination::Authorize { .. } => resume(&app, &parts, &id, interaction, kept.version, &person).await,
+        Destination::Account => match app.store.sign_ins().end_interaction(&kept.id, kept.version).await {
+            Ok(_) => see_other("/account/"),
+            Err(error) => failed(error),
+        },
+    }
+}
+
+/// An interaction that this browser is in.
+#[derive(Debug)]
+struct Underway {
+    id: String,
+    browser: Browser,
+    kept: kept::Interaction,
+    interaction: Interaction,
+}
+
+impl Underway {
+    /// The interaction of this name, if this browser began it.
+    async fn find(app: &App, parts: &Parts, id: &str) -> Result<Self, Response> {
+        let failed = |error: StoreError| Answer::of(parts, app).store_failure(&error).into_response();
+        let found = app.store.sign_ins().find_interaction(&SecretHash::of(id)).await.map_err(failed)?;
+        let found = found.filter(|kept| app.clock.now() < kept.expires_at);
+        // RFC 9700 §4.7: what one browser began, no other goes on with. Nothing tells the two cases apart.
+        let browser = Browser::of(app, &parts.headers);
+        let (Some(kept), Some(browser)) = (found, browser) else { return Err(over(parts)) };
+        if !browser.hash().matches(&kept.browser) {
+            return Err(over(parts));
+        }
+        let interaction = serde_json::from_str(&kept.document).map_err(|error| failed(unreadable(error)))?;
+        Ok(Self { id: id.to_owned(), browser, kept, interaction })
+    }
+
+    /// Takes a step. `false` where another form of this interaction was quicker.
+    async fn advance(&self, app: &App, next: &Interaction) -> Result<bool, StoreError> {
+        let row = kept::Interaction { document: document(next)?, ..self.kept.clone() };
+        app.store.sign_ins().advance_interaction(&row).await
+    }
+
+    /// What its forms are good for, and no others.
+    fn purpose(&self) -> String {
+        format!("sign-in {}", self.id)
+    }
+
+    fn words(&self, parts: &Parts) -> &'static Words {
+        Words::of(wished_language([self.interaction.ui_locales.as_deref()], &parts.headers))
+    }
+
+    /// The page of the step that comes now, with what was wrong with what was sent before.
+    async fn page(&self, app: &App, parts: &Parts, wrong: Option<Wrong>) -> Response {
+        match self.made(app, parts, wrong).await {
+            Ok(response) => response,
+            Err(error) => Answer::of(parts, app).store_failure(&error).into_response(),
+        }
+    }
+
+    async fn made(&self, app: &App, parts: &Parts, wrong: Option<Wrong>) -> Result<Response, StoreError> {
+        let words = self.words(parts);
+        let (text, typed) = match &wrong {
+            None => (None, ""),
+            Some(Wrong { text, typed }) => (Some(text(words)), typed.as_str()),
+        };
+        let tenant = match &self.interaction.progress {
+            Progress::Password { tenant: Some(slug), .. } => match open_tenant(app, slug).await? {
+                Some(tenant) => Some(tenant),
+                None => return Ok(told(parts, words.closed, StatusCode::FORBIDDEN)),
+            },
+            Progress::SecondFactor(proven) | Progress::Enrolment { proven, .. } => {
+                let person = app.registry.person(proven.user).await?;
+                match person.and_then(|person| person.user.tenant_id) {
+                    Some(id) => app.registry.tenant_by_id(id).await?,
+                    None => None,
+                }
+            }
+            _ => None,
+        };
+        let frame = Frame {
+            words,
+            id: self.id.clone(),
+            form_token: form_token(app, &self.browser, &self.purpose()),
+            brand: tenant.as_ref().map(|tenant| brand(tenant)),
+            wrong: text,
+        };
+        let mut response = match &self.interaction.progress {
+            Progress::Organisation => {
+                let hint = self.interaction.login_hint.as_deref().unwrap_or_default();
+                let value = if wrong.is_some() { typed } else { hint };
+                for_a_person(&OrganisationPage { frame, value: plain(value, MOST_TYPED) })
+            }
+            Progress::Password { email, .. } => {
+                let given = email.as_deref().or(self.interaction.login_hint.as_deref()).unwrap_or_default();
+                let email = plain(if wrong.is_some() { typed } else { given }, MOST_TYPED);
+                let can_restart = self.interaction.tenant.is_none();
+                for_a_person(&PasswordPage { frame, email, can_restart })
+            }
+            Progress::SecondFactor(_) => for_a_person(&SecondFactorPage { frame }),
+            Progress::Enrolment { proven, secret } => {
+                let secret = steps::open_app(app, &self.id, secret)?;
+                let issuer = frame.brand.clone().unwrap_or_else(|| "Ambit".to_owned());
+                let person = app.registry.person(proven.user).await?;
+                let account = person.map(|person| person.user.email.to_string()).unwrap_or_default();
+                let picture = secret.expose_address(&issuer, &account).and_then(|address| Picture::of(&address));
+                for_a_person(&EnrolmentPage { frame, picture, secret: secret.expose_text() })
+            }
+            Progress::SignedIn => return Ok(see_other(&format!("/sign-in/{}/continue", self.id))),
+        };
+        if wrong.is_some() {
+            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+        }
+        self.lead(app, &mut response).await;
+        Ok(response)
+    }
+
+    /// The form on a page may lead on to where all this ends.
+    async fn lead(&self, app: &App, response: &mut Response) {
+        if let Some(address) = leads_to(app, &self.interaction.destination).await {
+            leading_to(response.headers_mut(), &address, None);
+        }
+    }
+}
+
+/// What was wrong with a form, and what had been typed that may be shown again.
+struct Wrong {
+    text: fn(&'static Words) -> &'static str,
+    typed: String,
+}
+
+/// What somebody proved before in this browser, where a second factor is all that is missing: they are signed in with their
+/// password, and set up an app for codes. Whoever has none sets one up only with their password at hand.
+async fn proven_before(app: &App, parts: &Parts, asked: &Interaction) -> Result<Option<Proven>, StoreError> {
+    if asked.acr != Some(Acr::Aal2) || asked.is_fresh_needed {
+        return Ok(None);
+    }
+    let now = app.clock.now();
+    let Some(found) = signed_in(app, &parts.headers, now).await? else { return Ok(None) };
+    if let Some(slug) = &asked.tenant {
+        let tenant = app.registry.tenant(slug.as_str()).await?;
+        if tenant.map(|tenant| tenant.tenant.id) != found.person.user.tenant_id {
+            return Ok(None);
+        }
+    }
+    let credentials = Credentials::of(&*app.store, &app.vault, found.person.id()).await?;
+    let methods = found.authentication.methods;
+    let proven = Proven { user: found.session.user_id, methods, since: now };
+    Ok(credentials.has_second_factor().then_some(proven))
+}
+
+/// A tenant that is in business, as its partner is: nobody signs in to another.
+async fn open_tenant(app: &App, slug: &Slug) -> Result<Option<Arc<TenantFacts>>, StoreError> {
+    let found = app.registry.tenant(slug.as_str()).await?;
+    Ok(found.filter(|facts| {
+        let is_open = !matches!(facts.tenant.status, TenantStatus::Suspended | TenantStatus::Churned);
+        is_open && facts.partner_status == PartnerStatus::Active
+    }))
+}
+
+/// What stands where a logo would.
+fn brand(tenant: &TenantFacts) -> String {
+    let text = tenant.tenant.branding.logo_text.as_ref().unwrap_or(&tenant.tenant.name);
+    plain(text.as_str(), NAME)
+}
+
+/// A page that says one thing.
+fn told(parts: &Parts, (title, text): (&'static str, &'static str), status: StatusCode) -> Response {
+    let words = Words::of(wished_language([None], &parts.headers));
+    let mut response = for_a_person(&Told { lang: words.lang, title, text, link: None });
+    *response.status_mut() = status;
+    response
+}
+
+fn over(parts: &Parts) -> Response {
+    let words = Words::of(wished_language([None], &parts.headers));
+    told(parts, words.over, StatusCode::NOT_FOUND)
+}
+
+fn told_to_wait(parts: &Parts, words: &'static Words, wait: TooManyFailures) -> Response {
+    let mut response = told(parts, words.wait, StatusCode::TOO_MANY_REQUESTS);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.retry_after_secs));
+    response
+}
+
+fn busy(parts: &Parts, words: &'static Words) -> Response {
+    let mut response = told(parts, words.busy, StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(BUSY_SECS));
+    response
+}
+
+/// What the log says of a step.
+fn noted(
+    mut response: Response,
+    person: Option<&Person>,
+    outcome: &'static str,
+    reason: Option<&'static str>,
+) -> Response {
+    let actor = person.map(|person| person.id().to_string());
+    response.extensions_mut().insert(Outcome { actor, outcome, reason, ..Outcome::default() });
+    response
+}
+
+/// A name of an interaction: 256 random bits.
+fn name(app: &App) -> String {
+    let mut random = [0; 32];
+    app.entropy.fill(&mut random);
+    BASE64_URL_SAFE_NO_PAD.encode(random)
+}
+
+fn document(interaction: &Interaction) -> Result<String, StoreError> {
+    serde_json::to_string(interaction).map_err(unreadable)
+}
+
+fn unreadable(error: serde_json::Error) -> StoreError {
+    StoreError::Corrupt { resource: Resource::User, id: "interaction".to_owned(), source: error.into() }
+}
+
+/// Whether what was proven at a moment is too long ago to go on from.
+fn is_stale(proven: &Proven, now: Timestamp) -> bool {
+    proven.since.plus_secs(PROVEN_SECS) <= now
+}
+
+/// How long a request waits for its person.
+const LASTS_SECS: i64 = 30 * 60;
+/// How long a right password waits for the second factor.
+const PROVEN_SECS: i64 = 10 * 60;
+/// After so many seconds those who wait for a password to be hashed have had their answer, or have gone.
+const BUSY_SECS: u32 = 3;
+/// The longest address.
+const MOST_TYPED: usize = 254;

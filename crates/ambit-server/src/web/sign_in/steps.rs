@@ -1,0 +1,426 @@
+//! The steps of a sign-in, each by a form.
+
+use std::sync::Arc;
+
+use ambit_core::authentication::Method;
+use ambit_core::entropy::new_id;
+use ambit_core::password::{Password, Verdict};
+use ambit_core::person::Person;
+use ambit_core::reach::{Owner, Reach};
+use ambit_core::registry::credential::{self, Credentials};
+use ambit_core::registry::{Edit, Power, RegistryError};
+use ambit_core::second_factor::{ShownCodes, TotpSecret};
+use ambit_core::sign_in::{Event, Interaction, Needs, Progress, Proven};
+use ambit_core::store::noun::{self, Noun as _};
+use ambit_core::store::sign_in::Sessions;
+use ambit_core::store::{ChangeContext, Filter, StoreError};
+use ambit_protocol::admin::audit::Resource;
+use ambit_protocol::admin::credential::Credential;
+use ambit_protocol::admin::tenant::{Tenant, TenantSettings};
+use ambit_protocol::admin::text::{Domain, Slug};
+use ambit_protocol::id::CredentialId;
+use ambit_protocol::time::Timestamp;
+use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use super::view::{CodesPage, Frame};
+use super::{Underway, Wrong, brand, busy, is_stale, noted, open_tenant, told, told_to_wait};
+use crate::limits::{Outcome, TooManyFailures};
+use crate::middleware::RequestContext;
+use crate::passwords::Unanswered;
+use crate::problem::Answer;
+use crate::session::{self, check_form, form_token};
+use crate::state::App;
+use crate::web::posted::Posted;
+use crate::web::{for_a_person, see_other};
+
+/// Takes the step that a form is about, if it is the one that comes now.
+pub async fn take(State(app): State<App>, Path((id, step)): Path<(String, String)>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let underway = match Underway::find(&app, &parts, &id).await {
+        Ok(underway) => underway,
+        Err(response) => return response,
+    };
+    let form = match Posted::read(&app, &parts, body).await {
+        Ok(form) => form,
+        Err(response) => return response,
+    };
+    let token = form.one("form").unwrap_or_default();
+    if check_form(&app, &parts, &underway.browser, &underway.purpose(), token).is_err() {
+        let response = told(&parts, underway.words(&parts).forged, StatusCode::FORBIDDEN);
+        return noted(response, None, "refused", Some("forged_form"));
+    }
+    let taking = Taking { app: &app, parts: &parts, underway: &underway, form: &form, now: app.clock.now() };
+    let taken = match (step.as_str(), &underway.interaction.progress) {
+        // Back to the beginning, from wherever they are but the end.
+        ("restart", progress) if *progress != Progress::SignedIn => taking.move_on(Event::Restart).await,
+        ("organisation", Progress::Organisation) => taking.organisation().await,
+        ("password", Progress::Password { tenant, .. }) => taking.password(tenant.as_ref()).await,
+        ("second-factor", Progress::SecondFactor(proven)) => taking.second_factor(proven).await,
+        ("enrolment", Progress::Enrolment { proven, secret }) => taking.enrolment(proven, secret).await,
+        // An old form, or one that was sent twice: the page of the step that comes now.
+        _ => Ok(taking.back()),
+    };
+    taken.unwrap_or_else(|error| Answer::of(&parts, &app).store_failure(&error).into_response())
+}
+
+/// The secret that an app is to keep, as an interaction has it.
+pub(super) fn open_app(app: &App, id: &str, sealed: &str) -> Result<TotpSecret, StoreError> {
+    let corrupt = |source| StoreError::Corrupt { resource: Resource::Credential, id: "enrolment".to_owned(), source };
+    let sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).map_err(|error| corrupt(error.into()))?;
+    let plain = app.vault.open(&app_purpose(id), &sealed).map_err(|error| corrupt(error.into()))?;
+    TotpSecret::from_bytes(&plain).ok_or_else(|| corrupt("is of another length".into()))
+}
+
+fn new_app(app: &App, id: &str) -> Result<String, StoreError> {
+    let secret = TotpSecret::generate(&*app.entropy);
+    let sealed = app.vault.seal(&app_purpose(id), secret.expose_bytes(), &*app.entropy);
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(sealed.map_err(|error| StoreError::Unavailable(error.into()))?))
+}
+
+fn app_purpose(id: &str) -> String {
+    format!("enrolment {id}")
+}
+
+/// A step being taken.
+struct Taking<'a> {
+    app: &'a App,
+    parts: &'a Parts,
+    underway: &'a Underway,
+    form: &'a Posted,
+    now: Timestamp,
+}
+
+impl Taking<'_> {
+    /// Where somebody belongs: by the name of their organisation, or by the domain of their address. Nobody is looked up.
+    async fn organisation(&self) -> Result<Response, StoreError> {
+        let typed = self.form.one("organisation").unwrap_or_default().trim().to_owned();
+        let is_address = typed.contains('@');
+        let tenant = match (is_address, typed.is_empty()) {
+            (true, _) => self.tenant_of_domain(&typed).await?,
+            // People of the platform itself belong to no organisation.
+            (false, true) => None,
+            (false, false) => {
+                let slug: Option<Slug> = typed.to_ascii_lowercase().parse().ok();
+                let found = match &slug {
+                    Some(slug) => open_tenant(self.app, slug).await?,
+                    None => None,
+                };
+                let Some(found) = found else {
+                    let wrong = Wrong { text: |words| words.no_organisation, typed };
+                    return Ok(self.underway.page(self.app, self.parts, Some(wrong)).await);
+                };
+                Some(found.tenant.slug.clone())
+            }
+        };
+        self.move_on(Event::Belongs { tenant, email: is_address.then_some(typed) }).await
+    }
+
+    /// The one tenant that takes addresses of a domain as its people's. Where there are several, it cannot be told which.
+    async fn tenant_of_domain(&self, address: &str) -> Result<Option<Slug>, StoreError> {
+        let domain = address.rsplit_once('@').and_then(|(_, domain)| domain.to_lowercase().parse::<Domain>().ok());
+        let Some(domain) = domain else { return Ok(None) };
+        let mention = format!("\"{domain}\"");
+        let filter = Filter { mentions: Some(&mention), limit: Some(MOST_MENTIONING), ..Filter::default() };
+        // Whoever signs in has no reach yet, and learns no more than which page asks for their password.
+        let found: Vec<Tenant> = noun::list(&*self.app.store, &filter, Reach::Platform).await?;
+        let mut theirs = found.into_iter().filter(|tenant| tenant.settings.email_domains.contains(&domain));
+        Ok(match (theirs.next(), theirs.next()) {
+            (Some(tenant), None) => Some(tenant.slug),
+            _ => None,
+        })
+    }
+
+    /// Who somebody is, by address and password.
+    async fn password(&self, slug: Option<&Slug>) -> Result<Response, StoreError> {
+        let (app, words) = (self.app, self.underway.words(self.parts));
+        let tenant = match slug {
+            None => None,
+            Some(slug) => match open_tenant(app, slug).await? {
+                Some(tenant) => Some(tenant),
+                None => return Ok(told(self.parts, words.closed, StatusCode::FORBIDDEN)),
+            },
+        };
+        let email = self.form.one("email").unwrap_or_default().trim().to_owned();
+        let account = format!("{}/{}", slug.map(Slug::as_str).unwrap_or_default(), email.to_lowercase());
+        let address = RequestContext::of(self.parts, app).client_address;
+        if let Err(wait) = app.sign_in_failures.check_password(&account, address, self.now) {
+            return Ok(self.told_to_wait(wait));
+        }
+        let found = app.registry.find_user(tenant.as_ref().map(|tenant| tenant.tenant.id), &email).await?;
+        let person = match found {
+            Some(id) => app.registry.person(id).await?,
+            None => None,
+        };
+        // Somebody who may not sign in has no password, as far as anybody can tell. Where there is nobody, as much is looked up.
+        let active = person.filter(|person| person.is_active());
+        let asked = active.as_ref().map_or_else(|| new_id(self.now, &*app.entropy), |person| person.id());
+        let credentials = Credentials::of(&*app.store, &app.vault, asked).await?;
+        let verdict = match self.form.one("password").map(Password::new) {
+            Some(Ok(password)) => app.passwords.verify(password, credentials.password.clone()).await,
+            // Nothing, or more than anybody types, is nobody's password.
+            _ => Ok(Verdict::Wrong),
+        };
+        let verdict = match verdict {
+            Ok(verdict) => verdict,
+            Err(Unanswered::Busy) => return Ok(noted(busy(self.parts, words), None, "refused", Some("busy"))),
+            Err(Unanswered::Failed(error)) => return Err(StoreError::Unavailable(error.into())),
+        };
+        let outcome = if verdict == Verdict::Wrong { Outcome::Wrong } else { Outcome::Right };
+        if let Err(wait) = app.sign_in_failures.settle_password(&account, address, outcome, self.now) {
+            return Ok(self.told_to_wait(wait));
+        }
+        let (Some(person), Outcome::Right) = (active, outcome) else {
+            let wrong = Wrong { text: |words| words.wrong_password, typed: email };
+            let response = self.underway.page(app, self.parts, Some(wrong)).await;
+            return Ok(noted(response, None, "refused", Some("wrong_password")));
+        };
+        if verdict == Verdict::RightAndOutdated {
+            self.renew_password(&person).await;
+        }
+        let new_app = new_app(app, &self.underway.id)?;
+        let event = Event::Password { user: person.id(), at: self.now, new_app };
+        self.arrive(&person, event, credentials.has_second_factor(), None).await
+    }
+
+    /// Keeps a password that was just shown the way passwords are kept now. Where that fails, the next sign-in does it.
+    async fn renew_password(&self, person: &Person) {
+        let renewed = async {
+            let Some(Ok(password)) = self.form.one("password").map(Password::new) else { return Ok(()) };
+            let kept = match self.app.passwords.hash(password).await {
+                Ok(kept) => kept,
+                Err(error) => return Err(RegistryError::Store(StoreError::Unavailable(error.into()))),
+            };
+            self.change(person, async |edit| {
+                credential::set_password(edit, &self.app.vault, &person.user, &kept).await.map(drop)
+            })
+            .await
+        };
+        if let Err(error) = renewed.await {
+            tracing::warn!(%error, user = %person.id(), "an outdated hash of a password stays as it is for now");
+        }
+    }
+
+    /// A code of an app, or a recovery code.
+    async fn second_factor(&self, proven: &Proven) -> Result<Response, StoreError> {
+        let Some(person) = self.still_there(proven).await? else { return self.move_on(Event::Restart).await };
+        let app = self.app;
+        let account = person.id().to_string();
+        if let Err(wait) = app.sign_in_failures.check_code(&account, self.now) {
+            return Ok(self.told_to_wait(wait));
+        }
+        let code = self.form.one("code").unwrap_or_default();
+        let credentials = Credentials::of(&*app.store, &app.vault, person.id()).await?;
+        let shown = if self.is_fresh_code(&credentials.totp, code).await? {
+            Some(Method::Otp)
+        } else if credentials.recovery.as_ref().is_some_and(|codes| codes.without(code).is_some()) {
+            self.use_recovery_code(&person, code).await?.then_some(Method::RecoveryCode)
+        } else {
+            None
+        };
+        let outcome = if shown.is_some() { Outcome::Right } else { Outcome::Wrong };
+        if let Err(wait) = app.sign_in_failures.settle_code(&account, outcome, self.now) {
+            return Ok(self.told_to_wait(wait));
+        }
+        let Some(method) = shown else { return Ok(self.wrong_code(&person).await) };
+        self.arrive(&person, Event::SecondFactor(method), credentials.has_second_factor(), None).await
+    }
+
+    /// The first code of an app that is being set up.
+    async fn enrolment(&self, proven: &Proven, sealed: &str) -> Result<Response, StoreError> {
+        let Some(person) = self.still_there(proven).await? else { return self.move_on(Event::Restart).await };
+        let app = self.app;
+        let account = person.id().to_string();
+        if let Err(wait) = app.sign_in_failures.check_code(&account, self.now) {
+            return Ok(self.told_to_wait(wait));
+        }
+        let secret = open_app(app, &self.underway.id, sealed)?;
+        let is_right = secret.step_of(self.form.one("code").unwrap_or_default(), self.now).is_some();
+        let outcome = if is_right { Outcome::Right } else { Outcome::Wrong };
+        if let Err(wait) = app.sign_in_failures.settle_code(&account, outcome, self.now) {
+            return Ok(self.told_to_wait(wait));
+        }
+        if !is_right {
+            return Ok(self.wrong_code(&person).await);
+        }
+        let mut shown = None;
+        let enrolled = self
+            .change(&person, async |edit| {
+                // Somebody who set one up meanwhile, in another tab or another place, has it: who only knows the password adds none.
+                if Credentials::of(edit.tx, &app.vault, person.id()).await?.has_second_factor() {
+                    return Ok(());
+                }
+                credential::enrol_totp(edit, &app.vault, &person.user, &secret).await?;
+                shown = Some(credential::make_recovery_codes(edit, &app.vault, &person.user).await?.1);
+                Ok(())
+            })
+            .await;
+        enrolled.map_err(failed)?;
+        let Some(codes) = shown else { return self.move_on(Event::Restart).await };
+        self.arrive(&person, Event::Enrolled, true, Some(codes)).await
+    }
+
+    /// Whether this is a code of one of these apps that was never used. RFC 6238 §5.2: "The verifier MUST NOT accept the second
+    /// attempt of the OTP after the successful validation has been issued for the first OTP", on whichever node.
+    async fn is_fresh_code(&self, apps: &[(CredentialId, TotpSecret)], code: &str) -> Result<bool, StoreError> {
+        for (id, secret) in apps {
+            let Some(step) = secret.step_of(code, self.now) else { continue };
+            let expires_at = self.now.plus_secs(CODE_REMEMBERED_SECS);
+            return self.app.store.use_assertion(&format!("totp {id}"), &step.to_string(), expires_at).await;
+        }
+        Ok(false)
+    }
+
+    async fn use_recovery_code(&self, person: &Person, code: &str) -> Result<bool, StoreError> {
+        let mut is_used = false;
+        let used = self
+            .change(person, async |edit| {
+                is_used = credential::use_recovery_code(edit, &self.app.vault, &person.user, code).await?;
+                Ok(())
+            })
+            .await;
+        used.map_err(failed)?;
+        Ok(is_used)
+    }
+
+    /// Whoever proved the password a while ago, if they may still sign in.
+    async fn still_there(&self, proven: &Proven) -> Result<Option<Arc<Person>>, StoreError> {
+        if is_stale(proven, self.now) {
+            return Ok(None);
+        }
+        Ok(self.app.registry.person(proven.user).await?.filter(|person| person.is_active()))
+    }
+
+    async fn wrong_code(&self, person: &Person) -> Response {
+        let wrong = Wrong { text: |words| words.wrong_code, typed: String::new() };
+        let response = self.underway.page(self.app, self.parts, Some(wrong)).await;
+        noted(response, Some(person), "refused", Some("wrong_code"))
+    }
+
+    /// What comes after something that was proven of a person: one step more, or they are signed in.
+    async fn arrive(
+        &self,
+        person: &Person,
+        event: Event,
+        has_second_factor: bool,
+        codes: Option<ShownCodes>,
+    ) -> Result<Response, StoreError> {
+        let interaction = &self.underway.interaction;
+        let settings = settings_of(self.app, person).await?;
+        let needs = Needs { mfa: settings.mfa, acr: interaction.acr, has_second_factor };
+        let Ok((progress, proven)) = interaction.progress.clone().after(event, &needs) else { return Ok(self.back()) };
+        let (Progress::SignedIn, Some(proven)) = (&progress, proven) else {
+            let next = interaction.clone().at(progress);
+            // Where another form was quicker, the page shows what came of that one.
+            self.underway.advance(self.app, &next).await?;
+            return Ok(noted(self.back(), Some(person), "one_step_further", None));
+        };
+        let (session, cookie) = session::begin(self.app, self.parts, person, proven.methods, self.now).await?;
+        let next = Interaction { session: Some(session.id), ..interaction.clone() }.at(progress);
+        if !self.underway.advance(self.app, &next).await? {
+            // The same form was sent twice, and the other one counts.
+            session::end(self.app, Sessions::One(session.id), self.now).await?;
+            return Ok(self.back());
+        }
+        let mut response = match codes {
+            Some(codes) => self.codes_page(person, codes).await?,
+            None => see_other(&format!("/sign-in/{}/continue", self.underway.id)),
+        };
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+        Ok(noted(response, Some(person), "signed_in", None))
+    }
+
+    async fn codes_page(&self, person: &Person, codes: ShownCodes) -> Result<Response, StoreError> {
+        let tenant = match person.user.tenant_id {
+            Some(id) => self.app.registry.tenant_by_id(id).await?,
+            None => None,
+        };
+        let frame = Frame {
+            words: self.underway.words(self.parts),
+            id: self.underway.id.clone(),
+            form_token: form_token(self.app, &self.underway.browser, &self.underway.purpose()),
+            brand: tenant.as_ref().map(|tenant| brand(tenant)),
+            wrong: None,
+        };
+        let mut response = for_a_person(&CodesPage { frame, codes });
+        self.underway.lead(self.app, &mut response).await;
+        Ok(response)
+    }
+
+    /// A step about nobody in particular.
+    async fn move_on(&self, event: Event) -> Result<Response, StoreError> {
+        let interaction = &self.underway.interaction;
+        let needs = Needs { mfa: TenantSettings::default().mfa, acr: interaction.acr, has_second_factor: false };
+        if let Ok((progress, _)) = interaction.progress.clone().after(event, &needs) {
+            self.underway.advance(self.app, &interaction.clone().at(progress)).await?;
+        }
+        Ok(self.back())
+    }
+
+    /// A change of a person's own credentials, by themselves.
+    async fn change(
+        &self,
+        person: &Person,
+        make: impl AsyncFnOnce(&Edit<'_>) -> Result<(), RegistryError>,
+    ) -> Result<(), RegistryError> {
+        let app = self.app;
+        let actor = format!("user:{}", person.id());
+        let mut power = Power::system(&actor);
+        power.reach = match person.owner() {
+            Owner::Platform => Reach::Platform,
+            Owner::Partner(partner) => Reach::Partner(partner),
+            Owner::Tenant(tenant, partner) => Reach::Tenant(tenant, partner),
+        };
+        let context = ChangeContext {
+            actor,
+            at: self.now,
+            trace_id: Some(RequestContext::of(self.parts, app).trace_id.to_string()),
+        };
+        let tx = app.store.begin(context).await?;
+        let settings = app.settings();
+        make(&Edit { tx: &*tx, power: &power, settings: &settings, entropy: &*app.entropy }).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    fn told_to_wait(&self, wait: TooManyFailures) -> Response {
+        let response = told_to_wait(self.parts, self.underway.words(self.parts), wait);
+        noted(response, None, "refused", Some("too_many_failures"))
+    }
+
+    /// To the page of the step that comes now.
+    fn back(&self) -> Response {
+        see_other(&format!("/sign-in/{}", self.underway.id))
+    }
+}
+
+/// How the people of somebody's tenant sign in.
+async fn settings_of(app: &App, person: &Person) -> Result<TenantSettings, StoreError> {
+    let Some(id) = person.user.tenant_id else { return Ok(TenantSettings::default()) };
+    let tenant = app.registry.tenant_by_id(id).await?;
+    // A tenant that is gone asks for all it could have asked for.
+    let strictest =
+        || TenantSettings { mfa: ambit_protocol::admin::tenant::MfaPolicy::Required, ..TenantSettings::default() };
+    Ok(tenant.map_or_else(strictest, |tenant| tenant.tenant.settings.clone()))
+}
+
+/// Nothing that a person does to their own credentials is refused; what fails is the store.
+fn failed(error: RegistryError) -> StoreError {
+    match error {
+        RegistryError::Store(error) => error,
+        other => StoreError::Corrupt {
+            resource: Credential::RESOURCE,
+            id: "of a person who signs in".to_owned(),
+            source: other.into(),
+        },
+    }
+}
+
+/// More tenants than that do not share a domain.
+const MOST_MENTIONING: u32 = 50;
+/// A code counts for ninety seconds; after that it needs no remembering.
+const CODE_REMEMBERED_SECS: i64 = 120;

@@ -1,0 +1,219 @@
+//! `GET|POST {issuer}/connect/authorize`: where an answer goes, and what it says.
+
+use ambit_core::authentication::Method as Proof;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use serde_json::json;
+
+use super::lending::{AUTHORIZE, Back, CALLBACK, ISSUER, Lending, query};
+
+#[tokio::test]
+async fn a_person_who_is_signed_in_and_consented_goes_back_with_a_code() {
+    let lending = Lending::new().await;
+    let answer = lending.authorize(&[]).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+    let back = Back::of(&answer);
+    assert!(back.get("code").is_some_and(|code| code.starts_with("ambit_ac_") && code.len() == 52));
+    assert_eq!(back.get("state"), Some("a state & more"), "as it came");
+    assert_eq!(back.get("iss"), Some(ISSUER), "RFC 9207");
+    assert_eq!(back.get("error"), None);
+    assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
+    assert_eq!(answer.header(header::REFERRER_POLICY), "no-referrer");
+
+    // The same as a form.
+    let request = Request::post(AUTHORIZE)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::COOKIE, lending.sign_in(&[Proof::Password]).await);
+    let answer = lending.fixture.send(request.body(Body::from(query(&[]))).expect("a request")).await;
+    assert!(Back::of(&answer).get("code").is_some(), "{}", answer.text);
+}
+
+/// attacks.md C2 41 to 46, 49, 51: nothing is sent anywhere until the redirect URI is proven.
+#[tokio::test]
+async fn an_address_that_is_not_registered_is_never_gone_to() {
+    let lending = Lending::new().await;
+    for other in [
+        "https://evil.example/cb",
+        "https://shop.example/cb/",
+        "https://shop.example/cb/../evil",
+        "https://shop.example/cb%2f..",
+        "https://shop.example//cb",
+        "https://shop.example/cb?x",
+        "https://shop.example/cb#x",
+        "https://shop.example:443/cb",
+        "https://SHOP.example/cb",
+        "http://shop.example/cb",
+        "https://shop.example@evil.example/cb",
+        "https://evil.example\\@shop.example/cb",
+        "https://shop.example.evil.example/cb",
+        "https://shopXexample/cb",
+        "javascript:alert(1)",
+        "//shop.example/cb",
+        " https://shop.example/cb",
+        "https://shop.example/cb\r\nLocation: https://evil.example",
+        "http://127.0.0.1/cb",
+    ] {
+        let answer = lending.authorize(&[("redirect_uri", other)]).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{other}: {}", answer.text);
+        assert!(!answer.headers.contains_key(header::LOCATION), "{other}");
+        assert!(answer.text.contains("Trace <code>"), "{other}");
+        assert!(!answer.text.contains("<script"), "{other}");
+    }
+    let twice = format!("{}&redirect_uri=https%3A%2F%2Fevil.example", query(&[]));
+    let answer = lending.fixture.get(&format!("{AUTHORIZE}?{twice}")).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.text.contains("repeated"), "{}", answer.text);
+    // The page shows what was sent, as text.
+    let answer = lending.authorize(&[("redirect_uri", "https://x.example/<b>")]).await;
+    assert!(answer.text.contains("https://x.example/&#60;b&#62;") && !answer.text.contains("<b>"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn a_client_that_is_unknown_disabled_or_anothers_leads_nowhere() {
+    let lending = Lending::new().await;
+    let fixture = &lending.fixture;
+    let told = |answer: &crate::support::Answer| {
+        let trace = answer.text.find("Trace").expect("a trace");
+        (answer.status, answer.text[..trace].to_owned())
+    };
+    let unknown = lending.authorize(&[("client_id", "nobody")]).await;
+    assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
+    // The platform's issuer has no tenant's application, and no tenant has another's.
+    fixture.made(Method::POST, "/tenants", &json!({ "name": "Bolt", "slug": "bolt" })).await;
+    for path in ["/connect/authorize", "/tenants/bolt/connect/authorize"] {
+        let answer = fixture.get(&format!("{path}?{}", query(&[]))).await;
+        assert_eq!(told(&answer).0, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(
+            told(&answer).1.replace("shop", "x"),
+            told(&unknown).1.replace("nobody", "x"),
+            "{path}: as one that does not exist"
+        );
+    }
+    let path = format!("/applications/{}", lending.application["id"].as_str().expect("an id"));
+    fixture.made(Method::PATCH, &path, &json!({ "status": "disabled" })).await;
+    assert_eq!(lending.authorize(&[]).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn one_registered_address_need_not_be_named_and_of_several_one_must() {
+    let lending = Lending::new().await;
+    assert!(Back::of(&lending.authorize(&[("redirect_uri", "")]).await).get("code").is_some());
+    let path = format!("/applications/{}", lending.application["id"].as_str().expect("an id"));
+    let both = json!({ "redirect_uris": [CALLBACK, "https://shop.example/other"] });
+    lending.fixture.made(Method::PATCH, &path, &both).await;
+    let answer = lending.authorize(&[("redirect_uri", "")]).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.text.contains("several"), "{}", answer.text);
+}
+
+/// What is wrong once the address is proven is told to the application, with `state` and `iss`.
+#[tokio::test]
+async fn mistakes_go_back_to_the_application() {
+    let lending = Lending::new().await;
+    for (own, error) in [
+        (&[("response_type", "token")][..], "unsupported_response_type"),
+        (&[("response_type", "id_token token")], "unsupported_response_type"),
+        (&[("response_type", "")], "invalid_request"),
+        (&[("response_mode", "fragment")], "invalid_request"),
+        (&[("code_challenge_method", "plain")], "invalid_request"),
+        (&[("code_challenge_method", "")], "invalid_request"),
+        (&[("code_challenge", "short")], "invalid_request"),
+        (&[("code_challenge", ""), ("code_challenge_method", "")], "invalid_request"),
+        (&[("request", "e30")], "request_not_supported"),
+        (&[("request_uri", "urn:x")], "request_uri_not_supported"),
+        (&[("prompt", "none login")], "invalid_request"),
+        (&[("max_age", "soon")], "invalid_request"),
+        (&[("claims", "{")], "invalid_request"),
+        (&[("resource", "nothing")], "invalid_target"),
+        (&[("resource", "https://nobody.example")], "invalid_target"),
+        (&[("scope", "openid admin:write")], "invalid_scope"),
+        (&[("scope", "openid nonsense")], "invalid_scope"),
+        (
+            &[("claims", r#"{"id_token":{"acr":{"essential":true,"value":"gold"}}}"#)],
+            "unmet_authentication_requirements",
+        ),
+    ] {
+        let answer = lending.authorize(own).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{own:?}");
+        let back = Back::of(&answer);
+        assert_eq!(back.get("error"), Some(error), "{own:?}");
+        assert_eq!(back.get("code"), None);
+        assert_eq!(back.get("iss"), Some(ISSUER));
+        assert_eq!(back.get("state"), Some("a state & more"));
+        assert!(back.get("error_description").is_some_and(|text| text.is_ascii() && !text.contains(['"', '\\'])));
+        let page = back.get("error_uri").and_then(|uri| uri.strip_prefix("https://as.example")).expect("a page");
+        assert_eq!(lending.fixture.get(page).await.status, StatusCode::OK, "{page}");
+    }
+    let unknown = Back::of(&lending.authorize(&[("scope", "openid shoper.read")]).await);
+    assert!(unknown.get("error_description").is_some_and(|text| text.contains("did you mean 'shopper.read'?")));
+}
+
+/// attacks.md C2 57, 67.
+#[tokio::test]
+async fn what_is_strange_is_carried_or_ignored_and_what_is_huge_is_refused() {
+    let lending = Lending::new().await;
+    let state = "\"><script>alert(1)</script>\u{1F600}";
+    let own = [("state", state), ("foo", "bar"), ("__proto__", "x"), ("scope[]", "admin:write")];
+    assert_eq!(Back::of(&lending.authorize(&own).await).get("state"), Some(state));
+    let answer = lending.authorize(&[("state", state), ("response_mode", "form_post")]).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(!answer.text.contains("<script>alert") && answer.text.contains("&#60;script&#62;"), "{}", answer.text);
+    assert!(answer.text.contains("name=\"code\"") && answer.text.contains("name=\"iss\""));
+    assert!(answer.text.contains(&format!("action=\"{CALLBACK}\"")));
+    let policy = answer.header(header::CONTENT_SECURITY_POLICY);
+    assert!(
+        policy.contains("form-action 'self' https://shop.example") && policy.contains("script-src 'sha256-"),
+        "{policy}"
+    );
+    assert!(!policy.contains("script-src 'unsafe"), "{policy}");
+    for (name, length) in [("state", 4097), ("nonce", 1025)] {
+        let long = "x".repeat(length);
+        let back = Back::of(&lending.authorize(&[(name, &long)]).await);
+        assert_eq!(back.get("error"), Some("invalid_request"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_where_nobody_may_be() {
+    let lending = Lending::unasked().await;
+    let none = ("prompt", "none");
+    let nobody = Back::of(&lending.authorize_with("", &[none]).await);
+    assert_eq!((nobody.get("error"), nobody.get("code")), (Some("login_required"), None));
+    assert_eq!(Back::of(&lending.authorize(&[none]).await).get("error"), Some("consent_required"));
+    lending.consent("openid profile shopper.read").await;
+    assert!(Back::of(&lending.authorize(&[none]).await).get("code").is_some());
+    // Somebody else is expected, the proof is too old, or too weak.
+    let own = [none, ("id_token_hint", "e30.e30.x")];
+    assert_eq!(Back::of(&lending.authorize(&own).await).get("error"), Some("login_required"));
+    assert_eq!(Back::of(&lending.authorize(&[none, ("max_age", "0")]).await).get("error"), Some("login_required"));
+    lending.fixture.clock.advance_secs(61);
+    assert_eq!(Back::of(&lending.authorize(&[none, ("max_age", "60")]).await).get("error"), Some("login_required"));
+    assert!(Back::of(&lending.authorize(&[none, ("max_age", "61")]).await).get("code").is_some());
+    let strong = [none, ("acr_values", "urn:ambit:aal2")];
+    assert_eq!(Back::of(&lending.authorize(&strong).await).get("error"), Some("login_required"));
+    let cookie = lending.sign_in(&[Proof::Password, Proof::Otp]).await;
+    assert!(Back::of(&lending.authorize_with(&cookie, &strong).await).get("code").is_some());
+}
+
+/// attacks.md C10 243 and C13 291: a cookie that was never ours, or is over, is nobody.
+#[tokio::test]
+async fn without_a_session_of_this_tenant_the_person_is_asked_who_they_are() {
+    let lending = Lending::new().await;
+    let invented = format!("__Host-ambit-session={}", "A".repeat(43));
+    for cookie in ["", &invented, "ambit-session=x"] {
+        let answer = lending.authorize_with(cookie, &[]).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{cookie}");
+        let location = answer.header(header::LOCATION);
+        assert!(location.starts_with("/sign-in/"), "{location}");
+        assert!(answer.header(header::SET_COOKIE).contains("HttpOnly; SameSite=Lax"), "a browser to come back");
+    }
+    // Somebody of another tenant, signed in, is nobody here.
+    let bolt = lending.fixture.made(Method::POST, "/tenants", &json!({ "name": "Bolt", "slug": "bolt" })).await;
+    let other = json!({ "tenant_id": bolt["id"], "email": "eve@bolt.example" });
+    let eve = lending.fixture.made(Method::POST, "/users", &other).await;
+    let mut lending = lending;
+    lending.user = eve;
+    let cookie = lending.sign_in(&[Proof::Password]).await;
+    let answer = lending.authorize_with(&cookie, &[]).await;
+    assert!(answer.header(header::LOCATION).starts_with("/sign-in/"), "{:?}", answer.headers);
+}

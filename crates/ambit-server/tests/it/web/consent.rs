@@ -1,0 +1,225 @@
+//! `/consent/{id}`: who is asked what, and that an answer is the person's own and to what they were asked.
+
+use axum::http::{Method, StatusCode, header};
+use serde_json::json;
+
+use super::shop::{Shop, boxes, parameter};
+use super::visitor::{BROWSER, Visitor, form_token, user};
+use crate::support::BASE;
+
+#[tokio::test]
+async fn what_a_person_ticks_is_lent_and_the_next_time_they_are_not_asked() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let asked = shop.asks(&mut browser, "openid shop shop:close", &[]).await;
+    // The most dangerous first, and nobody agrees to it by not looking.
+    let shown = [("shop:close", false), ("shop", true), ("openid", true)];
+    assert_eq!(boxes(asked.page()), shown.map(|(name, ticked)| (name.to_owned(), ticked)));
+    let back = asked.allow(&mut browser, &["shop"]).await;
+    assert_eq!(parameter(&back, "state").as_deref(), Some("s"));
+    assert_eq!(shop.redeemed(&back).await["scope"], "openid shop");
+    assert_eq!(shop.consented().await.as_deref(), Some("openid shop"));
+
+    let again = shop.asks(&mut browser, "openid shop shop:close", &[]).await;
+    assert_eq!(shop.redeemed(&again.answer).await["scope"], "openid shop");
+}
+
+#[tokio::test]
+async fn what_was_unticked_is_not_lent_without_asking() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let asked = shop.asks(&mut browser, "openid shop", &[]).await;
+    asked.allow(&mut browser, &[]).await;
+    let silent = shop.asks(&mut browser, "openid shop", &[("prompt", "none")]).await;
+    assert_eq!(shop.redeemed(&silent.answer).await["scope"], "openid");
+    // Asked for once more, they may think better of it; what they left out stands un-ticked.
+    shop.fixture.clock.advance_secs(1);
+    let asked = shop.asks(&mut browser, "openid shop", &[("prompt", "consent")]).await;
+    assert_eq!(boxes(asked.page()), [("openid".to_owned(), true), ("shop".to_owned(), false)]);
+    let back = asked.allow(&mut browser, &["shop"]).await;
+    assert_eq!(shop.redeemed(&back).await["scope"], "openid shop");
+}
+
+#[tokio::test]
+async fn whoever_closes_the_page_has_agreed_to_nothing_more() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    shop.asks(&mut browser, "openid shop", &[]).await.allow(&mut browser, &["shop"]).await;
+    shop.asks(&mut browser, "openid shop shop:close", &[]).await.page();
+    assert_eq!(shop.consented().await.as_deref(), Some("openid shop"));
+    let silent = shop.asks(&mut browser, "openid shop shop:close", &[("prompt", "none")]).await;
+    assert_eq!(parameter(&silent.answer, "error").as_deref(), Some("consent_required"));
+}
+
+#[tokio::test]
+async fn a_scope_that_was_not_shown_is_not_granted_whoever_sends_it() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let asked = shop.asks(&mut browser, "openid shop:managers shop", &[]).await;
+    // A role that Ada does not have, a gate that is closed: neither is a choice.
+    assert_eq!(boxes(asked.page()), [("openid".to_owned(), true), ("shop".to_owned(), true)]);
+    assert!(!asked.page().text.contains("Title of shop:receipts"));
+    let sent = ["shop", "shop:close", "shop:managers", "shop:receipts", "admin:write", "offline_access", "no such", ""];
+    let back = asked.allow(&mut browser, &sent).await;
+    assert_eq!(shop.redeemed(&back).await["scope"], "openid shop");
+    assert_eq!(shop.consented().await.as_deref(), Some("openid shop"));
+    // Once the gate opens, they are asked about what is behind it.
+    shop.receipts(true).await;
+    let asked = shop.asks(&mut browser, "openid shop", &[]).await;
+    assert!(asked.page().text.contains("Title of shop:receipts"));
+    let back = asked.allow(&mut browser, &["shop"]).await;
+    assert_eq!(shop.redeemed(&back).await["scope"], "openid shop shop:receipts");
+}
+
+#[tokio::test]
+async fn another_browser_cannot_see_or_answer_the_question() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let asked = shop.asks(&mut browser, "openid shop", &[]).await;
+    let token = form_token(asked.page());
+    let fields = [("form", token.as_str()), ("answer", "allow"), ("scope", "shop")];
+
+    let mallory = user(&shop.fixture, Some(&shop.tenant), "mallory@acme.example", json!({})).await;
+    let (hers, _) = Visitor::of(&shop.fixture, &mallory).await;
+    for mut other in [Visitor::new(&shop.fixture), hers] {
+        assert_eq!(other.get(&asked.path).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(other.post(&asked.path, &fields).await.status, StatusCode::FORBIDDEN);
+    }
+    // The same person in two browsers is two browsers; and the right browser with nobody in it signs in first.
+    let (mut second, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    assert_eq!(second.post(&asked.path, &fields).await.status, StatusCode::FORBIDDEN);
+    let mut signed_out = Visitor::new(&shop.fixture);
+    signed_out.cookies.insert(BROWSER.to_owned(), browser.cookies[BROWSER].clone());
+    let answer = signed_out.post(&asked.path, &fields).await;
+    assert_eq!(
+        (answer.status, answer.header(header::LOCATION).starts_with("/sign-in/")),
+        (StatusCode::SEE_OTHER, true)
+    );
+    assert_eq!(shop.consented().await, None);
+    assert_eq!(browser.get("/consent/no-such-name").await.status, StatusCode::NOT_FOUND);
+
+    let back = asked.allow(&mut browser, &["shop"]).await;
+    assert_eq!(shop.redeemed(&back).await["scope"], "openid shop");
+}
+
+#[tokio::test]
+async fn a_form_that_is_not_from_the_page_is_refused() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let asked = shop.asks(&mut browser, "openid shop", &[]).await;
+    let other = shop.asks(&mut browser, "openid shop", &[]).await;
+    let (token, others) = (form_token(asked.page()), form_token(other.page()));
+    assert_ne!(token, others);
+    let fields = |token: &str| vec![("form".to_owned(), token.to_owned()), ("answer".to_owned(), "allow".to_owned())];
+    for (headers, token) in [
+        (vec![("sec-fetch-site", "cross-site")], token.as_str()),
+        (vec![("sec-fetch-site", "same-site")], token.as_str()),
+        (vec![("origin", "https://evil.example")], token.as_str()),
+        (vec![("origin", "null")], token.as_str()),
+        (vec![("origin", BASE)], ""),
+        (vec![("origin", BASE)], others.as_str()),
+    ] {
+        let fields = fields(token);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let answer = browser.post_with(&asked.path, &headers, &fields).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{headers:?} {}", answer.text);
+    }
+    let body = format!("form={token}&answer=allow");
+    let answer = browser.send(Method::POST, &asked.path, &[("content-type", "text/plain")], &body).await;
+    assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(browser.get(&format!("{}?{body}", asked.path)).await.status, StatusCode::OK);
+    let twice = [("form", token.as_str()), ("answer", "deny"), ("answer", "allow")];
+    assert_eq!(browser.post(&asked.path, &twice).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(shop.consented().await, None);
+}
+
+#[tokio::test]
+async fn a_form_sent_twice_is_one_answer_and_one_code() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let asked = shop.asks(&mut browser, "openid shop", &[]).await;
+    let token = form_token(asked.page());
+    let fields = [("form", token.as_str()), ("answer", "allow"), ("scope", "shop")];
+    let first = browser.post(&asked.path, &fields).await;
+    let second = browser.post(&asked.path, &fields).await;
+    assert_eq!(first.header(header::LOCATION), second.header(header::LOCATION));
+    let back = browser.follow(second).await;
+    assert_eq!(shop.redeemed(&back).await["scope"], "openid shop");
+    let late = browser.get(first.header(header::LOCATION)).await;
+    assert_eq!(parameter(&late, "code"), None);
+    assert_eq!(browser.post(&asked.path, &fields).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn whoever_does_not_allow_it_goes_back_with_access_denied() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let asked = shop.asks(&mut browser, "openid shop", &[]).await;
+    let token = form_token(asked.page());
+    let fields = [("form", token.as_str()), ("answer", "deny"), ("scope", "shop")];
+    let answer = browser.post(&asked.path, &fields).await;
+    let back = browser.follow(answer).await;
+    assert_eq!(parameter(&back, "error").as_deref(), Some("access_denied"));
+    assert_eq!(shop.consented().await, None);
+}
+
+#[tokio::test]
+async fn a_consent_does_not_outlive_its_application() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    shop.asks(&mut browser, "openid shop", &[]).await.allow(&mut browser, &["shop"]).await;
+    let path = format!("/applications/{}", shop.application_id());
+    let root = shop.fixture.root().await;
+    assert_eq!(shop.fixture.admin(&root, Method::DELETE, &path, None).await.status, StatusCode::NO_CONTENT);
+    // Somebody else takes the client_id.
+    let other = Shop::registered(&shop.fixture, &shop.tenant, "till", "Another till").await;
+    assert_ne!(other["id"], shop.application["id"]);
+    assert!(shop.asks(&mut browser, "openid shop", &[]).await.page().text.contains("Another till"));
+}
+
+#[tokio::test]
+async fn what_others_wrote_is_shown_as_plain_text_and_cut() {
+    let shop = Shop::new().await;
+    let hostile = "<script>alert(1)</script> \u{202e}desrever **bold** ";
+    let long = hostile.repeat(30);
+    let texts = json!({"title": {"en": long}, "description": {"en": long}});
+    shop.fixture.made(Method::PATCH, "/scopes/shop:list", &texts).await;
+    let name = json!({"name": "<img src=x onerror=alert(1)>\u{202e}Security Team"});
+    shop.fixture.made(Method::PATCH, &format!("/applications/{}", shop.application_id()), &name).await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let asked = shop.asks(&mut browser, "openid shop", &[]).await;
+    let page = asked.page();
+    for mark in ["<script>", "<img", "\u{202e}", "<strong>bold"] {
+        assert!(!page.text.contains(mark), "{mark}");
+    }
+    assert!(page.text.contains("Security Team") && page.text.contains("&#60;script&#62;"), "{}", page.text);
+    assert!(page.text.len() < 16 * 1024, "{} bytes", page.text.len());
+    let policy = page.header(header::CONTENT_SECURITY_POLICY);
+    assert_eq!(
+        policy,
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' https://app.example"
+    );
+    assert_eq!(page.header(header::X_FRAME_OPTIONS), "DENY");
+    assert_eq!(page.header(header::CACHE_CONTROL), "no-store");
+}
+
+#[tokio::test]
+async fn the_page_says_who_asks_and_in_the_persons_language() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let asked = shop.asks(&mut browser, "openid shop shop:close offline_access", &[("ui_locales", "de zh-CN")]).await;
+    let page = asked.page();
+    for text in [
+        "lang=\"zh\"",
+        "shop:close 的标题",
+        "特权",
+        "您所在组织的应用：",
+        "在您离开时保持访问",
+        "app.example",
+        "ada@acme.example",
+    ] {
+        assert!(page.text.contains(text), "{text}: {}", page.text);
+    }
+    // Where a text is not in the language, it says in which one it is.
+    assert!(page.text.contains("<bdi lang=\"en\">What shop does</bdi>"), "{}", page.text);
+}

@@ -1,0 +1,321 @@
+//! What people do: [`SignIns`] on the tables of migration 0008.
+//!
+//! What a sign-in writes is small and comes often: each is a [`Step`] and shares its commit with others (see
+//! [`crate::grouped`]). What ends many things at once, and what is rare, has a transaction of its own. All of it takes rows in
+//! one order: interactions, sessions, codes, grants, refresh tokens, consents, one-time tokens, the counter of revocations.
+
+mod code;
+mod consent;
+mod grant;
+mod interaction;
+mod one_time_token;
+mod purge;
+mod refresh_token;
+mod session;
+
+use ambit_core::secret::SecretHash;
+use ambit_core::store::StoreError;
+use ambit_core::store::sign_in::{
+    AuthorizationGrant, Code, Consent, Grants, Interaction, OneTimeToken, RefreshToken, Rotation, Session, Sessions,
+    SignIns,
+};
+use ambit_protocol::id::{ApplicationId, GrantId, SessionId, UserId};
+use ambit_protocol::time::Timestamp;
+use async_trait::async_trait;
+use sqlx::AnyConnection;
+
+use crate::SqlStore;
+use crate::error::Result;
+use crate::grouped::{Outcome, Place, Small};
+use crate::pool::Engine;
+use crate::retry::{retrying, within};
+use crate::sql::Sql;
+use crate::store::ANSWER;
+use grant::Ending;
+pub(crate) use purge::purge_expired;
+
+/// One write of a sign-in.
+#[derive(Debug)]
+pub(crate) enum Step {
+    BeginInteraction(Interaction),
+    AdvanceInteraction(Interaction),
+    EndInteraction { id: SecretHash, version: u32 },
+    BeginSession(Session),
+    ChangeSession(Session),
+    TouchSession(Session),
+    IssueCode(Code),
+    SpendCode { token: SecretHash, at: Timestamp, lent: Option<Lent> },
+    Rotate { token: SecretHash, at: Timestamp, successor: RefreshToken },
+    KeepConsent(Consent),
+    WithdrawConsent { user: UserId, application: ApplicationId },
+    UseOneTimeToken { token: SecretHash, at: Timestamp },
+}
+
+/// What comes of a code.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    grant: AuthorizationGrant,
+    refresh_token: Option<RefreshToken>,
+}
+
+impl Step {
+    pub(crate) fn place(&self) -> Place {
+        match self {
+            Self::BeginInteraction(Interaction { id, .. })
+            | Self::AdvanceInteraction(Interaction { id, .. })
+            | Self::EndInteraction { id, .. } => Place::Interaction(*id.as_bytes()),
+            Self::BeginSession(session) | Self::ChangeSession(session) | Self::TouchSession(session) => {
+                Place::Session(session.id)
+            }
+            Self::IssueCode(Code { token, .. }) | Self::SpendCode { token, .. } => Place::Code(*token.as_bytes()),
+            Self::Rotate { token, .. } => Place::RefreshToken(*token.as_bytes()),
+            Self::KeepConsent(kept) => Place::Consent(kept.user_id, kept.application_id),
+            Self::WithdrawConsent { user, application } => Place::Consent(*user, *application),
+            Self::UseOneTimeToken { token, .. } => Place::OneTimeToken(*token.as_bytes()),
+        }
+    }
+
+    pub(crate) async fn run(&self, connection: &mut AnyConnection) -> Result<Outcome> {
+        match self {
+            Self::BeginInteraction(begun) => interaction::begin(connection, begun).await,
+            Self::AdvanceInteraction(advanced) => interaction::advance(connection, advanced).await,
+            Self::EndInteraction { id, version } => interaction::end(connection, id, *version).await,
+            Self::BeginSession(begun) => session::begin(connection, begun).await,
+            Self::ChangeSession(changed) => session::change(connection, changed).await,
+            Self::TouchSession(touched) => session::touch(connection, touched).await,
+            Self::IssueCode(issued) => code::issue(connection, issued).await,
+            Self::SpendCode { token, at, lent } => code::spend(connection, token, *at, lent.as_ref()).await,
+            Self::Rotate { token, at, successor } => refresh_token::rotate(connection, token, *at, successor).await,
+            Self::KeepConsent(kept) => consent::keep(connection, kept).await,
+            Self::WithdrawConsent { user, application } => consent::withdraw(connection, *user, *application).await,
+            Self::UseOneTimeToken { token, at } => one_time_token::spend(connection, token, *at).await,
+        }
+    }
+}
+
+impl SqlStore {
+    async fn step(&self, step: Step) -> Result<Outcome> {
+        within(ANSWER, self.grouped.write(Small::SignIn(step))).await
+    }
+}
+
+#[async_trait]
+impl SignIns for SqlStore {
+    async fn begin_interaction(&self, interaction: &Interaction) -> Result<()> {
+        self.step(Step::BeginInteraction(interaction.clone())).await.map(drop)
+    }
+
+    async fn find_interaction(&self, id: &SecretHash) -> Result<Option<Interaction>> {
+        within(ANSWER, async { interaction::find(&mut *self.reader().await?, id).await }).await
+    }
+
+    async fn advance_interaction(&self, interaction: &Interaction) -> Result<bool> {
+        self.step(Step::AdvanceInteraction(interaction.clone())).await.map(Outcome::is_done)
+    }
+
+    async fn end_interaction(&self, id: &SecretHash, version: u32) -> Result<bool> {
+        self.step(Step::EndInteraction { id: *id, version }).await.map(Outcome::is_done)
+    }
+
+    async fn begin_session(&self, session: &Session) -> Result<()> {
+        self.step(Step::BeginSession(session.clone())).await.map(drop)
+    }
+
+    async fn find_session(&self, token: &SecretHash) -> Result<Option<Session>> {
+        within(ANSWER, async { session::find(&mut *self.reader().await?, token).await }).await
+    }
+
+    async fn change_session(&self, session: &Session) -> Result<bool> {
+        self.step(Step::ChangeSession(session.clone())).await.map(Outcome::is_done)
+    }
+
+    async fn touch_session(&self, session: &Session) -> Result<bool> {
+        self.step(Step::TouchSession(session.clone())).await.map(Outcome::is_done)
+    }
+
+    async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>> {
+        within(ANSWER, async { session::of_user(&mut *self.reader().await?, user).await }).await
+    }
+
+    async fn end_sessions(&self, which: Sessions, at: Timestamp, tokens_until: Timestamp) -> Result<Vec<Session>> {
+        let engine = self.pools.engine;
+        let end = || async {
+            let mut write = self.begin_write().await?;
+            let ended = end_sessions(write.enter()?, engine, which, at, tokens_until).await;
+            write.finish(ended).await
+        };
+        within(ANSWER, retrying(end)).await
+    }
+
+    async fn issue_code(&self, code: &Code) -> Result<()> {
+        self.step(Step::IssueCode(code.clone())).await.map(drop)
+    }
+
+    async fn find_code(&self, token: &SecretHash) -> Result<Option<Code>> {
+        within(ANSWER, async { code::find(&mut *self.reader().await?, token).await }).await
+    }
+
+    async fn spend_code(
+        &self,
+        token: &SecretHash,
+        at: Timestamp,
+        grant: Option<(&AuthorizationGrant, Option<&RefreshToken>)>,
+    ) -> Result<bool> {
+        let lent = grant.map(|(grant, token)| Lent { grant: grant.clone(), refresh_token: token.cloned() });
+        self.step(Step::SpendCode { token: *token, at, lent }).await.map(Outcome::is_done)
+    }
+
+    async fn find_grant(&self, id: GrantId) -> Result<Option<AuthorizationGrant>> {
+        within(ANSWER, async { grant::find(&mut *self.reader().await?, id).await }).await
+    }
+
+    async fn grants_of(&self, user: UserId) -> Result<Vec<AuthorizationGrant>> {
+        within(ANSWER, async { grant::of_user(&mut *self.reader().await?, user).await }).await
+    }
+
+    async fn find_refresh_token(&self, token: &SecretHash) -> Result<Option<(RefreshToken, AuthorizationGrant)>> {
+        within(ANSWER, async { refresh_token::find(&mut *self.reader().await?, token).await }).await
+    }
+
+    async fn rotate_refresh_token(
+        &self,
+        token: &SecretHash,
+        at: Timestamp,
+        successor: &RefreshToken,
+    ) -> Result<Rotation> {
+        let outcome = self.step(Step::Rotate { token: *token, at, successor: successor.clone() }).await?;
+        Ok(match outcome {
+            Outcome::Done => Rotation::Rotated,
+            Outcome::DoneBefore(used_at) => Rotation::UsedBefore(used_at),
+            Outcome::Refused => Rotation::Ended,
+        })
+    }
+
+    async fn end_grants(&self, which: Grants, at: Timestamp, tokens_until: Timestamp) -> Result<u64> {
+        let engine = self.pools.engine;
+        let end = || async {
+            let mut write = self.begin_write().await?;
+            let ended = end_some_grants(write.enter()?, engine, which, at, tokens_until).await;
+            write.finish(ended).await
+        };
+        let mut ended = 0;
+        // A bounded number at a time, so that nobody waits for it however many an application was lent.
+        loop {
+            let now = within(ANSWER, retrying(end)).await?;
+            ended += now;
+            if now < GRANTS_AT_ONCE.into() {
+                return Ok(ended);
+            }
+        }
+    }
+
+    async fn find_consent(&self, user: UserId, application: ApplicationId) -> Result<Option<Consent>> {
+        within(ANSWER, async { consent::find(&mut *self.reader().await?, user, application).await }).await
+    }
+
+    async fn keep_consent(&self, consent: &Consent) -> Result<()> {
+        self.step(Step::KeepConsent(consent.clone())).await.map(drop)
+    }
+
+    async fn consents_of(&self, user: UserId) -> Result<Vec<Consent>> {
+        within(ANSWER, async { consent::of_user(&mut *self.reader().await?, user).await }).await
+    }
+
+    async fn withdraw_consent(&self, user: UserId, application: ApplicationId) -> Result<bool> {
+        self.step(Step::WithdrawConsent { user, application }).await.map(Outcome::is_done)
+    }
+
+    async fn issue_one_time_token(&self, token: &OneTimeToken) -> Result<()> {
+        let issue = || async {
+            let mut write = self.begin_write().await?;
+            let issued = one_time_token::issue(write.enter()?, token).await;
+            write.finish(issued).await
+        };
+        within(ANSWER, retrying(issue)).await
+    }
+
+    async fn find_one_time_token(&self, token: &SecretHash) -> Result<Option<OneTimeToken>> {
+        within(ANSWER, async { one_time_token::find(&mut *self.reader().await?, token).await }).await
+    }
+
+    async fn use_one_time_token(&self, token: &SecretHash, at: Timestamp) -> Result<bool> {
+        self.step(Step::UseOneTimeToken { token: *token, at }).await.map(Outcome::is_done)
+    }
+
+    async fn forget_user(&self, user: UserId, at: Timestamp, tokens_until: Timestamp) -> Result<()> {
+        let engine = self.pools.engine;
+        let forget = || async {
+            let mut write = self.begin_write().await?;
+            let forgotten = forget_user(write.enter()?, engine, user, at, tokens_until).await;
+            write.finish(forgotten).await
+        };
+        within(ANSWER, retrying(forget)).await
+    }
+}
+
+async fn end_sessions(
+    connection: &mut AnyConnection,
+    engine: Engine,
+    which: Sessions,
+    at: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Session>> {
+    let ended = session::end(connection, engine, which).await?;
+    let ids: Vec<SessionId> = ended.iter().map(|session| session.id).collect();
+    let mut grants = Vec::new();
+    for ids in ids.chunks(SESSIONS_AT_ONCE) {
+        grants.extend(grant::end(connection, engine, &Ending::With(ids), at, until).await?);
+    }
+    grant::revoke(connection, &grants, at, until).await?;
+    Ok(ended)
+}
+
+async fn end_some_grants(
+    connection: &mut AnyConnection,
+    engine: Engine,
+    which: Grants,
+    at: Timestamp,
+    until: Timestamp,
+) -> Result<u64> {
+    let ended = grant::end(connection, engine, &Ending::Of(which, GRANTS_AT_ONCE), at, until).await?;
+    grant::revoke(connection, &ended, at, until).await?;
+    Ok(ended.len() as u64)
+}
+
+async fn forget_user(
+    connection: &mut AnyConnection,
+    engine: Engine,
+    user: UserId,
+    at: Timestamp,
+    until: Timestamp,
+) -> Result<()> {
+    session::end(connection, engine, Sessions::OfUser(user)).await?;
+    let ended = grant::end(connection, engine, &Ending::Of(Grants::OfUser(user), u32::MAX), at, until).await?;
+    for statement in FORGETS {
+        let statement = statement.replace("{for_update}", engine.for_update());
+        Sql::new(statement).with(user.to_string()).run(connection).await?;
+    }
+    grant::revoke(connection, &ended, at, until).await
+}
+
+/// Adds a row under an identifier that nobody else has. Where somebody has it, it was made twice.
+async fn add(connection: &mut AnyConnection, sql: Sql) -> Result<Outcome> {
+    match sql.run(connection).await? {
+        0 => Err(StoreError::Unstorable("its identifier is taken")),
+        _ => Ok(Outcome::Done),
+    }
+}
+
+// Whatever is about a person but for their sessions, which have been ended.
+const FORGETS: [&str; 4] = [
+    "DELETE FROM refresh_tokens WHERE token IN (SELECT token FROM refresh_tokens WHERE grant_id IN \
+     (SELECT id FROM grants WHERE user_id = $1) ORDER BY token{for_update})",
+    "DELETE FROM grants WHERE user_id = $1",
+    "DELETE FROM consents WHERE user_id = $1 AND application_id IN \
+     (SELECT application_id FROM consents WHERE user_id = $1 ORDER BY application_id{for_update})",
+    "DELETE FROM one_time_tokens WHERE token IN \
+     (SELECT token FROM one_time_tokens WHERE subject = $1 ORDER BY token{for_update})",
+];
+// Names in one statement.
+const SESSIONS_AT_ONCE: usize = 256;
+const GRANTS_AT_ONCE: u32 = 4096;

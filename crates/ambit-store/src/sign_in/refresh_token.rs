@@ -1,0 +1,78 @@
+//! Refresh tokens.
+
+use ambit_core::secret::SecretHash;
+use ambit_core::store::sign_in::{AuthorizationGrant, RefreshToken};
+use ambit_protocol::time::Timestamp;
+use sqlx::AnyConnection;
+
+use super::{add, grant};
+use crate::error::Result;
+use crate::grouped::Outcome;
+use crate::sql::{Columns, Sql};
+
+pub(super) async fn issue(connection: &mut AnyConnection, token: &RefreshToken) -> Result<Outcome> {
+    let sql = Sql::new(
+        "INSERT INTO refresh_tokens (token, grant_id, expires_at, used_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT DO NOTHING",
+    )
+    .with(&token.token)
+    .with(token.grant_id.to_string())
+    .with(token.expires_at)
+    .with(token.used_at);
+    add(connection, sql).await
+}
+
+pub(super) async fn find(
+    connection: &mut AnyConnection,
+    token: &SecretHash,
+) -> Result<Option<(RefreshToken, AuthorizationGrant)>> {
+    let found = Sql::new(format!(
+        "SELECT refresh_tokens.expires_at, refresh_tokens.used_at, {} FROM refresh_tokens \
+         JOIN grants ON grants.id = refresh_tokens.grant_id WHERE token = $1",
+        grant::COLUMNS
+    ))
+    .with(token)
+    .optional(connection)
+    .await?;
+    let Some(row) = found else { return Ok(None) };
+    let mut columns = Columns::of(&row);
+    let (expires_at, used_at) = (columns.timestamp()?, columns.optional_timestamp()?);
+    let grant = grant::grant(&mut columns)?;
+    Ok(Some((RefreshToken { token: *token, grant_id: grant.id, expires_at, used_at }, grant)))
+}
+
+/// Where another transaction is using the same, it waits for that one's outcome.
+pub(super) async fn rotate(
+    connection: &mut AnyConnection,
+    token: &SecretHash,
+    at: Timestamp,
+    successor: &RefreshToken,
+) -> Result<Outcome> {
+    let used = Sql::new(format!(
+        "UPDATE refresh_tokens SET used_at = $3 WHERE token = $1 AND grant_id = $2 AND used_at IS NULL \
+         AND EXISTS (SELECT 1 FROM grants WHERE grants.id = $2 AND {GOES_ON})"
+    ))
+    .with(token)
+    .with(successor.grant_id.to_string())
+    .with(at)
+    .run(connection)
+    .await?;
+    if used == 1 {
+        return issue(connection, successor).await;
+    }
+    let before = Sql::new(format!(
+        "SELECT used_at FROM refresh_tokens JOIN grants ON grants.id = grant_id \
+         WHERE token = $1 AND grant_id = $2 AND {GOES_ON}"
+    ))
+    .with(token)
+    .with(successor.grant_id.to_string())
+    .with(at)
+    .optional(connection)
+    .await?;
+    let before = before.map(|row| Columns::of(&row).optional_timestamp()).transpose()?.flatten();
+    Ok(before.map_or(Outcome::Refused, Outcome::DoneBefore))
+}
+
+// `$3` is now. A grant that ends with its session goes on for as long as the session is there.
+const GOES_ON: &str = "grants.ended_at IS NULL AND grants.expires_at > $3 AND (grants.session_id IS NULL \
+     OR EXISTS (SELECT 1 FROM sessions WHERE sessions.id = grants.session_id))";

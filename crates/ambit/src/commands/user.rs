@@ -1,0 +1,209 @@
+//! `ambit user`: people.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::text;
+use crate::client::{AdminApi, Connection, segment};
+use crate::output::{Failure, Output, table};
+
+/// People.
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Make a user. They have nothing to sign in with yet.
+    Create(Create),
+    /// List users.
+    List {
+        /// Of this tenant only (identifier).
+        #[arg(long)]
+        tenant_id: Option<String>,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show one user, with the groups they are in.
+    Show {
+        /// Their address or identifier.
+        user: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Let a user sign in no more, and end their sessions and all that they lent.
+    Disable {
+        /// Their address or identifier.
+        user: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Let a user sign in again.
+    Enable {
+        /// Their address or identifier.
+        user: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show the roles of a user, their own and their groups'; with --add and --remove change their own first.
+    Roles(Roles),
+}
+
+/// Who is made.
+#[derive(Debug, Args)]
+pub struct Create {
+    /// The address they sign in with.
+    email: String,
+    /// What people call them.
+    #[arg(long)]
+    name: Option<String>,
+    /// The tenant they belong to (identifier).
+    #[arg(long)]
+    tenant_id: Option<String>,
+    /// The partner they belong to (identifier).
+    #[arg(long)]
+    partner_id: Option<String>,
+    /// Roles of their own.
+    #[arg(long = "role")]
+    roles: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// What changes of somebody's roles.
+#[derive(Debug, Args)]
+pub struct Roles {
+    /// Their address or identifier.
+    user: String,
+    /// A role to give.
+    #[arg(long)]
+    add: Vec<String>,
+    /// Until when the roles to give are held (RFC 3339); for good where left out.
+    #[arg(long, requires = "add")]
+    until: Option<String>,
+    /// A role to take away.
+    #[arg(long)]
+    remove: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl User {
+    pub async fn run(self, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::Create(create) => create.run(output).await,
+            Self::List { tenant_id, connection } => {
+                let filter = tenant_id.map(|id| format!("?tenant_id={}", segment(&id))).unwrap_or_default();
+                let items = connection.admin().await?.list(&format!("/users{filter}")).await?;
+                let rows: Vec<Vec<String>> = items
+                    .iter()
+                    .map(|item| {
+                        let [email, name, status, id] =
+                            ["email", "display_name", "status", "id"].map(|name| text(item, name));
+                        vec![email, name, status, roles(item), id]
+                    })
+                    .collect();
+                output.say(&table(&["EMAIL", "NAME", "STATUS", "ROLES", "ID"], &rows), &items)
+            }
+            Self::Show { user, connection } => {
+                let admin = connection.admin().await?;
+                let mut item = find(&admin, &user).await?;
+                let groups = admin.list(&format!("{}/groups", path(&item))).await?;
+                let mut said = shown(&item);
+                for group in &groups {
+                    let how = if group["direct"] == true { "" } else { ", by another group" };
+                    said.push_str(&format!("\n{:<15} {} ({}{how})", "group", text(group, "name"), text(group, "id")));
+                }
+                item["groups"] = groups.into();
+                output.say(&said, &item)
+            }
+            Self::Disable { user, connection } => set_status(&connection, &user, "disabled", output).await,
+            Self::Enable { user, connection } => set_status(&connection, &user, "active", output).await,
+            Self::Roles(change) => change.run(output).await,
+        }
+    }
+}
+
+impl Create {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let roles: Vec<Value> = self.roles.iter().map(|role| json!({ "role": role })).collect();
+        let mut body = json!({ "email": self.email, "roles": roles });
+        for (name, value) in
+            [("display_name", self.name), ("tenant_id", self.tenant_id), ("partner_id", self.partner_id)]
+        {
+            if let Some(value) = value {
+                body[name] = value.into();
+            }
+        }
+        let made = self.connection.admin().await?.post("/users", &body).await?;
+        output.say(&shown(&made), &made)
+    }
+}
+
+impl Roles {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let admin = self.connection.admin().await?;
+        let mut item = find(&admin, &self.user).await?;
+        if !self.add.is_empty() || !self.remove.is_empty() {
+            let is_changed =
+                |grant: &Value| [&self.add, &self.remove].iter().any(|it| it.contains(&text(grant, "role")));
+            let mut roles = item["roles"].as_array().cloned().unwrap_or_default();
+            roles.retain(|grant| !is_changed(grant));
+            roles.extend(self.add.iter().map(|role| json!({ "role": role, "expires_at": self.until })));
+            item = admin.patch(&path(&item), &json!({ "roles": roles })).await?;
+        }
+        let groups = admin.list(&format!("{}/groups", path(&item))).await?;
+        let mut rows = rows_of(&item, "");
+        for group in &groups {
+            rows.extend(rows_of(group, &text(group, "name")));
+        }
+        output.say(
+            &table(&["ROLE", "UNTIL", "BY GROUP"], &rows),
+            &json!({ "id": item["id"], "roles": item["roles"], "groups": groups }),
+        )
+    }
+}
+
+fn rows_of(holder: &Value, group: &str) -> Vec<Vec<String>> {
+    let roles = holder.get("roles").and_then(Value::as_array).into_iter().flatten();
+    roles.map(|grant| vec![text(grant, "role"), text(grant, "expires_at"), group.to_owned()]).collect()
+}
+
+async fn set_status(connection: &Connection, user: &str, status: &str, output: Output) -> Result<(), Failure> {
+    let admin = connection.admin().await?;
+    let found = find(&admin, user).await?;
+    let item = admin.patch(&path(&found), &json!({ "status": status })).await?;
+    output.say(&shown(&item), &item)
+}
+
+/// The user of an address or an identifier.
+pub async fn find(admin: &AdminApi, user: &str) -> Result<Value, Failure> {
+    if !user.contains('@') {
+        return admin.get(&format!("/users/{}", segment(user))).await;
+    }
+    let found = admin.list(&format!("/users?q={}", segment(user))).await?;
+    let same: Vec<Value> =
+        found.into_iter().filter(|it| text(it, "email").to_lowercase() == user.to_lowercase()).collect();
+    match same.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(Failure::refused(format!("there is no user '{user}'"), None)),
+        several => {
+            let ids: Vec<String> = several.iter().map(|it| text(it, "id")).collect();
+            Err(Failure::usage(format!("'{user}' is an address in several tenants: say which of {}", ids.join(", "))))
+        }
+    }
+}
+
+/// The roles held directly, in short.
+pub fn roles(item: &Value) -> String {
+    let roles = item.get("roles").and_then(Value::as_array).into_iter().flatten();
+    roles.map(|grant| text(grant, "role")).collect::<Vec<_>>().join(" ")
+}
+
+fn shown(item: &Value) -> String {
+    let fields = ["email", "id", "display_name", "tenant_id", "partner_id", "status", "email_verified"];
+    let lines = fields.iter().map(|name| (*name, text(item, name))).chain([("roles", roles(item))]);
+    let lines: Vec<String> =
+        lines.filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name:<15} {value}")).collect();
+    lines.join("\n")
+}
+
+fn path(user: &Value) -> String {
+    format!("/users/{}", segment(&text(user, "id")))
+}

@@ -366,6 +366,10 @@ pub fn table() -> Vec<Route> {
             on(MethodFilter::GET, web::sign_in::go_on),
         ),
         ("/set-up/{token}", "Where the first administrator is made", on(MethodFilter::GET, web::sign_in::set_up::show)),
+    ] {
+        public.add_routed(&get, path, summary, handler, pages::of_a_sign_in);
+    }
+    for (path, summary, handler) in [
         ("/consent/{id}", "What an application asks of a person", on(MethodFilter::GET, web::consent::show)),
         ("/account/", "One's own account", on(MethodFilter::GET, web::account::overview)),
         ("/account/sessions", "Where one is signed in", on(MethodFilter::GET, web::account::sessions)),

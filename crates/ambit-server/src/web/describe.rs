@@ -21,6 +21,14 @@ pub(crate) fn of_a_person(operation: &mut Operation, _: &mut SchemaGenerator) {
     operation.problems.extend([&page::FORBIDDEN, &page::NOT_FOUND, &page::SERVER_ERROR, &page::UNAVAILABLE]);
 }
 
+/// A page on the way to a session. What is over says so on a page as well.
+pub(crate) fn of_a_sign_in(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    of_a_person(operation, generator);
+    operation.problems.retain(|problem| *problem != &page::NOT_FOUND);
+    let content = json!({ "text/html": { "schema": text() } });
+    operation.answers.insert(404, json!({ "description": "It is over, or never was.", "content": content }));
+}
+
 /// A form on such a page. Its fields are the page's, and it carries a token of the browser that was given it.
 pub(crate) fn form_of_a_person(operation: &mut Operation, generator: &mut SchemaGenerator) {
     of_a_person(operation, generator);

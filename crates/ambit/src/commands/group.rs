@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{text, user};
+use super::{lines, of_tenant, only_one, text, user, with_given};
 use crate::client::{AdminApi, Connection, segment};
 use crate::output::{Failure, Output, table};
 
@@ -71,8 +71,7 @@ impl Group {
         match self {
             Self::Create(create) => create.run(output).await,
             Self::List { tenant_id, connection } => {
-                let filter = tenant_id.map(|id| format!("?tenant_id={}", segment(&id))).unwrap_or_default();
-                let items = connection.admin().await?.list(&format!("/groups{filter}")).await?;
+                let items = connection.admin().await?.list(&of_tenant("/groups", tenant_id.as_deref())).await?;
                 let rows: Vec<Vec<String>> = items
                     .iter()
                     .map(|item| vec![text(item, "name"), user::roles(item), text(item, "tenant_id"), text(item, "id")])
@@ -108,15 +107,8 @@ impl Group {
 
 impl Create {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let roles: Vec<Value> = self.roles.iter().map(|role| json!({ "role": role })).collect();
-        let mut body = json!({ "name": self.name, "roles": roles });
-        for (name, value) in
-            [("description", self.description), ("tenant_id", self.tenant_id), ("partner_id", self.partner_id)]
-        {
-            if let Some(value) = value {
-                body[name] = value.into();
-            }
-        }
+        let given = [("description", self.description), ("tenant_id", self.tenant_id), ("partner_id", self.partner_id)];
+        let body = with_given(json!({ "name": self.name }), &self.roles, given);
         let admin = self.connection.admin().await?;
         let made = admin.post("/groups", &body).await?;
         show(&admin, made, output).await
@@ -130,14 +122,7 @@ async fn find(admin: &AdminApi, group: &str) -> Result<Value, Failure> {
     }
     let found = admin.list(&format!("/groups?q={}", segment(group))).await?;
     let same: Vec<Value> = found.into_iter().filter(|it| text(it, "name") == group).collect();
-    match same.as_slice() {
-        [only] => Ok(only.clone()),
-        [] => Err(Failure::refused(format!("there is no group '{group}'"), None)),
-        several => {
-            let ids: Vec<String> = several.iter().map(|it| text(it, "id")).collect();
-            Err(Failure::usage(format!("several groups are called '{group}': say which of {}", ids.join(", "))))
-        }
-    }
+    only_one(same, format!("there is no group '{group}'"), &format!("several groups are called '{group}'"))
 }
 
 async fn member_id(admin: &AdminApi, member: &str) -> Result<String, Failure> {
@@ -152,15 +137,10 @@ async fn member_id(admin: &AdminApi, member: &str) -> Result<String, Failure> {
 async fn show(admin: &AdminApi, mut group: Value, output: Output) -> Result<(), Failure> {
     let members = admin.list(&format!("{}/members", path(&group))).await?;
     let fields = ["name", "id", "description", "tenant_id", "partner_id"];
-    let lines = fields.iter().map(|name| (*name, text(&group, name))).chain([("roles", user::roles(&group))]);
-    let members_of_it = members.iter().map(|member| ("member", text(member, "member")));
-    let lines: Vec<String> = lines
-        .chain(members_of_it)
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name:<15} {value}"))
-        .collect();
+    let in_it = members.iter().map(|member| ("member", text(member, "member")));
+    let said = lines(&group, &fields, [("roles", user::roles(&group))].into_iter().chain(in_it));
     group["members"] = members.into();
-    output.say(&lines.join("\n"), &group)
+    output.say(&said, &group)
 }
 
 fn path(group: &Value) -> String {

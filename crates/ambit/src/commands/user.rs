@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::text;
+use super::{lines, of_tenant, only_one, text, with_given};
 use crate::client::{AdminApi, Connection, segment};
 use crate::output::{Failure, Output, table};
 
@@ -89,8 +89,7 @@ impl User {
         match self {
             Self::Create(create) => create.run(output).await,
             Self::List { tenant_id, connection } => {
-                let filter = tenant_id.map(|id| format!("?tenant_id={}", segment(&id))).unwrap_or_default();
-                let items = connection.admin().await?.list(&format!("/users{filter}")).await?;
+                let items = connection.admin().await?.list(&of_tenant("/users", tenant_id.as_deref())).await?;
                 let rows: Vec<Vec<String>> = items
                     .iter()
                     .map(|item| {
@@ -122,15 +121,8 @@ impl User {
 
 impl Create {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let roles: Vec<Value> = self.roles.iter().map(|role| json!({ "role": role })).collect();
-        let mut body = json!({ "email": self.email, "roles": roles });
-        for (name, value) in
-            [("display_name", self.name), ("tenant_id", self.tenant_id), ("partner_id", self.partner_id)]
-        {
-            if let Some(value) = value {
-                body[name] = value.into();
-            }
-        }
+        let given = [("display_name", self.name), ("tenant_id", self.tenant_id), ("partner_id", self.partner_id)];
+        let body = with_given(json!({ "email": self.email }), &self.roles, given);
         let made = self.connection.admin().await?.post("/users", &body).await?;
         output.say(&shown(&made), &made)
     }
@@ -180,14 +172,7 @@ pub async fn find(admin: &AdminApi, user: &str) -> Result<Value, Failure> {
     let found = admin.list(&format!("/users?q={}", segment(user))).await?;
     let same: Vec<Value> =
         found.into_iter().filter(|it| text(it, "email").to_lowercase() == user.to_lowercase()).collect();
-    match same.as_slice() {
-        [only] => Ok(only.clone()),
-        [] => Err(Failure::refused(format!("there is no user '{user}'"), None)),
-        several => {
-            let ids: Vec<String> = several.iter().map(|it| text(it, "id")).collect();
-            Err(Failure::usage(format!("'{user}' is an address in several tenants: say which of {}", ids.join(", "))))
-        }
-    }
+    only_one(same, format!("there is no user '{user}'"), &format!("'{user}' is an address in several tenants"))
 }
 
 /// The roles held directly, in short.
@@ -198,10 +183,7 @@ pub fn roles(item: &Value) -> String {
 
 fn shown(item: &Value) -> String {
     let fields = ["email", "id", "display_name", "tenant_id", "partner_id", "status", "email_verified"];
-    let lines = fields.iter().map(|name| (*name, text(item, name))).chain([("roles", roles(item))]);
-    let lines: Vec<String> =
-        lines.filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name:<15} {value}")).collect();
-    lines.join("\n")
+    lines(item, &fields, [("roles", roles(item))])
 }
 
 fn path(user: &Value) -> String {

@@ -55,7 +55,6 @@ pages! {
     USER_DISABLED = "api/oauth2-user-disabled", "The user behind the grant is disabled, locked or gone", "invalid_grant", 400;
     LOGIN_REQUIRED = "api/oidc-login-required", "The user has to sign in, and the request did not allow asking", "login_required", 400;
     CONSENT_REQUIRED = "api/oidc-consent-required", "The user has not consented, and the request did not allow asking", "consent_required", 400;
-    INTERACTION_REQUIRED = "api/oidc-interaction-required", "The server has to show something, and the request did not allow it", "interaction_required", 400;
     UNMET_AUTHENTICATION = "api/oidc-unmet-authentication-requirements", "The server cannot sign the user in as strongly as asked", "unmet_authentication_requirements", 400;
     ACCESS_DENIED = "api/oauth2-access-denied", "The user or the server refused", "access_denied", 403;
     UNSUPPORTED_RESPONSE_TYPE = "api/oauth2-unsupported-response-type", "The server does not give this kind of answer at the authorization endpoint", "unsupported_response_type", 400;

@@ -86,8 +86,6 @@ pub enum Unasked {
     Login,
     /// Whether they consent.
     Consent,
-    /// Something else.
-    Interaction,
     /// More than they, or anybody, can prove.
     Unattainable,
 }
@@ -302,11 +300,6 @@ impl Refusal {
                 "the person has to consent, and prompt=none does not allow it".to_owned(),
                 &page::CONSENT_REQUIRED,
             ),
-            Self::Unasked(Unasked::Interaction) => told(
-                ErrorCode::InteractionRequired,
-                "the person has to do something, and prompt=none does not allow it".to_owned(),
-                &page::INTERACTION_REQUIRED,
-            ),
             Self::Unasked(Unasked::Unattainable) => told(
                 ErrorCode::UnmetAuthenticationRequirements,
                 "none of the values of 'acr' that were called essential can be met here".to_owned(),
@@ -377,7 +370,6 @@ impl Refusal {
             Self::ChallengeMissing => "pkce_required",
             Self::Unasked(Unasked::Login) => "login_required",
             Self::Unasked(Unasked::Consent) => "consent_required",
-            Self::Unasked(Unasked::Interaction) => "interaction_required",
             Self::Unasked(Unasked::Unattainable) => "authentication_unattainable",
             Self::Denied => "denied_by_user",
             Self::Grant(fault) => fault.told().1,

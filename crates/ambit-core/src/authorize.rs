@@ -7,6 +7,7 @@
 //! 4. [`grantable`]: what they could lend, which they are asked about; [`lend`]: what they do.
 
 use ambit_protocol::admin::application::{ApplicationStatus, ConsentPolicy};
+use ambit_protocol::admin::text::RoleName;
 use ambit_protocol::authorization_request::{Address, AuthorizationRequest, ResponseMode};
 use ambit_protocol::id::{ApplicationId, SessionId, UserId};
 use ambit_protocol::pkce::CodeChallenge;
@@ -22,7 +23,6 @@ use crate::governance::decision::{Decision, decide};
 use crate::governance::rules::{self, Subject};
 use crate::grants::{check_tenant_is_open, named_resources};
 use crate::limits::Limits;
-use crate::person::Person;
 use crate::refusal::Refusal;
 
 /// A redirect URI that was proven to be registered for the client, with how to answer there.
@@ -155,8 +155,8 @@ pub fn need(
     Ok(())
 }
 
-/// How strongly the person has to prove who they are. `acr_values` are wishes: the strongest of those that there are. An
-/// essential `acr` is a must (OpenID Connect Core §5.5.1.1).
+/// How strongly the person has to prove who they are. The most wanted of `acr_values` that there is; of an essential
+/// `acr`, the weakest that will do (OpenID Connect Core §5.5.1.1).
 ///
 /// # Errors
 /// [`Need::Unattainable`].
@@ -173,7 +173,7 @@ pub fn least_acr(request: &AuthorizationRequest) -> Result<Option<Acr>, Need> {
 pub fn rule_facts<'a>(
     facts: &'a Facts,
     resources: &'a [usize],
-    roles: &'a [ambit_protocol::admin::text::RoleName],
+    roles: &'a [RoleName],
     consented: Option<&'a [ScopeToken]>,
     original: Option<&'a [ScopeToken]>,
     now: Timestamp,
@@ -189,36 +189,46 @@ pub fn rule_facts<'a>(
     }
 }
 
-/// Of what is asked for, what this person could lend if they consented, and the places of the resources that were named.
+/// Of what is asked for, what a person of these roles could lend if they consented, and the places of the resources that were
+/// named.
 ///
 /// # Errors
 /// The [`Refusal`].
 pub fn grantable(
     request: &AuthorizationRequest,
     facts: &Facts,
-    person: &Person,
+    roles: &[RoleName],
     limits: &Limits,
     now: Timestamp,
 ) -> Result<(Vec<ScopeToken>, Vec<usize>), Refusal> {
-    let (decision, resources) = decide_without_consent(request, facts, person, limits, now)?;
-    Ok((decision.carried, resources))
-}
-
-fn decide_without_consent(
-    request: &AuthorizationRequest,
-    facts: &Facts,
-    person: &Person,
-    limits: &Limits,
-    now: Timestamp,
-) -> Result<(Decision, Vec<usize>), Refusal> {
     check_tenant_is_open(facts)?;
     if let Some(scope) = &request.scope {
         limits.check_parameter(scope).map_err(Refusal::ScopeLimit)?;
     }
     let resources = named_resources(&request.resources, facts)?;
-    let roles = person.roles_at(now);
-    let decision = decide(request.scope.as_deref(), &rule_facts(facts, &resources, &roles, None, None, now));
-    if decision.is_granted() { Ok((decision, resources)) } else { Err(Refusal::Scope(Box::new(decision))) }
+    let decision = granted(request, &rule_facts(facts, &resources, roles, None, None, now))?;
+    Ok((decision.carried, resources))
+}
+
+/// Lends what is [`grantable`], as far as the person consented: the decision, with everything that was left out and why.
+///
+/// # Errors
+/// [`Refusal::Scope`]: nothing is left, or something was refused.
+pub fn lend(
+    request: &AuthorizationRequest,
+    facts: &Facts,
+    roles: &[RoleName],
+    resources: &[usize],
+    consented: &[ScopeToken],
+    now: Timestamp,
+) -> Result<Decision, Refusal> {
+    let consented = asked_for_consent(facts, consented);
+    granted(request, &rule_facts(facts, resources, roles, consented, None, now))
+}
+
+fn granted(request: &AuthorizationRequest, facts: &rules::Facts<'_>) -> Result<Decision, Refusal> {
+    let decision = decide(request.scope.as_deref(), facts);
+    if decision.is_granted() { Ok(decision) } else { Err(Refusal::Scope(Box::new(decision))) }
 }
 
 /// What a person lends: what a code, and the grant that comes of it, stand for.
@@ -268,25 +278,6 @@ pub struct CodeDocument {
     pub code_challenge: Option<CodeChallenge>,
     /// For the ID token.
     pub nonce: Option<String>,
-}
-
-/// Lends what was asked for, as far as the person consented: the decision, with everything that was left out and why.
-///
-/// # Errors
-/// The [`Refusal`]: nothing is left, or something was refused.
-pub fn lend(
-    request: &AuthorizationRequest,
-    facts: &Facts,
-    person: &Person,
-    consented: &[ScopeToken],
-    limits: &Limits,
-    now: Timestamp,
-) -> Result<Decision, Refusal> {
-    let (_, resources) = decide_without_consent(request, facts, person, limits, now)?;
-    let roles = person.roles_at(now);
-    let consented = asked_for_consent(facts, consented);
-    let decision = decide(request.scope.as_deref(), &rule_facts(facts, &resources, &roles, consented, None, now));
-    if decision.is_granted() { Ok(decision) } else { Err(Refusal::Scope(Box::new(decision))) }
 }
 
 /// The consent that counts: of a trusted application none is asked for.

@@ -5,8 +5,11 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::problem::Answer;
+use crate::registry::Registry;
 use crate::state::App;
 use ambit_core::page;
+use ambit_core::store::StoreError;
+use ambit_protocol::admin::application::Application;
 
 /// At whose door a request knocked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,16 @@ pub enum Issuer {
 }
 
 impl Issuer {
+    /// Whose door is an application's own: its tenant's, or the platform's (identity.md §3). None where its tenant is gone.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn of(application: &Application, registry: &Registry) -> Result<Option<Self>, StoreError> {
+        let Some(id) = application.tenant_id else { return Ok(Some(Self::Platform)) };
+        let tenant = registry.tenant_by_id(id).await?;
+        Ok(tenant.map(|tenant| Self::Tenant(tenant.tenant.slug.to_string())))
+    }
+
     /// The issuer's identifier: what `iss` and discovery say (RFC 8414 §2). Never taken from the request.
     #[must_use]
     pub fn url(&self, base: &str) -> String {

@@ -144,13 +144,18 @@ pub async fn begin(
 /// # Errors
 /// Those of the store.
 pub async fn end(app: &App, which: Sessions, now: Timestamp) -> Result<Vec<Session>, StoreError> {
-    let tokens_until = now.plus_secs(MAX_TOKEN_LIFETIME_SECS.into());
-    let ended = app.store.sign_ins().end_sessions(which, now, tokens_until).await?;
+    let ended = app.store.sign_ins().end_sessions(which, now, tokens_until(now)).await?;
     // What ended is durable, and other nodes learn of it within a quarter of a second. This one knows at once.
     if let Err(error) = app.revocations.catch_up(&*app.store).await {
         tracing::warn!(error = with_causes(&error), "this node will see what ended when the store answers again");
     }
     Ok(ended)
+}
+
+/// Until when an access token that was issued before now may live: so long the end of what it is part of is remembered.
+#[must_use]
+pub fn tokens_until(now: Timestamp) -> Timestamp {
+    now.plus_secs(MAX_TOKEN_LIFETIME_SECS.into())
 }
 
 /// The header by which a browser forgets its session's cookie.
@@ -197,9 +202,17 @@ impl Browser {
         cookie(headers, app.browser_cookie()).map(Self)
     }
 
-    /// One that has not, with the header that sets its cookie.
+    /// The browser that a request comes from, with the header that sets its cookie where it has not been here before.
     #[must_use]
-    pub fn new(app: &App) -> (Self, HeaderValue) {
+    pub fn of_or_new(app: &App, headers: &HeaderMap) -> (Self, Option<HeaderValue>) {
+        if let Some(browser) = Self::of(app, headers) {
+            return (browser, None);
+        }
+        let (browser, set_cookie) = Self::new(app);
+        (browser, Some(set_cookie))
+    }
+
+    fn new(app: &App) -> (Self, HeaderValue) {
         let (token, set_cookie) = new_cookie(app, app.browser_cookie());
         (Self(token), set_cookie)
     }

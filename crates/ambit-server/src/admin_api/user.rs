@@ -4,7 +4,7 @@
 //! change is committed: from then on nobody signs in as them any more, so nothing can begin behind what was ended. Between the two
 //! they hold nothing that still works: a session and a token count only as long as their user is there and active.
 
-use ambit_core::registry::{MAX_TOKEN_LIFETIME_SECS, see, user};
+use ambit_core::registry::{see, user};
 use ambit_core::store::Filter;
 use ambit_core::store::sign_in::{Grants, Sessions};
 use ambit_protocol::admin::Page;
@@ -14,6 +14,7 @@ use ambit_protocol::time::Timestamp;
 
 use super::query::OwnerFilters;
 use super::{Admin, Answered, At, Body, Created, Done, Gone, List, Patch, Plain, Shown, Stop};
+use crate::session::tokens_until;
 
 pub async fn list(admin: Admin, list: List<OwnerFilters>) -> Answered<Plain<Page<User>>> {
     // The key is the address in lower case behind the tenant's identifier, which nobody looks for.
@@ -72,5 +73,5 @@ pub(super) async fn sign_out(admin: &Admin, user: &User) -> Result<(), Stop> {
 /// Now, and when the last access token of before has expired by itself.
 fn times(admin: &Admin) -> (Timestamp, Timestamp) {
     let now = admin.app().clock.now();
-    (now, now.plus_secs(MAX_TOKEN_LIFETIME_SECS.into()))
+    (now, tokens_until(now))
 }

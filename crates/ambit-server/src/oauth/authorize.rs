@@ -14,6 +14,7 @@ use ambit_core::authorize::{
     Callback, CodeDocument, Lent, Need, Unproven, callback, check_client, grantable, least_acr, lend, need,
 };
 use ambit_core::client::{Client, Facts};
+use ambit_core::consent::Consented;
 use ambit_core::entropy::new_id;
 use ambit_core::opaque_token::{Kind, OpaqueToken};
 use ambit_core::page::{self, Page};
@@ -34,9 +35,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use url::form_urlencoded;
 
-use super::lent::consent_of;
 use super::unavailable;
 use crate::body;
 use crate::issuer::Issuer;
@@ -46,7 +45,7 @@ use crate::registry::Acting;
 use crate::session::{SignedIn, signed_in};
 use crate::state::App;
 use crate::web;
-use crate::web::consent::{ConsentQuestion, consented_to};
+use crate::web::consent::{ConsentQuestion, read};
 
 /// Takes a request of a browser.
 pub async fn authorize(State(app): State<App>, issuer: Issuer, request: Request) -> Response {
@@ -142,6 +141,12 @@ struct Asked {
     request: AuthorizationRequest,
 }
 
+/// What a person said to an application before, and when.
+struct KeptConsent {
+    consented: Consented,
+    said_at: Timestamp,
+}
+
 /// An interaction that comes back.
 struct Waited<'a> {
     id: &'a str,
@@ -227,14 +232,8 @@ impl Asking<'_> {
     async fn client(&self, address: &Address) -> Result<Option<std::sync::Arc<Client>>, Response> {
         let failed = |error: StoreError| lost_with(self, &Lost::ours(self, &error));
         let Some(client) = self.app.registry.client(&address.client_id).await.map_err(failed)? else { return Ok(None) };
-        let own = match client.application.tenant_id {
-            None => Issuer::Platform,
-            Some(id) => match self.app.registry.tenant_by_id(id).await.map_err(failed)? {
-                Some(tenant) => Issuer::Tenant(tenant.tenant.slug.to_string()),
-                None => return Ok(None),
-            },
-        };
-        Ok((own == *self.issuer).then_some(client))
+        let own = Issuer::of(&client.application, &self.app.registry).await.map_err(failed)?;
+        Ok((own.as_ref() == Some(self.issuer)).then_some(client))
     }
 
     /// The person who is signed in, where they are one of those who are meant: of the tenant that the issuer or the request
@@ -304,10 +303,11 @@ impl Asking<'_> {
             Ok(question) => question,
             Err(refusal) => return self.refused(&asked.callback, &refusal),
         };
-        let is_open = match self.is_open(asked, person, &question).await {
-            Ok(is_open) => is_open,
+        let kept = match self.kept_consent(asked, person).await {
+            Ok(kept) => kept,
             Err(error) => return self.failed(&asked.callback, error),
         };
+        let is_open = self.is_open(asked, &question, kept.as_ref());
         match (is_open, waited) {
             (true, _) if request.prompt.none => {
                 return self.refused(&asked.callback, &Refusal::Unasked(Unasked::Consent));
@@ -316,7 +316,8 @@ impl Asking<'_> {
             (true, None) => return self.begin(asked, Progress::SignedIn, Some(person)).await,
             (false, _) => {}
         }
-        match self.issue(asked, person, &question.facts).await {
+        let consented = kept.map(|kept| kept.consented).unwrap_or_default();
+        match self.issue(asked, person, &question, &consented) {
             Ok(issued) => {
                 // Whoever sends the same once more, in another tab or by the button back, finds it over.
                 if let Some(waited) = waited
@@ -343,8 +344,8 @@ impl Asking<'_> {
 
     async fn question(&self, asked: &Asked, person: &SignedIn) -> Result<ConsentQuestion, Refusal> {
         let facts = self.facts(asked, person).await?;
-        let (scopes, resources) = grantable(&asked.request, &facts, &person.person, &self.app.limits, self.now)?;
         let roles = person.person.roles_at(self.now);
+        let (scopes, resources) = grantable(&asked.request, &facts, &roles, &self.app.limits, self.now)?;
         Ok(ConsentQuestion { facts, roles, resources, scopes, redirect_uri: asked.callback.redirect_uri().to_owned() })
     }
 
@@ -359,27 +360,40 @@ impl Asking<'_> {
         self.app.registry.facts(application.client_id.as_str(), &acting).await.map_err(unavailable)?
     }
 
-    /// Whether there is something that the person has not answered yet, or is to be asked again.
-    async fn is_open(&self, asked: &Asked, person: &SignedIn, question: &ConsentQuestion) -> Result<bool, StoreError> {
+    /// What the person said to this application before; nothing where nobody is asked.
+    async fn kept_consent(&self, asked: &Asked, person: &SignedIn) -> Result<Option<KeptConsent>, StoreError> {
         let application = &asked.client.application;
         if application.consent == ConsentPolicy::Trusted {
-            return Ok(false);
+            return Ok(None);
         }
-        let user = person.person.user.id;
-        if asked.request.prompt.consent {
-            let kept = self.app.store.sign_ins().find_consent(user, application.id).await?;
-            let said = kept.map(|consent| consent.updated_at);
-            return Ok(said.zip(self.waits_since).is_none_or(|(said, since)| said < since));
-        }
-        let consented = consented_to(self.app, user, application.id).await?;
-        Ok(question.choices(self.now).is_open(&consented, &question.facts.catalogue))
+        let found = self.app.store.sign_ins().find_consent(person.person.user.id, application.id).await?;
+        found.map(|consent| Ok(KeptConsent { consented: read(&consent)?, said_at: consent.updated_at })).transpose()
     }
 
-    async fn issue(&self, asked: &Asked, person: &SignedIn, facts: &Facts) -> Result<Issued, Refusal> {
+    /// Whether there is something that the person has not answered yet, or is to be asked again.
+    fn is_open(&self, asked: &Asked, question: &ConsentQuestion, kept: Option<&KeptConsent>) -> bool {
+        if asked.client.application.consent == ConsentPolicy::Trusted {
+            return false;
+        }
+        if asked.request.prompt.consent {
+            return kept.zip(self.waits_since).is_none_or(|(kept, since)| kept.said_at < since);
+        }
+        let nothing = Consented::default();
+        let consented = kept.map_or(&nothing, |kept| &kept.consented);
+        question.choices(self.now).is_open(consented, &question.facts.catalogue)
+    }
+
+    fn issue(
+        &self,
+        asked: &Asked,
+        person: &SignedIn,
+        question: &ConsentQuestion,
+        consented: &Consented,
+    ) -> Result<Issued, Refusal> {
         let (app, request, application) = (self.app, &asked.request, &asked.client.application);
-        let user = &person.person.user;
-        let consented = consent_of(app, user.id, application.id, facts).await.map_err(unavailable)?;
-        let decide = || lend(request, facts, &person.person, &consented, &app.limits, self.now);
+        let (user, facts) = (&person.person.user, &question.facts);
+        let consented = consented.effective(&facts.catalogue);
+        let decide = || lend(request, facts, &question.roles, &question.resources, &consented, self.now);
         let decision = app.metrics.time_decision(decide)?;
         let token = OpaqueToken::generate(Kind::Code, &*app.entropy);
         let lent = Lent {
@@ -463,7 +477,8 @@ impl Asking<'_> {
         let members: Vec<(&str, &str)> =
             answer.iter().copied().chain(state).chain([("iss", issuer.as_str())]).collect();
         match callback.mode() {
-            ResponseMode::Query => sent(callback.redirect_uri(), &members),
+            // RFC 6749 §3.1.2: the query that the URI has itself "MUST be retained".
+            ResponseMode::Query => private(web::leave_for(&web::with_query(callback.redirect_uri(), members))),
             ResponseMode::FormPost => posted(callback.redirect_uri(), &members),
         }
     }
@@ -477,24 +492,6 @@ struct Issued {
 
 fn issuer_of(slug: Option<&Slug>) -> Issuer {
     slug.map_or(Issuer::Platform, |slug| Issuer::Tenant(slug.to_string()))
-}
-
-/// RFC 6749 §4.1.2: in the query of the redirect URI, whose own query "MUST be retained" (§3.1.2). 303: what was posted here is
-/// not posted there (RFC 9700 §4.12).
-fn sent(redirect_uri: &str, members: &[(&str, &str)]) -> Response {
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish();
-    let join = if redirect_uri.contains('?') { '&' } else { '?' };
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    // A registered URI and what is form-urlencoded are visible ASCII.
-    match HeaderValue::try_from(format!("{redirect_uri}{join}{query}")) {
-        Ok(mut location) => {
-            // It may carry a code.
-            location.set_sensitive(true);
-            response.headers_mut().insert(header::LOCATION, location);
-        }
-        Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
-    private(response)
 }
 
 /// OAuth 2.0 Form Post Response Mode: a form that a browser with scripts sends by itself, and a person by its button.

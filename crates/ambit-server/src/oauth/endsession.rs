@@ -18,7 +18,7 @@ use ambit_protocol::params::{ParamRules, Params};
 use ambit_protocol::verify;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, header};
 use axum::response::{IntoResponse as _, Response};
 use url::form_urlencoded;
 
@@ -114,16 +114,11 @@ impl Leaving<'_> {
 
     /// The client, where it is one of this issuer's and in use.
     async fn client(&self, client_id: &str) -> Result<Option<std::sync::Arc<Client>>, StoreError> {
-        let Some(client) = self.app.registry.client(client_id).await? else { return Ok(None) };
-        let own = match client.application.tenant_id {
-            None => Issuer::Platform,
-            Some(id) => match self.app.registry.tenant_by_id(id).await? {
-                Some(tenant) => Issuer::Tenant(tenant.tenant.slug.to_string()),
-                None => return Ok(None),
-            },
-        };
+        let app = self.app;
+        let Some(client) = app.registry.client(client_id).await? else { return Ok(None) };
+        let own = Issuer::of(&client.application, &app.registry).await?;
         let is_in_use = client.application.status == ApplicationStatus::Active;
-        Ok((own == *self.issuer && is_in_use).then_some(client))
+        Ok((own.as_ref() == Some(self.issuer) && is_in_use).then_some(client))
     }
 
     /// Where the client asks the browser to be sent, if it may. §3: "the OP MUST NOT perform post-logout redirection if the
@@ -134,10 +129,10 @@ impl Leaving<'_> {
         if !registered.iter().any(|uri| uri.as_str() == wanted) {
             return None;
         }
-        let Some(state) = self.params.get("state") else { return Some(wanted.to_owned()) };
-        let query = form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish();
-        let join = if wanted.contains('?') { '&' } else { '?' };
-        Some(format!("{wanted}{join}{query}"))
+        Some(match self.params.get("state") {
+            None => wanted.to_owned(),
+            Some(state) => web::with_query(wanted, [("state", state)]),
+        })
     }
 
     /// Ends the session that the hint names and the one of this browser, both the same person's, and goes back.
@@ -158,7 +153,7 @@ impl Leaving<'_> {
             session::end(app, Sessions::One(id), now).await?;
         }
         let mut response = match &back {
-            Some(address) => going_to(address),
+            Some(address) => web::leave_for(address),
             None => self.signed_out(None, asked),
         };
         self.forget(&mut response, hint.user);
@@ -190,13 +185,7 @@ impl Leaving<'_> {
 
     fn ask(&self, person: &SignedIn, asked: &Asked) -> Response {
         let app = self.app;
-        let (browser, new) = match Browser::of(app, &self.parts.headers) {
-            Some(browser) => (browser, None),
-            None => {
-                let (browser, set_cookie) = Browser::new(app);
-                (browser, Some(set_cookie))
-            }
-        };
+        let (browser, new) = Browser::of_or_new(app, &self.parts.headers);
         let page = AskPage::new(
             self.language(person.person.user.locale.as_deref()),
             format!("{}/connect/endsession", self.issuer_path()),
@@ -252,19 +241,6 @@ impl Hint {
 /// What the form is good for: to end this session, and no other.
 fn purpose(person: &SignedIn) -> String {
     format!("end session {}", person.session.id)
-}
-
-fn going_to(address: &str) -> Response {
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    // A registered URI and what is form-urlencoded are visible ASCII.
-    match HeaderValue::try_from(address) {
-        Ok(location) => response.headers_mut().insert(header::LOCATION, location),
-        Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    };
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
 }
 
 /// What the endpoint understands (§2), and the token of its own form. `logout_hint` says nothing that the cookie does not say.

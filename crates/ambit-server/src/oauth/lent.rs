@@ -8,22 +8,18 @@
 use ambit_core::authorize::{CodeDocument, Lent, asked_for_consent};
 use ambit_core::client::Facts;
 use ambit_core::client_auth::AuthenticatedClient;
-use ambit_core::consent::Consented;
 use ambit_core::entropy::new_uuid;
 use ambit_core::grants::lent::Lending;
 use ambit_core::grants::{Grant, authorization_code, refresh_token};
 use ambit_core::opaque_token::{Kind, OpaqueToken, SUCCESSION};
 use ambit_core::person::Person;
 use ambit_core::refusal::{GrantFault, Refusal};
-use ambit_core::registry::MAX_TOKEN_LIFETIME_SECS;
 use ambit_core::secret::SecretHash;
-use ambit_core::store::StoreError;
 use ambit_core::store::journal::Behalf;
 use ambit_core::store::sign_in::{AuthorizationGrant, Grants, RefreshToken, Rotation};
 use ambit_core::tokens::id_token;
 use ambit_core::tokens::issue::{self, IssuedToken, OnBehalf};
-use ambit_protocol::admin::audit::Resource;
-use ambit_protocol::id::{ApplicationId, GrantId, UserId};
+use ambit_protocol::id::GrantId;
 use ambit_protocol::jose::Algorithm;
 use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
@@ -32,7 +28,9 @@ use ambit_protocol::token::GrantType;
 use super::{Call, Refused, unavailable};
 use crate::journal::{self, Issued, JournalError};
 use crate::registry::Acting;
+use crate::session::tokens_until;
 use crate::state::App;
+use crate::web::consent::consented_to;
 
 /// The tokens that an answer has.
 #[derive(Debug)]
@@ -90,7 +88,7 @@ pub(super) async fn redeem(
     };
 
     let lent = &document.lent;
-    let holds = |scope: &str| lent.granted.iter().any(|granted| granted.as_str() == scope);
+    let is_offline = lent.granted.iter().any(|granted| granted.as_str() == "offline_access");
     let refresh = client
         .application
         .grant_types
@@ -103,7 +101,7 @@ pub(super) async fn redeem(
         client_id: lent.client_id.clone(),
         user_id: lent.user_id,
         // OpenID Connect Core §11: `offline_access` is access "even when the End-User is not present".
-        session_id: (!holds("offline_access")).then_some(lent.session_id),
+        session_id: (!is_offline).then_some(lent.session_id),
         created_at: now,
         expires_at,
         ended_at: None,
@@ -124,18 +122,7 @@ pub(super) async fn redeem(
     }
     let lending = facts.lending(app, lent);
     let access = mint(call, client, &lending, &grant, code.grant_id).await?;
-    let id_token = if holds("openid") {
-        let about = id_token::About {
-            user: &facts.person.user,
-            lent,
-            nonce: document.nonce.as_deref(),
-            access_token: Some(&access.access_token),
-            granted: &grant.decision.carried,
-        };
-        Some(sign_id_token(call, &about)?)
-    } else {
-        None
-    };
+    let id_token = facts.id_token(call, lent, document.nonce.as_deref(), &access, &grant)?;
     Ok(Tokens { grant, facts: facts.facts, access, refresh, id_token })
 }
 
@@ -162,9 +149,6 @@ pub(super) async fn renew(
         return Err(Refusal::Grant(fault).into());
     }
     let lent: Lent = read(&grant_of.document, "grant")?;
-    if grant_of.session_id.is_some() && !is_session_alive(app, &lent, now).await? {
-        return Err(Refusal::Grant(GrantFault::RefreshTokenUnknown).into());
-    }
     let facts = Now::of(call, client, &lent).await?;
     let lending = facts.lending(app, &lent);
     let grant = refresh_token::grant(&lending, request, now)?;
@@ -194,43 +178,15 @@ pub(super) async fn renew(
         Rotation::Ended => return Err(Refusal::Grant(GrantFault::RefreshTokenUnknown).into()),
     }
     let access = mint(call, client, &lending, &grant, grant_of.id).await?;
-    let id_token = if grant.decision.carried.iter().any(|scope| scope.as_str() == "openid") {
-        // OpenID Connect Core §12.2: `nonce` "SHOULD NOT be present" in a renewed one.
-        let about = id_token::About {
-            user: &facts.person.user,
-            lent: &lent,
-            nonce: None,
-            access_token: Some(&access.access_token),
-            granted: &grant.decision.carried,
-        };
-        Some(sign_id_token(call, &about)?)
-    } else {
-        None
-    };
+    // OpenID Connect Core §12.2: `nonce` "SHOULD NOT be present" in a renewed one.
+    let id_token = facts.id_token(call, &lent, None, &access, &grant)?;
     Ok(Tokens { grant, facts: facts.facts, access, refresh: Some(successor), id_token })
 }
 
 /// Ends what was lent, and its access tokens: here at once, and everywhere as any revocation.
 pub(crate) async fn end(app: &App, grant: GrantId, now: Timestamp) -> Result<(), Refusal> {
-    let tokens_until = now.plus_secs(i64::from(MAX_TOKEN_LIFETIME_SECS));
-    app.store.sign_ins().end_grants(Grants::One(grant), now, tokens_until).await.map_err(unavailable)?;
+    app.store.sign_ins().end_grants(Grants::One(grant), now, tokens_until(now)).await.map_err(unavailable)?;
     app.revocations.catch_up(&*app.store).await.map_err(unavailable)
-}
-
-/// What a person consents to for an application, as it counts now.
-pub(crate) async fn consent_of(
-    app: &App,
-    user: UserId,
-    application: ApplicationId,
-    facts: &Facts,
-) -> Result<Vec<ScopeToken>, StoreError> {
-    let Some(consent) = app.store.sign_ins().find_consent(user, application).await? else { return Ok(vec![]) };
-    let consented: Consented = serde_json::from_str(&consent.document).map_err(|error| StoreError::Corrupt {
-        resource: Resource::User,
-        id: user.to_string(),
-        source: error.into(),
-    })?;
-    Ok(consented.effective(&facts.catalogue))
 }
 
 /// RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server … SHOULD revoke (when possible)
@@ -255,7 +211,8 @@ impl Now {
         })?;
         let person = app.registry.person(lent.user_id).await.map_err(unavailable)?;
         let Some(person) = person else { return Err(Refusal::Grant(GrantFault::UserGone).into()) };
-        let consented = consent_of(app, lent.user_id, lent.application_id, &facts).await.map_err(unavailable)?;
+        let consented = consented_to(app, lent.user_id, lent.application_id).await.map_err(unavailable)?;
+        let consented = consented.effective(&facts.catalogue);
         Ok(Self { roles: person.roles_at(call.now), facts, person, consented })
     }
 
@@ -268,6 +225,28 @@ impl Now {
             consented: asked_for_consent(&self.facts, &self.consented),
             limits: &app.limits,
         }
+    }
+
+    /// Who the person is, where `openid` is carried (OpenID Connect Core §3.1.3.3).
+    fn id_token(
+        &self,
+        call: &Call,
+        lent: &Lent,
+        nonce: Option<&str>,
+        access: &IssuedToken,
+        grant: &Grant,
+    ) -> Result<Option<String>, Refusal> {
+        let granted = &grant.decision.carried;
+        if !granted.iter().any(|scope| scope.as_str() == "openid") {
+            return Ok(None);
+        }
+        let app = &call.app;
+        let algorithm = id_token_algorithm(app);
+        let snapshot = app.registry.snapshot();
+        let signer = snapshot.keys.signer(algorithm).ok_or_else(|| no_key(algorithm))?;
+        let access_token = Some(access.access_token.as_str());
+        let about = id_token::About { user: &self.person.user, lent, nonce, access_token, granted };
+        id_token::sign(&about, &call.issuer.url(&app.base_url), signer, call.now).map(Some)
     }
 }
 
@@ -330,14 +309,6 @@ async fn mint(
 pub(super) fn id_token_algorithm(app: &App) -> Algorithm {
     let has_rsa = app.registry.snapshot().keys.signer(Algorithm::Rs256).is_some();
     if has_rsa { Algorithm::Rs256 } else { app.default_algorithm }
-}
-
-fn sign_id_token(call: &Call, about: &id_token::About<'_>) -> Result<String, Refusal> {
-    let app = &call.app;
-    let algorithm = id_token_algorithm(app);
-    let snapshot = app.registry.snapshot();
-    let signer = snapshot.keys.signer(algorithm).ok_or_else(|| no_key(algorithm))?;
-    id_token::sign(about, &call.issuer.url(&app.base_url), signer, call.now)
 }
 
 fn check_grant_type(client: &AuthenticatedClient, grant_type: GrantType) -> Result<(), Refusal> {

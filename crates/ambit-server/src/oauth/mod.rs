@@ -112,12 +112,11 @@ impl Call {
 
     /// The right credentials at the wrong door: `invalid_client` is for wrong credentials only (identity.md §3).
     async fn check_door(&self, client: &Client) -> Result<(), Refused> {
-        let right = match client.application.tenant_id {
-            None => Issuer::Platform,
-            Some(tenant_id) => match self.app.registry.tenant_by_id(tenant_id).await.map_err(unavailable)? {
-                Some(tenant) => Issuer::Tenant(tenant.tenant.slug.to_string()),
-                None => return Err(Refusal::TenantNotReached(tenant_id.to_string()).into()),
-            },
+        let application = &client.application;
+        let right = Issuer::of(application, &self.app.registry).await.map_err(unavailable)?;
+        let Some(right) = right else {
+            let tenant = application.tenant_id.map(|id| id.to_string()).unwrap_or_default();
+            return Err(Refusal::TenantNotReached(tenant).into());
         };
         if right == self.issuer {
             return Ok(());

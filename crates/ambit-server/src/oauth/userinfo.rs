@@ -40,8 +40,10 @@ pub(super) struct Told<'a> {
 
 /// Why nothing is told.
 enum Untold {
-    /// No token, or none that is good.
-    Token(&'static str),
+    /// No token.
+    Missing,
+    /// None that is good, or none of a person's.
+    Token,
     /// The token does not hold `openid`.
     Scope,
     /// The request cannot be read.
@@ -65,7 +67,7 @@ pub async fn userinfo(State(app): State<App>, issuer: Issuer, request: Request) 
     };
     let told = match token {
         Ok(Some(token)) => tell_of(&app, &issuer, &parts, &token).await,
-        Ok(None) => Err(Untold::Token("no access token was sent")),
+        Ok(None) => Err(Untold::Missing),
         Err(untold) => Err(untold),
     };
     told.unwrap_or_else(|untold| refused(&app, &issuer, &parts, &untold))
@@ -86,16 +88,15 @@ fn presented(parts: &Parts) -> Result<Option<String>, Untold> {
 }
 
 async fn tell_of(app: &App, issuer: &Issuer, parts: &Parts, token: &str) -> Result<Response, Untold> {
-    const NOT_GOOD: Untold = Untold::Token("the access token is not good, or not a person's");
-    let Some(Ok(verified)) = app.verifier.verify_now(token) else { return Err(NOT_GOOD) };
+    let Some(Ok(verified)) = app.verifier.verify_now(token) else { return Err(Untold::Token) };
     let claims: &AccessTokenClaims = verified.claims();
     let url = issuer.url(&app.base_url);
-    let (Some(user), true) = (user_of(claims), claims.iss == url) else { return Err(NOT_GOOD) };
+    let (Some(user), true) = (user_of(claims), claims.iss == url) else { return Err(Untold::Token) };
     let facts = app.registry.facts(&claims.client_id, &Acting::of_token(claims)).await.map_err(Untold::Store)?;
-    let Ok(facts) = facts else { return Err(NOT_GOOD) };
+    let Ok(facts) = facts else { return Err(Untold::Token) };
     let person = app.registry.person(user).await.map_err(Untold::Store)?;
     let (Ok(()), Ok(person)) = (check_standing(claims, &facts), check_person(person.as_deref())) else {
-        return Err(NOT_GOOD);
+        return Err(Untold::Token);
     };
     let held: Vec<ScopeToken> = still_carried(claims, &facts, Some(person), app.clock.now())
         .into_iter()
@@ -159,8 +160,10 @@ fn signed(app: &App, issuer: &str, subject: &str, client_id: &str, about: AboutU
 fn refused(app: &App, issuer: &Issuer, parts: &Parts, untold: &Untold) -> Response {
     let answer = Answer::of(parts, app);
     let (page, detail, error): (_, &str, Option<&str>) = match untold {
-        Untold::Token("no access token was sent") => (&page::MISSING_TOKEN, "no access token was sent", None),
-        Untold::Token(detail) => (&page::INVALID_TOKEN, detail, Some("invalid_token")),
+        Untold::Missing => (&page::MISSING_TOKEN, "no access token was sent", None),
+        Untold::Token => {
+            (&page::INVALID_TOKEN, "the access token is not good, or not a person's", Some("invalid_token"))
+        }
         Untold::Scope => (
             &page::INSUFFICIENT_SCOPE,
             "the token does not hold 'openid': the application asks for it at the authorization endpoint",

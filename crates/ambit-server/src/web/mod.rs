@@ -20,6 +20,7 @@ use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use url::form_urlencoded;
 
 use crate::problem::Answer;
 use crate::state::App;
@@ -80,6 +81,29 @@ pub(crate) fn language_of<'w>(wishes: impl IntoIterator<Item = Option<&'w str>>,
 pub(crate) fn see_other(address: &str) -> Response {
     let mut response = Redirect::to(address).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An address with members of its query added. What it has of its own stays.
+pub(crate) fn with_query<'m>(address: &str, members: impl IntoIterator<Item = (&'m str, &'m str)>) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish();
+    let join = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{join}{query}")
+}
+
+/// On to a registered address of an application. 303: what was posted here is not posted there (RFC 9700 §4.12). It may carry a
+/// code, so it is in no log, in nobody's cache, and no `Referer` names it.
+pub(crate) fn leave_for(address: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    // A registered URI and what is form-urlencoded are visible ASCII.
+    let Ok(mut location) = HeaderValue::try_from(address) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    location.set_sensitive(true);
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, location);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 

@@ -73,6 +73,6 @@ pub(super) async fn rotate(
     Ok(before.map_or(Outcome::Refused, Outcome::DoneBefore))
 }
 
-// `$3` is now. A grant that ends with its session goes on for as long as the session is there.
+// `$3` is now. A grant that ends with its session goes on for as long as the session does.
 const GOES_ON: &str = "grants.ended_at IS NULL AND grants.expires_at > $3 AND (grants.session_id IS NULL \
-     OR EXISTS (SELECT 1 FROM sessions WHERE sessions.id = grants.session_id))";
+     OR EXISTS (SELECT 1 FROM sessions WHERE sessions.id = grants.session_id AND sessions.expires_at > $3))";

@@ -13,7 +13,6 @@ mod wording;
 
 use ambit_core::page;
 use ambit_core::reach::Reach;
-use ambit_core::registry::MAX_TOKEN_LIFETIME_SECS;
 use ambit_core::sign_in::{Destination, Interaction, Progress};
 use ambit_core::store::noun;
 use ambit_core::store::sign_in::{Grants, Session, Sessions};
@@ -36,7 +35,7 @@ use super::{for_a_person, language_of, see_other, sign_in};
 use crate::logs::with_causes;
 use crate::middleware::{Outcome, RequestContext};
 use crate::problem::Answer;
-use crate::session::{self, Browser, SignedIn, check_form, form_token, signed_in};
+use crate::session::{self, Browser, SignedIn, check_form, form_token, signed_in, tokens_until};
 use crate::state::App;
 
 /// The person whose pages these are, in the browser that asks.
@@ -159,13 +158,7 @@ impl Me {
         let Some(signed_in) = person else {
             return Err(Box::pin(sign_in::begin(app, parts, to_the_account(now, None))).await);
         };
-        let (browser, set_cookie) = match Browser::of(app, &parts.headers) {
-            Some(browser) => (browser, None),
-            None => {
-                let (browser, set_cookie) = Browser::new(app);
-                (browser, Some(set_cookie))
-            }
-        };
+        let (browser, set_cookie) = Browser::of_or_new(app, &parts.headers);
         let language = language_of([signed_in.person.user.locale.as_deref()], &parts.headers);
         Ok(Self { signed_in, browser, set_cookie, language })
     }
@@ -258,8 +251,7 @@ impl Me {
         let (sign_ins, person, now) = (app.store.sign_ins(), self.signed_in.person.id(), app.clock.now());
         // The consent first: what is renewed between the two finds none.
         let had_consent = sign_ins.withdraw_consent(person, application).await?;
-        let tokens_until = now.plus_secs(MAX_TOKEN_LIFETIME_SECS.into());
-        let ended = sign_ins.end_grants(Grants::OfUserTo(person, application), now, tokens_until).await?;
+        let ended = sign_ins.end_grants(Grants::OfUserTo(person, application), now, tokens_until(now)).await?;
         if let Err(error) = app.revocations.catch_up(&*app.store).await {
             tracing::warn!(error = with_causes(&error), "this node will see what ended when the store answers again");
         }

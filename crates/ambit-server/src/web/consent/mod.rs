@@ -11,9 +11,9 @@
 mod view;
 mod wording;
 
+use ambit_core::authorize::rule_facts;
 use ambit_core::client::Facts;
 use ambit_core::consent::{Consented, Question};
-use ambit_core::governance::rules::{self, Subject};
 use ambit_core::page;
 use ambit_core::secret::SecretHash;
 use ambit_core::sign_in::{Destination, Interaction};
@@ -86,16 +86,7 @@ impl ConsentQuestion {
     /// The choices, by the rules of now.
     #[must_use]
     pub fn choices(&self, now: Timestamp) -> Question {
-        let facts = rules::Facts {
-            catalogue: &self.facts.catalogue,
-            ceiling: &self.facts.ceiling,
-            gates: &self.facts.gates,
-            subject: Subject::User { roles: &self.roles, consented: None },
-            resources: &self.resources,
-            original: None,
-            now,
-        };
-        Question::of(&self.scopes, &facts)
+        Question::of(&self.scopes, &rule_facts(&self.facts, &self.resources, &self.roles, None, None, now))
     }
 }
 

@@ -52,13 +52,7 @@ pub use self::steps::take;
 /// Keeps what waits for its person, and sends the browser to where they show who they are.
 pub async fn begin(app: &App, parts: &Parts, asked: Interaction) -> Response {
     let answer = Answer::of(parts, app);
-    let (browser, cookie) = match Browser::of(app, &parts.headers) {
-        Some(browser) => (browser, None),
-        None => {
-            let (browser, cookie) = Browser::new(app);
-            (browser, Some(cookie))
-        }
-    };
+    let (browser, cookie) = Browser::of_or_new(app, &parts.headers);
     let begun = async {
         let interaction = match asked.progress {
             // Signed in well enough: they have something else to do.

@@ -61,13 +61,7 @@ pub async fn show(State(app): State<App>, Path(token): Path<String>, request: Re
         Ok(false) => return told(&parts, words.set_up_over, StatusCode::NOT_FOUND),
         Err(error) => return Answer::of(&parts, &app).store_failure(&error).into_response(),
     }
-    let (browser, cookie) = match Browser::of(&app, &parts.headers) {
-        Some(browser) => (browser, None),
-        None => {
-            let (browser, cookie) = Browser::new(&app);
-            (browser, Some(cookie))
-        }
-    };
+    let (browser, cookie) = Browser::of_or_new(&app, &parts.headers);
     let mut response = page(&app, words, &browser, &token, ("", ""), SetUpFaults::default());
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);

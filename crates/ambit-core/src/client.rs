@@ -8,7 +8,7 @@ use ambit_protocol::admin::tenant::Tenant;
 use ambit_protocol::admin::unit::Unit;
 use ambit_protocol::id::SecretId;
 use ambit_protocol::jose::VerifyingKeys;
-use ambit_protocol::jwks_uri::JwksUri;
+use ambit_protocol::outbound_uri::OutboundUri;
 use ambit_protocol::time::Timestamp;
 
 use crate::governance::catalogue::Catalogue;
@@ -36,7 +36,7 @@ pub enum ClientKeys {
     /// Registered with it, and parsed.
     Registered(VerifyingKeys),
     /// Where the client publishes them.
-    Published(JwksUri),
+    Published(OutboundUri),
 }
 
 impl Client {

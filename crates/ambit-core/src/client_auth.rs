@@ -12,7 +12,7 @@ use ambit_protocol::claims::AssertionClaims;
 use ambit_protocol::client::{PresentedCredentials, TokenEndpointAuthMethod};
 use ambit_protocol::id::SecretId;
 use ambit_protocol::jose::VerifyingKeys;
-use ambit_protocol::jwks_uri::JwksUri;
+use ambit_protocol::outbound_uri::OutboundUri;
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::verify::{self, AssertionValidation, TokenError, Verified};
 use async_trait::async_trait;
@@ -73,10 +73,10 @@ impl Deref for AuthenticatedClient {
 #[async_trait]
 pub trait PublishedKeys: Send + Sync + fmt::Debug {
     /// The keys of now; none where there are none to be had.
-    async fn current(&self, uri: &JwksUri) -> Option<Arc<VerifyingKeys>>;
+    async fn current(&self, uri: &OutboundUri) -> Option<Arc<VerifyingKeys>>;
 
     /// Other keys than these, where it is time to look again and there are some.
-    async fn newer_than(&self, known: &Arc<VerifyingKeys>, uri: &JwksUri) -> Option<Arc<VerifyingKeys>>;
+    async fn newer_than(&self, known: &Arc<VerifyingKeys>, uri: &OutboundUri) -> Option<Arc<VerifyingKeys>>;
 }
 
 /// What stands in the way of an answer.
@@ -211,7 +211,7 @@ async fn check_assertion(
 async fn verify_or_look_again(
     verify: &(impl Fn(&VerifyingKeys) -> Result<Verified<AssertionClaims>, TokenError> + Sync),
     keys: Arc<VerifyingKeys>,
-    uri: &JwksUri,
+    uri: &OutboundUri,
     published: &dyn PublishedKeys,
 ) -> Result<Verified<AssertionClaims>, TokenError> {
     let outcome = verify(&keys);

@@ -25,5 +25,6 @@ pub mod second_factor;
 pub mod secret;
 pub mod sign_in;
 pub mod store;
+pub mod subject;
 pub mod time;
 pub mod tokens;

@@ -73,6 +73,7 @@ pages! {
     UNAVAILABLE = "api/temporarily-unavailable", "The server cannot answer now", "temporarily_unavailable", 503;
     SERVER_ERROR = "api/server-error", "The server failed", "server_error", 500;
     INSUFFICIENT_SCOPE = "api/insufficient-scope", "The token lacks the scope", "insufficient_scope", 403;
+    INSUFFICIENT_USER_AUTHENTICATION = "api/oauth2-insufficient-user-authentication", "The API wants a stronger or fresher sign-in", "insufficient_user_authentication", 401;
     INVALID_TOKEN = "api/invalid-token", "The token is not good", "invalid_token", 401;
     MISSING_TOKEN = "api/missing-token", "No token was sent", "missing_token", 401;
     INVALID_AUTHORIZATION = "api/invalid-authorization", "The Authorization header cannot be read", "invalid_request", 400;

@@ -33,10 +33,12 @@ pub struct Challenge<'a> {
     error_description: Option<Cow<'a, str>>,
     error_uri: Option<Cow<'a, str>>,
     scope: Option<Cow<'a, str>>,
+    acr_values: Option<Cow<'a, str>>,
+    max_age: Option<u64>,
     resource_metadata: Option<Cow<'a, str>>,
 }
 
-/// What was wrong with a call that had a token (RFC 6750 §3.1).
+/// What was wrong with a call that had a token (RFC 6750 §3.1, RFC 9470 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BearerError {
     /// The request is malformed: two tokens, two ways to present one.
@@ -45,6 +47,8 @@ pub enum BearerError {
     InvalidToken,
     /// The token is good and does not hold what is needed.
     InsufficientScope,
+    /// The token is good, and the person behind it has signed in too weakly or too long ago (RFC 9470 §3).
+    InsufficientUserAuthentication,
 }
 
 /// One challenge out of a `WWW-Authenticate` header, of whatever scheme (RFC 9110 §11.6.1).
@@ -99,6 +103,8 @@ impl<'a> Challenge<'a> {
             error_description: None,
             error_uri: None,
             scope: None,
+            acr_values: None,
+            max_age: None,
             resource_metadata: None,
         }
     }
@@ -133,6 +139,13 @@ impl<'a> Challenge<'a> {
         Self { scope: Some(scope.into()), ..self }
     }
 
+    /// Says how the person must have signed in, as `acr_values` (separated by one space), and how many seconds ago at most
+    /// (RFC 9470 §3).
+    #[must_use]
+    pub fn with_authentication(self, acr_values: Option<impl Into<Cow<'a, str>>>, max_age: Option<u64>) -> Self {
+        Self { acr_values: acr_values.map(Into::into), max_age, ..self }
+    }
+
     /// Says where the API's metadata is (RFC 9728 §5.1).
     #[must_use]
     pub fn with_resource_metadata(self, url: impl Into<Cow<'a, str>>) -> Self {
@@ -152,6 +165,8 @@ impl fmt::Display for Challenge<'_> {
             // First what a program acts on, then what a person reads.
             ("error", self.error.map(|error| error.as_str().to_owned())),
             ("scope", self.scope.as_ref().map(scope)),
+            ("acr_values", self.acr_values.as_ref().map(scope)),
+            ("max_age", self.max_age.map(|secs| secs.to_string())),
             ("error_description", self.error_description.as_ref().map(text)),
             ("error_uri", self.error_uri.as_ref().map(uri)),
             ("resource_metadata", self.resource_metadata.as_ref().map(uri)),
@@ -178,15 +193,16 @@ impl BearerError {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
+            Self::InsufficientUserAuthentication => "insufficient_user_authentication",
         }
     }
 
-    /// The HTTP status RFC 6750 §3.1 gives it.
+    /// The HTTP status RFC 6750 §3.1, or RFC 9470 §3, gives it.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidRequest => 400,
-            Self::InvalidToken => 401,
+            Self::InvalidToken | Self::InsufficientUserAuthentication => 401,
             Self::InsufficientScope => 403,
         }
     }

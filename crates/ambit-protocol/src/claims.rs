@@ -282,6 +282,37 @@ impl AccessTokenClaims {
     }
 }
 
+/// The claims of a logout token (OpenID Connect Back-Channel Logout 1.0 §2.4). It never has a `nonce`.
+#[derive(Debug, Clone, Serialize)]
+pub struct LogoutTokenClaims<'a> {
+    /// The issuer.
+    pub iss: &'a str,
+    /// The person, as the client's ID tokens name them.
+    pub sub: &'a str,
+    /// The client.
+    pub aud: &'a str,
+    /// When it was minted, in seconds since 1970.
+    pub iat: i64,
+    /// From when on it is no longer accepted.
+    pub exp: i64,
+    /// A name of its own.
+    pub jti: &'a str,
+    /// The session, as the client's ID tokens name it.
+    pub sid: &'a str,
+    /// What has happened: one member, whose value is an empty object.
+    pub events: LogoutEvents,
+}
+
+/// That a session has ended.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct LogoutEvents {
+    #[serde(rename = "http://schemas.openid.net/event/backchannel-logout")]
+    logout: Empty,
+}
+
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+struct Empty {}
+
 /// What an ID token says when it comes back as a hint: whom, and which session, a client means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdTokenHint {

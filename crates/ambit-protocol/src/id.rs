@@ -24,6 +24,9 @@ pub trait Id: Copy + fmt::Display + FromStr<Err = IdError> {
 
     /// Wraps a UUIDv7 made by the caller, who owns time and randomness.
     fn from_uuid(uuid: Uuid) -> Self;
+
+    /// The UUID in it.
+    fn uuid(self) -> Uuid;
 }
 
 macro_rules! ids {
@@ -37,6 +40,10 @@ macro_rules! ids {
 
             fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
+            }
+
+            fn uuid(self) -> Uuid {
+                self.0
             }
         }
 

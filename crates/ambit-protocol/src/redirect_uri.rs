@@ -67,6 +67,20 @@ impl RedirectUri {
         self.kind
     }
 
+    /// Its origin (RFC 6454 §4); none where the scheme is of private use.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        let url = Url::parse(&self.raw).ok().filter(|_| self.kind != RedirectUriKind::PrivateUse)?;
+        Some(url.origin().ascii_serialization())
+    }
+
+    /// Its host; none where the scheme is of private use.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        let url = Url::parse(&self.raw).ok().filter(|_| self.kind != RedirectUriKind::PrivateUse)?;
+        url.host_str().map(str::to_owned)
+    }
+
     /// Whether a presented URI is this one, octet by octet.
     ///
     /// RFC 8252 §7.3: for a loopback address "the authorization server MUST allow any port to be specified at the time of

@@ -16,6 +16,7 @@ use http::{HeaderValue, StatusCode, header};
 use crate::hooks::NotGood;
 use crate::pages::{self, ErrorPage};
 use crate::require::Requirement;
+use crate::step_up::StepUp;
 use crate::verify::{VerifiedToken, VerifyError};
 
 /// Why a request is refused.
@@ -29,6 +30,8 @@ pub(crate) enum Denial {
     Token(Cow<'static, str>),
     /// A good token that holds too little.
     Scope(Box<Lack>),
+    /// A good token of somebody who has signed in too weakly, or too long ago.
+    SignIn { detail: Cow<'static, str>, wanted: Arc<StepUp> },
     /// Those behind a good token may not come in.
     NotGood(NotGood),
     /// Nobody can tell now.
@@ -112,6 +115,7 @@ impl Denial {
             Self::Malformed(_) => pages::INVALID_AUTHORIZATION,
             Self::Token(_) | Self::NotGood(NotGood::Token(_)) => pages::INVALID_TOKEN,
             Self::Scope(_) => pages::INSUFFICIENT_SCOPE,
+            Self::SignIn { .. } => pages::INSUFFICIENT_USER_AUTHENTICATION,
             Self::NotGood(NotGood::TenantSuspended(_)) => pages::TENANT_SUSPENDED,
             Self::NotGood(NotGood::TenantChurned(_)) => pages::TENANT_CHURNED,
             Self::NotGood(NotGood::PartnerSuspended(_)) => pages::PARTNER_SUSPENDED,
@@ -125,6 +129,7 @@ impl Denial {
             Self::Malformed(_) => Some(BearerError::InvalidRequest),
             Self::Token(_) | Self::NotGood(NotGood::Token(_)) => Some(BearerError::InvalidToken),
             Self::Scope(_) => Some(BearerError::InsufficientScope),
+            Self::SignIn { .. } => Some(BearerError::InsufficientUserAuthentication),
             Self::Missing { .. } | Self::NotGood(_) | Self::Unavailable(_) => None,
         }
     }
@@ -137,7 +142,10 @@ impl Denial {
                  and URLs end in logs: have it revoked"
                     .into()
             }
-            Self::Malformed(text) | Self::Token(text) | Self::Unavailable(text) => text.as_ref().into(),
+            Self::Malformed(text)
+            | Self::Token(text)
+            | Self::Unavailable(text)
+            | Self::SignIn { detail: text, .. } => text.as_ref().into(),
             Self::Scope(lack) if lack.shortcomings.without_catalogue => format!(
                 "{}; the issuer's scope catalogue cannot be read now, so what bundles include is not known",
                 lack.detail()
@@ -209,6 +217,9 @@ impl Denial {
         // RFC 6750 §3.1: without any authentication information "the resource server SHOULD NOT include an error code".
         let Some(code) = self.code() else { return challenge };
         challenge = challenge.with_error(code).with_error_description(detail);
+        if let Self::SignIn { wanted, .. } = self {
+            challenge = challenge.with_authentication(wanted.acr_values(), wanted.max_age());
+        }
         match uri {
             Some(uri) => challenge.with_error_uri(uri),
             None => challenge,

@@ -6,7 +6,8 @@
 //! 4. It holds what the route requires ([`Requirement`]). Where
 //!    [the scopes come first](crate::ResourceServerBuilder::scopes_before_audience), only now it is asked whether it is for
 //!    this API.
-//! 5. The handler runs, with an [`Identity`] in the request's extensions.
+//! 5. The person behind it has signed in as the route wants it ([`StepUp`]).
+//! 6. The handler runs, with an [`Identity`] in the request's extensions.
 //!
 //! When everything is in memory all of this happens in the call itself: no allocation, no waiting. Otherwise the same steps
 //! are taken again by a future that may wait.
@@ -27,6 +28,7 @@ use crate::identity::Identity;
 use crate::presented;
 use crate::require::{Met, Requirement, RequirementError};
 use crate::server::ResourceServer;
+use crate::step_up::StepUp;
 use crate::verify::{VerifiedToken, VerifyError};
 
 /// The guard of one or more routes: a [`Layer`] made by [`ResourceServer::require`] and its siblings.
@@ -48,6 +50,7 @@ use crate::verify::{VerifiedToken, VerifyError};
 pub struct Guard {
     server: ResourceServer,
     requirement: Option<Arc<Requirement>>,
+    step_up: Option<Arc<StepUp>>,
     may_be_absent: bool,
 }
 
@@ -60,11 +63,11 @@ pub struct Guarded<S> {
 
 impl Guard {
     pub(crate) fn new(server: ResourceServer, requirement: Option<Requirement>) -> Self {
-        Self { server, requirement: requirement.map(Arc::new), may_be_absent: false }
+        Self { server, requirement: requirement.map(Arc::new), step_up: None, may_be_absent: false }
     }
 
     pub(crate) fn optional(server: ResourceServer) -> Self {
-        Self { server, requirement: None, may_be_absent: true }
+        Self { server, requirement: None, step_up: None, may_be_absent: true }
     }
 
     /// What the refusal says, in place of the usual sentence: see [`Requirement::with_detail`].
@@ -84,13 +87,18 @@ impl Guard {
         Ok(self)
     }
 
+    /// How and when the person behind the token must have signed in, beside what it holds (RFC 9470).
+    pub fn with_step_up(self, step_up: StepUp) -> Self {
+        Self { step_up: Some(Arc::new(step_up)), ..self }
+    }
+
     /// What the guarded routes require.
     #[must_use]
     pub fn requirement(&self) -> Option<&Requirement> {
         self.requirement.as_deref()
     }
 
-    /// Steps 1 to 4 with what is in memory.
+    /// Steps 1 to 5 with what is in memory.
     fn look<B>(&self, request: &Request<B>) -> Look {
         if let Some(identity) = self.known(request) {
             return self.look_at_scopes(identity.clone(), None);
@@ -130,13 +138,13 @@ impl Guard {
                 Met::No | Met::NotWithoutCatalogue => return Look::Wait,
             }
         }
-        match self.check_audience(identity.token()) {
+        match self.check_audience(identity.token()).and_then(|()| self.check_sign_in(&identity)) {
             Ok(()) => Look::Admitted(Admitted { identity: Some(identity), warning }),
             Err(refusal) => Look::Refused(refusal),
         }
     }
 
-    /// Steps 2 to 4, waiting where that helps.
+    /// Steps 2 to 5, waiting where that helps.
     async fn wait(&self, head: &Head) -> Result<Admitted, Refusal> {
         let (identity, warning) = match &head.bearer {
             Bearer::Verified(identity) => (identity.clone(), None),
@@ -146,6 +154,7 @@ impl Guard {
             self.check_scopes(&identity, requirement, head).await?;
         }
         self.check_audience(identity.token())?;
+        self.check_sign_in(&identity)?;
         Ok(Admitted { identity: Some(identity), warning })
     }
 
@@ -233,6 +242,16 @@ impl Guard {
             self.server.identifier()
         );
         Err(Refusal::of(token, Denial::Token(text.into())))
+    }
+
+    /// Step 5.
+    fn check_sign_in(&self, identity: &Identity) -> Result<(), Refusal> {
+        let Some(wanted) = &self.step_up else { return Ok(()) };
+        let token = identity.token();
+        match wanted.shortfall(token.claims(), self.server.verifier().now()) {
+            None => Ok(()),
+            Some(detail) => Err(Refusal::of(token, Denial::SignIn { detail, wanted: Arc::clone(wanted) })),
+        }
     }
 
     fn refuse(&self, refusal: Refusal, path: &str, trace_id: Option<TraceId>) -> Response {

@@ -38,6 +38,7 @@
 //! | 400 | `invalid_request` | two headers, or a token in header and URL | [`INVALID_AUTHORIZATION`](pages::INVALID_AUTHORIZATION) |
 //! | 401 | `invalid_token` | malformed, forged, expired, revoked, bound to a key, of another issuer, for another API | [`INVALID_TOKEN`](pages::INVALID_TOKEN) |
 //! | 403 | `insufficient_scope` | good, and holds too little: `required`, `presented`, and `why` where an [`Explain`] says so | [`INSUFFICIENT_SCOPE`](pages::INSUFFICIENT_SCOPE) |
+//! | 401 | `insufficient_user_authentication` | good, and the person behind it has signed in too weakly or too long ago: see [`StepUp`] | [`INSUFFICIENT_USER_AUTHENTICATION`](pages::INSUFFICIENT_USER_AUTHENTICATION) |
 //! | 402, 403 | none | those behind the token may not come in: see [`Standing`] | [`TENANT_SUSPENDED`](pages::TENANT_SUSPENDED) and its siblings |
 //! | 503 | none | the issuer's keys cannot be had, so nobody can tell | [`UNAVAILABLE`](pages::UNAVAILABLE) |
 //!
@@ -99,6 +100,7 @@ mod presented;
 pub mod refresh;
 mod require;
 mod server;
+mod step_up;
 mod verify;
 
 pub use carried::Carried;
@@ -115,4 +117,5 @@ pub use layer::{Guard, GuardFuture, Guarded};
 pub use metadata::WELL_KNOWN_PATH;
 pub use require::{Requirement, RequirementError};
 pub use server::{ResourceServer, ResourceServerBuilder};
+pub use step_up::StepUp;
 pub use verify::{BuildError, Lookups, MAX_ISSUERS, TokenVerifier, TokenVerifierBuilder, VerifiedToken, VerifyError};

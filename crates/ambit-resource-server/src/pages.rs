@@ -22,6 +22,12 @@ pub const INVALID_TOKEN: ErrorPage =
 /// 403: the token is good and holds too little.
 pub const INSUFFICIENT_SCOPE: ErrorPage =
     ErrorPage { slug: "api/insufficient-scope", title: "The token lacks the scope", status: 403 };
+/// 401: the token is good, and the sign-in behind it is too weak or too old (RFC 9470).
+pub const INSUFFICIENT_USER_AUTHENTICATION: ErrorPage = ErrorPage {
+    slug: "api/oauth2-insufficient-user-authentication",
+    title: "The API wants a stronger or fresher sign-in",
+    status: 401,
+};
 /// 402: the tenant is suspended.
 pub const TENANT_SUSPENDED: ErrorPage =
     ErrorPage { slug: "tenant/suspended", title: "The tenant is suspended", status: 402 };
@@ -35,11 +41,12 @@ pub const UNAVAILABLE: ErrorPage =
     ErrorPage { slug: "api/temporarily-unavailable", title: "The server cannot answer now", status: 503 };
 
 /// All of them: whoever serves the pages checks that each is there.
-pub const ALL: [ErrorPage; 8] = [
+pub const ALL: [ErrorPage; 9] = [
     MISSING_TOKEN,
     INVALID_AUTHORIZATION,
     INVALID_TOKEN,
     INSUFFICIENT_SCOPE,
+    INSUFFICIENT_USER_AUTHENTICATION,
     TENANT_SUSPENDED,
     TENANT_CHURNED,
     PARTNER_SUSPENDED,

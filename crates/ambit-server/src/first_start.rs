@@ -9,7 +9,9 @@ use ambit_core::registry::key::{self, NewKey, NewKeyError};
 use ambit_core::registry::{Edit, Power, RegistryError, Settings, application, builtin};
 use ambit_core::secret::{ClientSecret, WeakSecret};
 use ambit_core::store::{ChangeContext, Filter, Store, noun};
-use ambit_protocol::admin::application::{Application, ApplicationType, ConsentPolicy, CreateApplication, Level};
+use ambit_protocol::admin::application::{
+    Application, ApplicationType, ConsentPolicy, CreateApplication, Level, SubjectType,
+};
 use ambit_protocol::admin::key::{Key, KeyState};
 use ambit_protocol::admin::text::{ApiIdentifier, ClientId, Name, TextError};
 use ambit_protocol::jose::Algorithm;
@@ -128,10 +130,15 @@ fn bootstrap_application((client_id, secret): (&str, &str)) -> Result<(CreateApp
         scope_policy: ambit_protocol::admin::application::ScopePolicy::default(),
         redirect_uris: vec![],
         post_logout_redirect_uris: vec![],
+        backchannel_logout_uri: None,
+        frontchannel_logout_uri: None,
         allowed_origins: vec![],
         grant_types: None,
         pkce_optional: false,
         consent: ConsentPolicy::Ask,
+        subject_type: SubjectType::Public,
+        sector_identifier: None,
+        id_token_signed_response_alg: None,
         token_lifetime_secs: None,
         token_endpoint_auth_method: None,
         jwks: None,

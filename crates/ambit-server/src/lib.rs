@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod journal;
 pub mod limits;
 pub mod listener;
+mod logout;
 pub mod logs;
 pub mod metrics;
 pub mod middleware;

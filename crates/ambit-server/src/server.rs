@@ -6,6 +6,7 @@ use ambit_core::entropy::Entropy;
 use ambit_core::keys::{MasterKey, Vault, VaultError};
 use ambit_core::limits::Limits as ScopeLimits;
 use ambit_core::store::Store;
+use ambit_core::subject::Subjects;
 use ambit_core::time::Clock;
 use ambit_resource_server::ResourceServer;
 use axum::Router;
@@ -25,7 +26,7 @@ use crate::listener::Listener;
 use crate::listener::tls::{Tls, TlsError};
 use crate::logs::Log;
 use crate::metrics::{self, Metrics};
-use crate::outbound::KeySets;
+use crate::outbound::{Guard, KeySets, LogoutCalls};
 use crate::passwords::Passwords;
 use crate::registry::{Capacity, LoadError, Registry};
 use crate::revocations::Revocations;
@@ -157,6 +158,7 @@ impl Server {
             let (settled, clock) = (settled.clone(), clock.clone());
             move || settled.no_earlier(clock.now())
         };
+        let guard = Guard::new(&config.outbound);
         let app = App::new(Inner {
             #[cfg(feature = "otel")]
             spans: crate::otel::Spans::start(&config.otel, metrics.spans.clone(), entropy.clone())?,
@@ -173,9 +175,11 @@ impl Server {
             places: Arc::new(tokio::sync::Semaphore::new(config.limits.concurrency)),
             waiting_bodies: WaitingBodies::new(config.limits.waiting_bodies.get()),
             log,
-            key_sets: KeySets::new(&config.outbound, clock.clone()),
+            key_sets: KeySets::new(&config.outbound, guard.clone(), clock.clone()),
+            logout_calls: LogoutCalls::new(&config.outbound, guard),
             tls,
             form_key: FormKey::new(&vault)?,
+            subjects: Subjects::new(&vault)?,
             verifier: verifier(&base_url, registry.clone(), revocations.clone(), moment)?,
             config,
             clock,

@@ -9,6 +9,7 @@ use ambit_core::limits::Limits;
 use ambit_core::registry::Settings;
 use ambit_core::registry::key::KeyTimes;
 use ambit_core::store::Store;
+use ambit_core::subject::Subjects;
 use ambit_core::time::Clock;
 use ambit_protocol::jose::Algorithm;
 use ambit_protocol::time::Timestamp;
@@ -23,7 +24,7 @@ use crate::limits::{Failures, PublicVisits, SignInFailures};
 use crate::listener::tls::Tls;
 use crate::logs::Log;
 use crate::metrics::Metrics;
-use crate::outbound::KeySets;
+use crate::outbound::{KeySets, LogoutCalls};
 use crate::passwords::Passwords;
 use crate::registry::Registry;
 use crate::revocations::Revocations;
@@ -84,12 +85,16 @@ pub struct Inner {
     pub log: Log,
     /// The keys that clients publish themselves.
     pub key_sets: KeySets,
+    /// Calls clients that want to know of the end of a session.
+    pub logout_calls: LogoutCalls,
     /// The certificate, where the server speaks TLS itself.
     pub tls: Option<Tls>,
     /// Where passwords are hashed.
     pub passwords: Passwords,
     /// Makes and checks the tokens of forms.
     pub form_key: FormKey,
+    /// Names people to applications.
+    pub subjects: Subjects,
     /// Verifies our own tokens, and remembers those that it verified lately.
     pub verifier: TokenVerifier,
 }
@@ -104,11 +109,7 @@ impl App {
     /// What the registry stays within.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        Settings {
-            limits: self.limits,
-            base_url: self.base_url.clone(),
-            loopback_jwks_uris: self.config.outbound.loopback,
-        }
+        Settings { limits: self.limits, base_url: self.base_url.clone(), loopback_uris: self.config.outbound.loopback }
     }
 
     /// The moment for spans of time, such as how often somebody may fail within a minute: no correction of the time of day makes

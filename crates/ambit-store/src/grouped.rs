@@ -53,6 +53,7 @@ impl Outcome {
 pub(crate) enum Place {
     Interaction([u8; 32]),
     Session(SessionId),
+    LogoutNotice(SessionId, ApplicationId),
     Code([u8; 32]),
     RefreshToken([u8; 32]),
     Consent(UserId, ApplicationId),
@@ -70,9 +71,9 @@ impl Small {
         }
     }
 
-    async fn run(&self, connection: &mut AnyConnection) -> Result<Outcome> {
+    async fn run(&self, connection: &mut AnyConnection, engine: Engine) -> Result<Outcome> {
         match self {
-            Self::SignIn(step) => step.run(connection).await,
+            Self::SignIn(step) => step.run(connection, engine).await,
             Self::Assertion { digest, expires_at } => {
                 let first = once::use_assertion(connection, digest, *expires_at).await?;
                 Ok(if first { Outcome::Done } else { Outcome::Refused })
@@ -146,14 +147,14 @@ async fn serve(engine: Engine, pool: AnyPool, mut requests: mpsc::Receiver<Reque
 /// An outcome for each, in their order.
 async fn commit(engine: Engine, pool: &AnyPool, group: &[Request]) -> Result<Vec<Outcome>> {
     let mut write = Write::begin(pool, engine.begin_write()).await?;
-    let outcomes = run(write.enter()?, group).await;
+    let outcomes = run(write.enter()?, engine, group).await;
     write.finish(outcomes).await
 }
 
-async fn run(connection: &mut AnyConnection, group: &[Request]) -> Result<Vec<Outcome>> {
+async fn run(connection: &mut AnyConnection, engine: Engine, group: &[Request]) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::with_capacity(group.len());
     for request in group {
-        outcomes.push(request.small.run(connection).await?);
+        outcomes.push(request.small.run(connection, engine).await?);
     }
     Ok(outcomes)
 }

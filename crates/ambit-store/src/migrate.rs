@@ -186,7 +186,7 @@ fn checksum(text: &str) -> String {
 const TABLE: &str = "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, \
     checksum TEXT NOT NULL, applied_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)";
 const ADVISORY_LOCK: i32 = 0x616D_6269;
-const STEPS: [Step; 8] = steps![
+const STEPS: [Step; 9] = steps![
     "0001_create_registry",
     "0002_create_change_log",
     "0003_create_journal",
@@ -195,6 +195,7 @@ const STEPS: [Step; 8] = steps![
     "0006_create_outcomes",
     "0007_create_people",
     "0008_create_sign_ins",
+    "0009_create_logout_notices",
 ];
 
 #[cfg(test)]

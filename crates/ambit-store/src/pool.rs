@@ -45,6 +45,14 @@ impl Engine {
         }
     }
 
+    /// Ends a SELECT of a row that must not be taken away before the transaction ends.
+    pub(crate) const fn for_key_share(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR KEY SHARE",
+        }
+    }
+
     /// For a transaction that takes as long as somebody else needs to read or write a file.
     pub(crate) const fn patience(self) -> &'static str {
         match self {

@@ -93,7 +93,7 @@ pub async fn delete(edit: &Edit<'_>, id: &str) -> Result<(), RegistryError> {
 
 /// Who is to hold a role.
 enum Candidate {
-    Application(Application),
+    Application(Box<Application>),
     User(User),
     Group(Group),
 }
@@ -108,7 +108,7 @@ impl Candidate {
                 found => {
                     let application = found?;
                     edit.require_covers(&application)?;
-                    Ok(Self::Application(application))
+                    Ok(Self::Application(Box::new(application)))
                 }
             },
             (None, Some(id), None) => match edit.see::<User>(&id.to_string()).await {

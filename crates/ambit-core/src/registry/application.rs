@@ -3,7 +3,7 @@
 use ambit_protocol::admin::administrator::Administrator;
 use ambit_protocol::admin::api::Api;
 use ambit_protocol::admin::application::{
-    Application, ApplicationStatus, CreateApplication, CreatedApplication, Level, PatchApplication,
+    Application, ApplicationStatus, CreateApplication, CreatedApplication, Level, PatchApplication, SubjectType,
 };
 use ambit_protocol::admin::secret::Secret;
 use ambit_protocol::admin::text::ClientId;
@@ -14,6 +14,7 @@ use ambit_protocol::jose::jwk_set::JwkSetError;
 use ambit_protocol::redirect_uri::RedirectUriKind;
 use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
+use ambit_protocol::token::GrantType;
 
 use super::administrator::SuperAdminWatch;
 use super::allowed_scopes::{check_allowed_scopes, check_policy};
@@ -24,6 +25,7 @@ use crate::reach::{Owner, Reach};
 use crate::secret::ClientSecret;
 use crate::store::noun::{self, Noun as _};
 use crate::store::{By, Filter, Reads};
+use crate::subject::{reads_as_pairwise, sector_of};
 
 /// Registers an application and, if it is of a type and method that has one, makes its secret, shown in this one answer.
 ///
@@ -66,10 +68,15 @@ pub async fn create_with(
         scope_policy: body.scope_policy,
         redirect_uris: body.redirect_uris,
         post_logout_redirect_uris: body.post_logout_redirect_uris,
+        backchannel_logout_uri: body.backchannel_logout_uri,
+        frontchannel_logout_uri: body.frontchannel_logout_uri,
         allowed_origins: body.allowed_origins,
         grant_types: body.grant_types.unwrap_or_else(|| body.kind.grant_types()),
         pkce_optional: body.pkce_optional,
         consent: body.consent,
+        subject_type: body.subject_type,
+        sector_identifier: body.sector_identifier,
+        id_token_signed_response_alg: body.id_token_signed_response_alg,
         token_lifetime_secs: body.token_lifetime_secs.unwrap_or(DEFAULT_LIFETIME_SECS),
         token_endpoint_auth_method: method,
         jwks: body.jwks,
@@ -82,7 +89,9 @@ pub async fn create_with(
     // Paths take both: a client_id that reads as another application's identifier would make one path mean two things. And RFC
     // 9068 §5: a server "SHOULD prevent entities from being able to influence the value of the `sub` claim" where that could be
     // taken for another's: the `client_id` is the `sub` of a service's tokens.
-    let reads_as_an_id = |chosen: &str| chosen.parse::<ApplicationId>().is_ok() || chosen.parse::<UserId>().is_ok();
+    let reads_as_an_id = |chosen: &str| {
+        chosen.parse::<ApplicationId>().is_ok() || chosen.parse::<UserId>().is_ok() || reads_as_pairwise(chosen)
+    };
     let looks_like_an_id = body.client_id.is_some_and(|chosen| reads_as_an_id(chosen.as_str()));
     faults.add_unless(!looks_like_an_id, "/client_id", "reads as the identifier of an application or of a user");
     check(edit, &application, None, faults).await?;
@@ -212,10 +221,15 @@ fn patched(before: &Application, body: PatchApplication) -> Application {
         scope_policy,
         redirect_uris,
         post_logout_redirect_uris,
+        backchannel_logout_uri,
+        frontchannel_logout_uri,
         allowed_origins,
         grant_types,
         pkce_optional,
         consent,
+        subject_type,
+        sector_identifier,
+        id_token_signed_response_alg,
         token_lifetime_secs,
         token_endpoint_auth_method,
         jwks,
@@ -227,10 +241,15 @@ fn patched(before: &Application, body: PatchApplication) -> Application {
     after.scope_policy = scope_policy.unwrap_or(after.scope_policy);
     after.redirect_uris = redirect_uris.unwrap_or(after.redirect_uris);
     after.post_logout_redirect_uris = post_logout_redirect_uris.unwrap_or(after.post_logout_redirect_uris);
+    after.backchannel_logout_uri = backchannel_logout_uri.unwrap_or(after.backchannel_logout_uri);
+    after.frontchannel_logout_uri = frontchannel_logout_uri.unwrap_or(after.frontchannel_logout_uri);
     after.allowed_origins = allowed_origins.unwrap_or(after.allowed_origins);
     after.grant_types = grant_types.unwrap_or(after.grant_types);
     after.pkce_optional = pkce_optional.unwrap_or(after.pkce_optional);
     after.consent = consent.unwrap_or(after.consent);
+    after.subject_type = subject_type.unwrap_or(after.subject_type);
+    after.sector_identifier = sector_identifier.unwrap_or(after.sector_identifier);
+    after.id_token_signed_response_alg = id_token_signed_response_alg.unwrap_or(after.id_token_signed_response_alg);
     after.token_lifetime_secs = token_lifetime_secs.unwrap_or(after.token_lifetime_secs);
     after.token_endpoint_auth_method = token_endpoint_auth_method.unwrap_or(after.token_endpoint_auth_method);
     after.jwks = jwks.unwrap_or(after.jwks);
@@ -267,7 +286,9 @@ async fn check(
     mut faults: Faults,
 ) -> Result<(), RegistryError> {
     check_type(&mut faults, application);
-    check_keys(&mut faults, application, edit.settings.loopback_jwks_uris);
+    check_keys(&mut faults, application, edit.settings.loopback_uris);
+    check_logout_uris(&mut faults, application, edit.settings.loopback_uris);
+    check_subject_type(&mut faults, application);
     check_lifetime(&mut faults, Some(application.token_lifetime_secs));
     check_uris(&mut faults, application, edit.settings.limits.list_entries);
     let method = application.token_endpoint_auth_method;
@@ -369,6 +390,44 @@ fn check_uris(faults: &mut Faults, application: &Application, max: usize) {
     faults.add_unless(has_scripts, "/allowed_origins", "an application of this type has no scripts in browsers");
 }
 
+/// Where an application is told that a session has ended.
+fn check_logout_uris(faults: &mut Faults, application: &Application, loopback: bool) {
+    let signs_people_in = application.grant_types.contains(&GrantType::AuthorizationCode);
+    if let Some(uri) = &application.backchannel_logout_uri {
+        faults.add_unless(signs_people_in, "/backchannel_logout_uri", NO_SESSIONS);
+        faults.add_unless(loopback || !uri.is_local(), "/backchannel_logout_uri", "leads to the server's own machine");
+    }
+    if let Some(uri) = &application.frontchannel_logout_uri {
+        faults.add_unless(signs_people_in, "/frontchannel_logout_uri", NO_SESSIONS);
+        // OpenID Connect Front-Channel Logout 1.0 §2: "The domain, port, and scheme of this URL MUST be the same as that of a
+        // registered Redirection URI value."
+        let is_at_home = uri
+            .origin()
+            .is_some_and(|own| application.redirect_uris.iter().any(|uri| uri.origin().as_ref() == Some(&own)));
+        faults.add_unless(
+            is_at_home,
+            "/frontchannel_logout_uri",
+            "must have scheme, host and port of one of the redirect URIs",
+        );
+    }
+}
+
+/// OpenID Connect Core §8.1: without a sector identifier, "the Sector Identifier … is the host component of the registered
+/// `redirect_uri`", and several hosts need one.
+fn check_subject_type(faults: &mut Faults, application: &Application) {
+    let is_pairwise = application.subject_type == SubjectType::Pairwise;
+    faults.add_unless(
+        is_pairwise || application.sector_identifier.is_none(),
+        "/sector_identifier",
+        "is for subject_type pairwise only",
+    );
+    faults.add_unless(
+        !is_pairwise || sector_of(application).is_some(),
+        "/sector_identifier",
+        "is missing: pairwise names need it unless all redirect URIs have one and the same host",
+    );
+}
+
 fn check_list<T: std::hash::Hash + Eq>(faults: &mut Faults, pointer: &str, list: &[T], max: usize) {
     if list.len() > max {
         faults.add(pointer, format!("has {} entries, and list_entries allows {max}", list.len()));
@@ -391,3 +450,4 @@ fn same_set(a: &[ScopeToken], b: &[ScopeToken]) -> bool {
 }
 
 const DEFAULT_LIFETIME_SECS: u32 = 3600;
+const NO_SESSIONS: &str = "an application without the grant authorization_code signs nobody in";

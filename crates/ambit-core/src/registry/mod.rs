@@ -72,8 +72,9 @@ pub struct Settings {
     pub limits: Limits,
     /// The public URL of this server, without a slash at the end. Identifiers of APIs below it are the server's own.
     pub base_url: String,
-    /// Whether a `jwks_uri` may lead to this machine itself. For tests and development.
-    pub loopback_jwks_uris: bool,
+    /// Whether what the server calls for an application (its `jwks_uri`, its `backchannel_logout_uri`) may lead to this machine
+    /// itself. For tests and development.
+    pub loopback_uris: bool,
 }
 
 impl Edit<'_> {

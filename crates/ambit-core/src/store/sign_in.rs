@@ -134,6 +134,23 @@ pub struct OneTimeToken {
     pub document: String,
 }
 
+/// Somebody is to be told that a session has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogoutNotice {
+    /// The session: the claim `sid`.
+    pub session_id: SessionId,
+    /// Who is to be told.
+    pub application_id: ApplicationId,
+    /// Whose session it was.
+    pub user_id: UserId,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// When it is to be told next.
+    pub due_at: Timestamp,
+    /// How often that was begun.
+    pub attempts: u32,
+}
+
 /// Which sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sessions {
@@ -200,14 +217,36 @@ pub trait SignIns: Send + Sync {
     /// A person's sessions, newest first.
     async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>, StoreError>;
 
-    /// Ends sessions, and with them the grants that end with them and, until `tokens_until`, the access tokens of those.
-    /// Answers the sessions that were there.
+    /// Notes that a session signs its person in to an application, which is to be told when it ends. Nothing is noted where it
+    /// has ended.
+    async fn join_session(&self, session: SessionId, application: ApplicationId) -> Result<(), StoreError>;
+
+    /// The applications that a session signed its person in to.
+    async fn applications_of_session(&self, session: SessionId) -> Result<Vec<ApplicationId>, StoreError>;
+
+    /// Ends sessions, and with them the grants that end with them and, until `tokens_until`, the access tokens of those. Leaves a
+    /// notice for each application that one of them signed its person in to. Answers the sessions that were there.
     async fn end_sessions(
         &self,
         which: Sessions,
         at: Timestamp,
         tokens_until: Timestamp,
     ) -> Result<Vec<Session>, StoreError>;
+
+    /// Takes notices that are due, so many at most, the longest overdue first, and puts each off until `until`: no other node takes
+    /// it meanwhile, and should this one not come to the end of it, it is due again.
+    async fn take_logout_notices(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<LogoutNotice>, StoreError>;
+
+    /// Puts a notice that was taken off once more. `false` where another node has taken it since.
+    async fn put_off_logout_notice(&self, notice: &LogoutNotice, until: Timestamp) -> Result<bool, StoreError>;
+
+    /// Forgets a notice. `false` where it is not there.
+    async fn forget_logout_notice(&self, notice: &LogoutNotice) -> Result<bool, StoreError>;
 
     /// Keeps a code.
     async fn issue_code(&self, code: &Code) -> Result<(), StoreError>;

@@ -1,5 +1,7 @@
 //! ID tokens, and what is told of a person (OpenID Connect Core §2, §5).
 
+use std::time::Duration;
+
 use ambit_protocol::admin::text::Name;
 use ambit_protocol::admin::user::User;
 use ambit_protocol::claims::{AboutUser, IdTokenClaims};
@@ -19,6 +21,8 @@ use crate::refusal::Refusal;
 pub struct About<'a> {
     /// Who.
     pub user: &'a User,
+    /// Their name for this client.
+    pub subject: &'a str,
     /// What was lent.
     pub lent: &'a Lent,
     /// What the request had as `nonce`.
@@ -27,6 +31,8 @@ pub struct About<'a> {
     pub access_token: Option<&'a str>,
     /// The scopes granted now.
     pub granted: &'a [ScopeToken],
+    /// How long it is good for.
+    pub lifetime: Duration,
 }
 
 /// Signs an ID token.
@@ -35,15 +41,14 @@ pub struct About<'a> {
 /// [`Refusal::Internal`] where the key does not sign.
 pub fn sign(about: &About<'_>, issuer: &str, signer: &Signer, now: Timestamp) -> Result<String, Refusal> {
     let About { user, lent, .. } = about;
-    let subject = user.id.to_string();
     let session = lent.session_id.to_string();
     let methods: Vec<&str> = lent.amr.iter().map(String::as_str).collect();
     let claims = IdTokenClaims {
         iss: issuer,
-        sub: &subject,
+        sub: about.subject,
         aud: &lent.client_id,
         iat: now.secs(),
-        exp: Some(now.secs() + LIFETIME_SECS),
+        exp: Some((now + about.lifetime).secs()),
         auth_time: Some(lent.auth_time.secs()),
         nonce: about.nonce,
         acr: Some(&lent.acr),
@@ -129,9 +134,6 @@ pub const CLAIMS: [&str; 16] = [
     "email",
     "email_verified",
 ];
-
-/// How long an ID token is good for: long enough to be read once.
-const LIFETIME_SECS: i64 = 300;
 
 #[cfg(test)]
 mod tests {

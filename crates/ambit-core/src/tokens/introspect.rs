@@ -16,6 +16,7 @@ use crate::grants::client_credentials::rule_facts;
 use crate::person::Person;
 use crate::reach::{Owner, Reach};
 use crate::store::RestoreEpoch;
+use crate::subject::Subjects;
 
 /// Whether a client may learn about a token: its own; one for an API whose resource server it is; one of an application
 /// that it administers. To all others a token is not active, whatever it is (RFC 7662 §2.2).
@@ -116,11 +117,11 @@ pub fn check_person(person: Option<&Person>) -> Result<&Person, Inactive> {
     person.filter(|person| person.user.status == UserStatus::Active).ok_or(Inactive::UserGone)
 }
 
-/// Whom a token speaks for, where that is a person; none where it is a service's own.
+/// Whom a token of this client speaks for, where that is a person; none where it is a service's own.
 #[must_use]
-pub fn user_of(claims: &AccessTokenClaims) -> Option<UserId> {
+pub fn user_of(claims: &AccessTokenClaims, client: &Client, subjects: &Subjects) -> Option<UserId> {
     // A service's token has its `client_id` for `sub`, whatever that reads like.
-    if claims.sub == claims.client_id { None } else { claims.sub.parse().ok() }
+    if claims.sub == claims.client_id { None } else { subjects.user(&client.application, &claims.sub) }
 }
 
 /// What a token still holds: of the scopes it carries, those that would be granted now. A change never widens a token;

@@ -35,6 +35,8 @@ pub struct OnBehalf<'a> {
     pub lending: Lending<'a>,
     /// The grant it is part of, and ends with.
     pub grant_id: &'a str,
+    /// The person's name for this client.
+    pub subject: &'a str,
 }
 
 /// Issues a service's token (RFC 9068).
@@ -72,7 +74,6 @@ pub fn user_token(
 ) -> Result<IssuedToken, Refusal> {
     let Lending { lent, facts, person, roles, .. } = behalf.lending;
     check(grant, &behalf.lending.rule_facts(&grant.resources, now))?;
-    let subject = person.user.id.to_string();
     let groups: Vec<String> = person.groups.iter().map(ToString::to_string).collect();
     let own = Own {
         level: None,
@@ -83,7 +84,7 @@ pub fn user_token(
         amr: lent.amr.iter().map(String::as_str).collect(),
         grant_id: Some(behalf.grant_id),
     };
-    sign(grant, facts, (issuer, &subject), signer, (jti, now), own)
+    sign(grant, facts, (issuer, behalf.subject), signer, (jti, now), own)
 }
 
 /// The claims that a service's token and a user's do not have in common.

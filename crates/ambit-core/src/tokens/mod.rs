@@ -3,3 +3,4 @@
 pub mod id_token;
 pub mod introspect;
 pub mod issue;
+pub mod logout_token;

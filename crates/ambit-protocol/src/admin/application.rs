@@ -10,11 +10,12 @@ use super::scope::GrantKind;
 use super::text::{ClientId, Name};
 use crate::client::TokenEndpointAuthMethod;
 use crate::id::{ApplicationId, PartnerId, TenantId};
-use crate::jose::JwkSet;
-use crate::jwks_uri::JwksUri;
+use crate::jose::{Algorithm, JwkSet};
 use crate::origin::Origin;
+use crate::outbound_uri::OutboundUri;
 use crate::redirect_uri::RedirectUri;
 use crate::scope::ScopeToken;
+use crate::sector::SectorIdentifier;
 use crate::time::Timestamp;
 use crate::token::GrantType;
 
@@ -48,6 +49,13 @@ pub struct Application {
     pub redirect_uris: Vec<RedirectUri>,
     /// Where a browser may be sent after a logout.
     pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Where it is told by the server that a session has ended (OpenID Connect Back-Channel Logout 1.0 §2.2).
+    #[serde(default)]
+    pub backchannel_logout_uri: Option<OutboundUri>,
+    /// What a page of ours opens in the browser that signs out (OpenID Connect Front-Channel Logout 1.0 §2). It gets `iss` and
+    /// `sid` in its query.
+    #[serde(default)]
+    pub frontchannel_logout_uri: Option<RedirectUri>,
     /// Origins whose scripts may call us for it.
     pub allowed_origins: Vec<Origin>,
     /// Which grants it may use.
@@ -58,6 +66,16 @@ pub struct Application {
     /// Whether people are asked before they lend it anything.
     #[serde(default)]
     pub consent: ConsentPolicy,
+    /// Under which names it knows people.
+    #[serde(default)]
+    pub subject_type: SubjectType,
+    /// Whom it shares the names of people with, where they are pairwise: a host. Where left out it is the one host of its redirect
+    /// URIs (OpenID Connect Core 1.0 §8.1).
+    #[serde(default)]
+    pub sector_identifier: Option<SectorIdentifier>,
+    /// What its ID tokens are signed with; RS256 where left out (OpenID Connect Dynamic Client Registration 1.0 §2).
+    #[serde(default)]
+    pub id_token_signed_response_alg: Option<Algorithm>,
     /// How long its tokens live.
     pub token_lifetime_secs: u32,
     /// How it authenticates: one method, pinned.
@@ -66,13 +84,21 @@ pub struct Application {
     pub jwks: Option<JwkSet>,
     /// Where it publishes them itself; never beside `jwks` (RFC 7591 §2).
     #[serde(default)]
-    pub jwks_uri: Option<JwksUri>,
+    pub jwks_uri: Option<OutboundUri>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
     /// The registry revision of that change.
     pub revision: u64,
+}
+
+impl Application {
+    /// What its ID tokens are signed with. OpenID Connect Dynamic Client Registration 1.0 §2: "The default, if omitted, is RS256."
+    #[must_use]
+    pub fn id_token_algorithm(&self) -> Algorithm {
+        self.id_token_signed_response_alg.unwrap_or(Algorithm::Rs256)
+    }
 }
 
 /// What kind of program an application is (identity.md §2). Input also takes the spelling in capitals.
@@ -172,6 +198,31 @@ pub enum ConsentPolicy {
     Trusted,
 }
 
+/// Under which names an application knows people: the claim `sub` (OpenID Connect Core 1.0 §8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectType {
+    /// Under the same as everybody else: their identifier in the registry.
+    #[default]
+    Public,
+    /// Under one that only applications of its sector share, so that others cannot compare notes.
+    Pairwise,
+}
+
+impl SubjectType {
+    /// Every type.
+    pub const ALL: [Self; 2] = [Self::Public, Self::Pairwise];
+
+    /// The type as the wire spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Pairwise => "pairwise",
+        }
+    }
+}
+
 /// What happens to a request that asks for too much, or for nothing (scopes.md §1).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -244,6 +295,13 @@ pub struct CreateApplication {
     /// Where a browser may be sent after a logout.
     #[serde(default)]
     pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Where it is told by the server that a session has ended: an https URL (OpenID Connect Back-Channel Logout 1.0 §2.2).
+    #[serde(default)]
+    pub backchannel_logout_uri: Option<OutboundUri>,
+    /// What a page of ours opens in the browser that signs out, at the host of one of its redirect URIs (OpenID Connect
+    /// Front-Channel Logout 1.0 §2). It gets `iss` and `sid` in its query.
+    #[serde(default)]
+    pub frontchannel_logout_uri: Option<RedirectUri>,
     /// Origins whose scripts may call us for it.
     #[serde(default)]
     pub allowed_origins: Vec<Origin>,
@@ -256,6 +314,16 @@ pub struct CreateApplication {
     /// Whether people are asked before they lend it anything.
     #[serde(default)]
     pub consent: ConsentPolicy,
+    /// Under which names it knows people.
+    #[serde(default)]
+    pub subject_type: SubjectType,
+    /// Whom it shares the names of people with, where they are pairwise: a host. Where left out it is the one host of its redirect
+    /// URIs (OpenID Connect Core 1.0 §8.1).
+    #[serde(default)]
+    pub sector_identifier: Option<SectorIdentifier>,
+    /// What its ID tokens are signed with; RS256 where left out (OpenID Connect Dynamic Client Registration 1.0 §2).
+    #[serde(default)]
+    pub id_token_signed_response_alg: Option<Algorithm>,
     /// How long its tokens live, 60 to 86400 seconds; 3600 where left out.
     #[serde(default)]
     pub token_lifetime_secs: Option<u32>,
@@ -267,7 +335,7 @@ pub struct CreateApplication {
     pub jwks: Option<JwkSet>,
     /// Where it publishes them itself, in place of `jwks`: an https URL (RFC 7591 §2).
     #[serde(default)]
-    pub jwks_uri: Option<JwksUri>,
+    pub jwks_uri: Option<OutboundUri>,
 }
 
 /// The answer to a registration: the application and, once, its secret.
@@ -309,6 +377,12 @@ pub struct PatchApplication {
     /// Where a browser may be sent after a logout.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub post_logout_redirect_uris: Option<Vec<RedirectUri>>,
+    /// Where it is told by the server that a session has ended; `null` where it is not.
+    #[serde(default, deserialize_with = "present")]
+    pub backchannel_logout_uri: Option<Option<OutboundUri>>,
+    /// What a page of ours opens in the browser that signs out; `null` where it opens nothing.
+    #[serde(default, deserialize_with = "present")]
+    pub frontchannel_logout_uri: Option<Option<RedirectUri>>,
     /// Origins whose scripts may call us for it.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub allowed_origins: Option<Vec<Origin>>,
@@ -321,6 +395,15 @@ pub struct PatchApplication {
     /// Whether people are asked before they lend it anything.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub consent: Option<ConsentPolicy>,
+    /// Under which names it knows people. Whoever changes it gives everybody another name.
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
+    pub subject_type: Option<SubjectType>,
+    /// Whom it shares the names of people with; `null` for the one host of its redirect URIs.
+    #[serde(default, deserialize_with = "present")]
+    pub sector_identifier: Option<Option<SectorIdentifier>>,
+    /// What its ID tokens are signed with; `null` for RS256.
+    #[serde(default, deserialize_with = "present")]
+    pub id_token_signed_response_alg: Option<Option<Algorithm>>,
     /// How long its tokens live.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub token_lifetime_secs: Option<u32>,
@@ -332,7 +415,7 @@ pub struct PatchApplication {
     pub jwks: Option<Option<JwkSet>>,
     /// Where it publishes them itself. To move from one to the other, send both and one of them as `null`.
     #[serde(default, deserialize_with = "present")]
-    pub jwks_uri: Option<Option<JwksUri>>,
+    pub jwks_uri: Option<Option<OutboundUri>>,
 }
 
 /// Adds one scope to the allowed ones.

@@ -9,5 +9,6 @@ mod keys;
 mod refusals;
 mod requirements;
 mod standing;
+mod step_up;
 mod support;
 mod tokens;

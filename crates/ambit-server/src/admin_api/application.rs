@@ -5,14 +5,17 @@ use ambit_protocol::admin::Page;
 use ambit_protocol::admin::application::{
     AddAllowedScope, Application, CreateApplication, CreatedApplication, GrantableScope, PatchApplication,
 };
+use ambit_protocol::jose::Algorithm;
 use ambit_protocol::scope::ScopeToken;
+use ambit_protocol::token::GrantType;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::answer::path_segment;
 use super::query::{OwnerFilters, Query};
-use super::{Added, Admin, Answered, At, Body, Created, Done, Gone, IfMatch, List, Patch, Plain, Shown};
+use super::{Added, Admin, Answered, At, Body, Created, Done, Gone, IfMatch, List, Patch, Plain, Shown, Stop};
 use crate::explain::{Unexplained, facts_for};
+use crate::jobs::ensure_algorithm;
 use crate::oauth::scopes::grantable;
 
 pub async fn list(admin: Admin, list: List<OwnerFilters>) -> Answered<Plain<Page<Application>>> {
@@ -20,6 +23,8 @@ pub async fn list(admin: Admin, list: List<OwnerFilters>) -> Answered<Plain<Page
 }
 
 pub async fn create(admin: Admin, Body(body): Body<CreateApplication>) -> Answered<Created<CreatedApplication>> {
+    let grants = body.grant_types.clone().unwrap_or_else(|| body.kind.grant_types());
+    ensure_keys(&admin, &grants, body.id_token_signed_response_alg).await?;
     let change = admin.begin().await?;
     let created = application::create(&change.edit(), body).await?;
     change.commit(Created(created)).await
@@ -30,6 +35,11 @@ pub async fn show(admin: Admin, At(id): At) -> Answered<Shown<Application>> {
 }
 
 pub async fn patch(admin: Admin, At(id): At, patch: Patch<PatchApplication>) -> Answered<Shown<Application>> {
+    // Values that are none are refused below.
+    let sent = |name| patch.member(name).cloned().unwrap_or_default();
+    let grants: Vec<GrantType> = Vec::deserialize(sent("grant_types")).unwrap_or_default();
+    let algorithm = Option::deserialize(sent("id_token_signed_response_alg")).unwrap_or_default();
+    ensure_keys(&admin, &grants, algorithm).await?;
     let change = admin.begin().await?;
     let body = patch.over(&change.current_application(&id).await?)?;
     let application = application::patch(&change.edit(), &id, body).await?;
@@ -41,6 +51,16 @@ pub async fn delete(admin: Admin, At(id): At) -> Answered<Gone> {
     change.current_application(&id).await?;
     application::delete(&change.edit(), &id).await?;
     change.commit(Gone).await
+}
+
+/// Whoever may sign people in gets ID tokens, and there is a key for them before anybody asks. Before the change is begun: a key
+/// takes a while.
+async fn ensure_keys(admin: &Admin, grants: &[GrantType], algorithm: Option<Algorithm>) -> Result<(), Stop> {
+    let algorithm = algorithm.or_else(|| grants.contains(&GrantType::AuthorizationCode).then_some(Algorithm::Rs256));
+    match algorithm {
+        Some(algorithm) => ensure_algorithm(admin.app(), algorithm).await.map_err(Stop::Internal),
+        None => Ok(()),
+    }
 }
 
 pub async fn list_allowed_scopes(admin: Admin, At(id): At, list: List) -> Answered<Plain<Page<ScopeToken>>> {

@@ -42,7 +42,7 @@ pub fn resource_server(app: &App) -> Result<ResourceServer, BuildError> {
         .name("Ambit admin API")
         .documentation(format!("{}/api/v1/docs", app.base_url))
         .error_pages(format!("{}/errors", app.base_url))
-        .standing(Standings(app.registry.clone()))
+        .standing(Standings(app.clone()))
         .explain(Reasons(app.clone()))
         .trace_ids(|extensions| extensions.get::<RequestContext>().map(|context| context.trace_id))
         .scopes_before_audience()
@@ -198,6 +198,7 @@ fn reason(page: ErrorPage) -> &'static str {
     match page {
         pages::MISSING_TOKEN => "token_missing",
         pages::INSUFFICIENT_SCOPE => "insufficient_scope",
+        pages::INSUFFICIENT_USER_AUTHENTICATION => "insufficient_user_authentication",
         pages::TENANT_SUSPENDED | pages::TENANT_CHURNED => "tenant_shut",
         pages::PARTNER_SUSPENDED => "partner_suspended",
         pages::UNAVAILABLE => "store",

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 
-use ambit_core::client::Facts;
+use ambit_core::client::{Client, Facts};
 use ambit_core::person::Person;
 use ambit_core::registry::builtin::{ADMIN_READ, ADMIN_WRITE};
 use ambit_core::store::StoreError;
@@ -20,7 +20,7 @@ use ambit_resource_server::{
 };
 
 use crate::explain::{Asker, denied};
-use crate::registry::{Acting, Registry};
+use crate::registry::Acting;
 use crate::state::App;
 
 /// A caller whom the middleware let in, as things stand now.
@@ -36,7 +36,7 @@ pub(super) struct Caller {
 
 /// How those behind a token stand: looked up in the registry's memory.
 #[derive(Debug)]
-pub(super) struct Standings(pub(super) Arc<Registry>);
+pub(super) struct Standings(pub(super) App);
 
 impl Standing for Standings {
     fn check<'a>(&'a self, token: &'a VerifiedToken, now: Timestamp) -> StandingCheck<'a> {
@@ -48,8 +48,12 @@ impl Standing for Standings {
 impl Standings {
     async fn look_up(&self, token: &VerifiedToken, now: Timestamp) -> Result<Good, NotGood> {
         let claims = token.claims();
-        let facts =
-            self.0.facts(&claims.client_id, &Acting::of_token(claims)).await.map_err(|error| unknown(&error))?;
+        let facts = self
+            .0
+            .registry
+            .facts(&claims.client_id, &Acting::of_token(claims))
+            .await
+            .map_err(|error| unknown(&error))?;
         let facts = facts.map_err(|_| gone())?;
         match check_standing(claims, &facts) {
             Ok(()) => {}
@@ -59,7 +63,7 @@ impl Standings {
                 return Err(NotGood::Token(Withdrawn::Client));
             }
         }
-        let person = self.person(claims).await?;
+        let person = self.person(claims, &facts.client).await?;
         // A change never widens a token, and one that narrows shows here at once.
         let held = still_carried(claims, &facts, person.as_deref(), now);
         let held: Arc<[ScopeToken]> = held.into_iter().filter_map(|name| name.parse().ok()).collect();
@@ -74,12 +78,12 @@ impl Standings {
     }
 
     /// Whose token it is, if they are there and may still sign in.
-    async fn person(&self, claims: &AccessTokenClaims) -> Result<Option<Arc<Person>>, NotGood> {
+    async fn person(&self, claims: &AccessTokenClaims, client: &Client) -> Result<Option<Arc<Person>>, NotGood> {
         if claims.sub == claims.client_id {
             return Ok(None);
         }
-        let found = match user_of(claims) {
-            Some(id) => self.0.person(id).await.map_err(|error| unknown(&error))?,
+        let found = match user_of(claims, client, &self.0.subjects) {
+            Some(id) => self.0.registry.person(id).await.map_err(|error| unknown(&error))?,
             None => None,
         };
         match found.filter(|person| person.is_active()) {

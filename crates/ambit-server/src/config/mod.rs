@@ -23,7 +23,7 @@ pub use reference::{print, reference, sample};
 pub use sources::{Effective, File, Origin, Sources};
 pub use table::{
     Bootstrap, Journal, Key, Keys, Limits, Log, Metrics, Otel, Outbound, Passwords, Place, RateLimits, SECTIONS,
-    Section, Tls,
+    Section, Tls, Tokens,
 };
 pub(crate) use values::is_loopback;
 pub use values::{BootstrapSecret, ByteSize, CollectorUrl, DatabaseUrl, LogFormat, LogLevel, Network, PublicUrl};
@@ -47,6 +47,8 @@ pub struct Config {
     pub passwords: Passwords,
     /// The record of tokens and refusals.
     pub journal: Journal,
+    /// How long it is good for what people lend.
+    pub tokens: Tokens,
     /// Signing keys.
     pub keys: Keys,
     /// What is fetched from elsewhere.
@@ -95,6 +97,7 @@ impl Config {
         let rate_limits = RateLimits::take(values);
         let passwords = Passwords::take(values);
         let journal = Journal::take(values);
+        let tokens = Tokens::take(values);
         let keys = Keys::take(values);
         let outbound = Outbound::take(values);
         let metrics = Metrics::take(values);
@@ -108,6 +111,7 @@ impl Config {
             rate_limits: rate_limits?,
             passwords: passwords?,
             journal: journal?,
+            tokens: tokens?,
             keys: keys?,
             outbound: outbound?,
             metrics: metrics?,

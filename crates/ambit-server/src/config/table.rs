@@ -234,6 +234,18 @@ sections! {
         flush: Duration = Some("200 ms"), from "1 ms" to "10 s";
     }
 
+    /// How long it is good for what people lend an application. How long access tokens live is said by each application.
+    Tokens = "tokens" {
+        /// An authorization code, from its making to its use. The tokens of FAPI 2.0 want a minute at most.
+        code: Duration = Some("1 min"), from "10 s" to "10 min";
+        /// An ID token: long enough to be read once.
+        id_token: Duration = Some("5 min"), from "30 s" to "1 day";
+        /// A refresh token that is not used.
+        refresh_token_idle: Duration = Some("30 days"), from "1 min" to "3650 days";
+        /// What was lent, however often it is renewed: then the person signs in again.
+        grant: Duration = Some("90 days"), from "1 min" to "3650 days";
+    }
+
     /// Signing keys.
     Keys = "keys" {
         /// The algorithm of an API that names none.
@@ -248,13 +260,17 @@ sections! {
         overlap: Duration = Some("7 days"), from "25 h" to "90 days";
     }
 
-    /// What the server fetches from elsewhere: the keys of clients that are registered with a `jwks_uri`, and nothing else. Only
-    /// by https, only from addresses of the public internet, never through a proxy, and no redirect is followed.
+    /// What the server calls elsewhere: clients that publish their keys at a `jwks_uri`, and clients that are told at a
+    /// `backchannel_logout_uri` that a session has ended. Only by https, only at addresses of the public internet and of the
+    /// networks that are named here, never through a proxy, and no redirect is followed.
     Outbound = "outbound" {
-        /// Lets a `jwks_uri` lead to this machine itself, by http too. For tests and development; `listen` must then be a
-        /// loopback address.
+        /// Lets them lead to this machine itself, by http too. For tests and development; `listen` must then be a loopback
+        /// address.
         loopback: bool = Some("false");
-        /// How long one fetch may take, from looking up the name to the last octet.
+        /// Networks of your own that names may lead to, such as `10.20.0.0/16`. Whoever may register an application can have the
+        /// server call any machine in them, by https.
+        networks: Vec<Network> = Some("");
+        /// How long one call may take, from looking up the name to the last octet.
         timeout: Duration = Some("3 s"), from "100 ms" to "5 s";
         /// The largest key set that is read.
         body_bytes: ByteSize = Some("256 KiB"), from "1 KiB" to "4 MiB";

@@ -10,6 +10,7 @@ mod certificate;
 mod expired;
 mod journal;
 mod keys;
+mod logout;
 mod refresh;
 
 use std::error::Error;
@@ -40,9 +41,11 @@ pub struct Job {
 pub type JobError = Box<dyn Error + Send + Sync>;
 
 /// Every job. Each has a test that runs it once with a moved clock.
-pub static JOBS: [Job; 5] = [
+pub static JOBS: [Job; 6] = [
     // A change on one node decides tokens on the others within a quarter of a second.
     Job { name: "refresh", every: Duration::from_millis(250), run: |app, _| refresh::refresh(app).boxed() },
+    // OpenID Connect Back-Channel Logout 1.0: an application learns of a logout within a second or two.
+    Job { name: "logout", every: Duration::from_secs(1), run: |app, _| logout::tell(app).boxed() },
     Job { name: "certificate", every: Duration::from_secs(5), run: |app, _| certificate::refresh(app).boxed() },
     Job { name: "keys", every: Duration::from_mins(1), run: |app, now| keys::look_after(app, now).boxed() },
     Job { name: "expired", every: Duration::from_mins(1), run: |app, now| expired::forget(app, now).boxed() },

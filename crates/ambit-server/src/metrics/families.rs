@@ -109,6 +109,9 @@ families! {
     CACHE_ENTRIES = Gauge "ambit_cache_entries" ["cache", "kind"];
     /// Fetches of keys that clients publish themselves (`jwks_uri`): `fetched` or `failed`.
     KEY_SET_FETCHES = Counter "ambit_key_set_fetches_total" ["outcome"];
+    /// Calls of clients that want to know of the end of a session (`backchannel_logout_uri`): `told`, `failed`, and of the failed
+    /// ones those after which it is `given_up`.
+    LOGOUT_CALLS = Counter "ambit_logout_calls_total" ["outcome"];
 
     /// Records waiting to be written into the journal.
     JOURNAL_DEPTH = Gauge "ambit_journal_depth" [];

@@ -299,6 +299,11 @@ fn render_registry(text: &mut Text, app: &App) {
     let mut samples = text.family(&families::KEY_SET_FETCHES);
     samples.add(&["fetched"], load(&fetches.fetched));
     samples.add(&["failed"], load(&fetches.failed));
+    let told = app.logout_calls.told();
+    let mut samples = text.family(&families::LOGOUT_CALLS);
+    for (outcome, count) in [("told", &told.told), ("failed", &told.failed), ("given_up", &told.given_up)] {
+        samples.add(&[outcome], load(count));
+    }
 }
 
 fn render_journal(text: &mut Text, app: &App) {

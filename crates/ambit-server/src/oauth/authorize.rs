@@ -27,9 +27,10 @@ use ambit_protocol::admin::application::ConsentPolicy;
 use ambit_protocol::admin::text::Slug;
 use ambit_protocol::authorization_request::{Address, AuthorizationRequest, ResponseMode};
 use ambit_protocol::error::describe_within;
+use ambit_protocol::id::UserId;
 use ambit_protocol::params::Params;
 use ambit_protocol::time::Timestamp;
-use ambit_protocol::verify;
+use ambit_protocol::verify::{self, Verified};
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -249,11 +250,10 @@ impl Asking<'_> {
         {
             return Ok(None);
         }
-        let subject = person.person.user.id.to_string();
-        let is_expected = request
-            .id_token_hint
-            .as_ref()
-            .is_none_or(|hint| self.subject_of(hint).as_deref() == Some(subject.as_str()));
+        let is_expected = match &request.id_token_hint {
+            None => true,
+            Some(hint) => self.subject_of(hint).await? == Some(person.person.user.id),
+        };
         Ok(is_expected.then_some(person))
     }
 
@@ -270,11 +270,13 @@ impl Asking<'_> {
 
     /// Whom an ID token of ours is about, expired or not (OpenID Connect Core §3.1.2.1). One that is none of ours is about
     /// nobody.
-    fn subject_of(&self, hint: &str) -> Option<String> {
-        let snapshot = self.app.registry.snapshot();
-        let issuer = self.issuer.url(&self.app.base_url);
-        let hint = verify::id_token_hint(hint, &**snapshot.keys.verifying(), &issuer).ok()?;
-        Some(hint.into_claims().sub)
+    async fn subject_of(&self, hint: &str) -> Result<Option<UserId>, StoreError> {
+        let app = self.app;
+        let issuer = self.issuer.url(&app.base_url);
+        let read = verify::id_token_hint(hint, &**app.registry.snapshot().keys.verifying(), &issuer);
+        let Ok(hint) = read.map(Verified::into_claims) else { return Ok(None) };
+        let client = app.registry.client(&hint.aud).await?;
+        Ok(client.and_then(|client| app.subjects.user(&client.application, &hint.sub)))
     }
 
     /// Step 3: the request waits for its person.
@@ -325,7 +327,11 @@ impl Asking<'_> {
                 {
                     return response;
                 }
-                if let Err(error) = self.app.store.sign_ins().issue_code(&issued.code).await {
+                let sign_ins = self.app.store.sign_ins();
+                let (code, application) = (&issued.code, asked.client.application.id);
+                let kept =
+                    tokio::try_join!(sign_ins.issue_code(code), sign_ins.join_session(person.session.id, application));
+                if let Err(error) = kept {
                     return self.failed(&asked.callback, error);
                 }
                 let mut response = self.back(&asked.callback, &[("code", issued.token.expose_secret())]);
@@ -423,7 +429,7 @@ impl Asking<'_> {
         let code = Code {
             token: token.hash(),
             grant_id: new_id(self.now, &*app.entropy),
-            expires_at: self.now.plus_secs(CODE_LIFETIME_SECS),
+            expires_at: self.now + app.config.tokens.code,
             spent_at: None,
             document,
         };
@@ -615,8 +621,6 @@ struct FormPostPage<'a> {
     script: &'static str,
 }
 
-/// RFC 6749 §4.1.2: "A maximum authorization code lifetime of 10 minutes is RECOMMENDED"; FAPI 2.0: 60 seconds.
-const CODE_LIFETIME_SECS: i64 = 60;
 /// The one script of the form: the policy names its hash, and takes no other.
 const FORM_POST_SCRIPT: &str = "document.forms[0].submit()";
 const FORM_POST_SCRIPT_HASH: &str = "sha256-ePniVEkSivX/c7XWBGafqh8tSpiRrKiqYeqbG7N1TOE=";

@@ -24,12 +24,13 @@ use url::form_urlencoded;
 
 use crate::body;
 use crate::issuer::Issuer;
+use crate::logout;
 use crate::middleware::Outcome;
 use crate::problem::Answer;
 use crate::session::{self, Browser, SignedIn, check_form, form_token, signed_in};
 use crate::state::App;
 use crate::web;
-use crate::web::sign_out::{AskPage, Asked, SignedOutPage};
+use crate::web::sign_out::{AskPage, Asked, Onward, SignedOutPage};
 
 /// Signs somebody out.
 pub async fn end_session(State(app): State<App>, issuer: Issuer, request: Request) -> Response {
@@ -80,7 +81,7 @@ impl Leaving<'_> {
             None => None,
         };
         let back = client.as_deref().and_then(|client| self.back(client));
-        let hint = hint.filter(|_| client.is_some()).and_then(Hint::of);
+        let hint = hint.zip(client.as_deref()).and_then(|(hint, client)| Hint::of(app, client, &hint));
         let asked = Asked {
             application: client.as_ref().map(|client| client.application.name.to_string()),
             client_id: self.params.get("client_id").map(str::to_owned),
@@ -98,7 +99,7 @@ impl Leaving<'_> {
             (None, None) if self.parts.method == Method::POST && self.params.get("form").is_none() => {
                 Ok(web::see_other(&self.again()))
             }
-            (None, None) => Ok(self.signed_out(back, &asked)),
+            (None, None) => Ok(self.signed_out(back, vec![], Onward::ByHand, &asked)),
         }
     }
 
@@ -149,12 +150,14 @@ impl Leaving<'_> {
         // The hint's subject was signed with its session, and still a session is ended as its person's only.
         let theirs = app.store.sign_ins().sessions_of(hint.user).await?;
         let hinted = hint.session.filter(|id| theirs.iter().any(|session| session.id == *id));
-        for id in here.into_iter().chain(hinted.filter(|id| Some(*id) != here)) {
+        let ending: Vec<SessionId> = here.into_iter().chain(hinted.filter(|id| Some(*id) != here)).collect();
+        let frames = logout::frames(app, &ending).await?;
+        for id in ending {
             session::end(app, Sessions::One(id), now).await?;
         }
-        let mut response = match &back {
-            Some(address) => web::leave_for(address),
-            None => self.signed_out(None, asked),
+        let mut response = match back {
+            Some(address) if frames.is_empty() => web::leave_for(&address),
+            back => self.signed_out(back, frames, Onward::ByItself, asked),
         };
         self.forget(&mut response, hint.user);
         Ok(response)
@@ -177,8 +180,9 @@ impl Leaving<'_> {
             let detail = "this form is not the one that this browser was given; open its page again";
             return Ok(Answer::of(self.parts, app).problem(&page::FORBIDDEN, detail).into_response());
         }
+        let frames = logout::frames(app, &[person.session.id]).await?;
         session::end(app, Sessions::One(person.session.id), app.clock.now()).await?;
-        let mut response = self.signed_out(back, asked);
+        let mut response = self.signed_out(back, frames, Onward::ByHand, asked);
         self.forget(&mut response, person.person.id());
         Ok(response)
     }
@@ -200,8 +204,8 @@ impl Leaving<'_> {
         response
     }
 
-    fn signed_out(&self, back: Option<String>, asked: &Asked) -> Response {
-        web::for_a_person(&SignedOutPage::new(self.language(None), back, asked))
+    fn signed_out(&self, back: Option<String>, frames: Vec<String>, onward: Onward, asked: &Asked) -> Response {
+        SignedOutPage::new(self.language(None), back, &frames, onward, asked).into_response()
     }
 
     fn language(&self, locale: Option<&str>) -> ambit_knowledge::Language {
@@ -232,9 +236,10 @@ impl Leaving<'_> {
 }
 
 impl Hint {
-    /// None for a hint whose subject is no person of ours, pairwise ones included.
-    fn of(claims: IdTokenHint) -> Option<Self> {
-        Some(Self { user: claims.sub.parse().ok()?, session: claims.sid.and_then(|sid| sid.parse().ok()) })
+    /// None for a hint whose subject is no person of ours.
+    fn of(app: &App, client: &Client, claims: &IdTokenHint) -> Option<Self> {
+        let user = app.subjects.user(&client.application, &claims.sub)?;
+        Some(Self { user, session: claims.sid.as_ref().and_then(|sid| sid.parse().ok()) })
     }
 }
 

@@ -55,7 +55,7 @@ async fn active(call: &Call, caller: &AuthenticatedClient, token: &str) -> Resul
     if !good {
         return Ok(None);
     }
-    let person = match user_of(claims) {
+    let person = match user_of(claims, &facts.client, &app.subjects) {
         Some(user) => {
             let person = app.registry.person(user).await.map_err(unavailable)?;
             if check_person(person.as_deref()).is_err() {

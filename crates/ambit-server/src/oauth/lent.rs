@@ -5,12 +5,15 @@
 //! 3. One transaction uses up what was presented and keeps what comes of it; whoever is second is told so.
 //! 4. Core signs; the journal takes note.
 
+use std::sync::Arc;
+
 use ambit_core::authorize::{CodeDocument, Lent, asked_for_consent};
 use ambit_core::client::Facts;
 use ambit_core::client_auth::AuthenticatedClient;
 use ambit_core::entropy::new_uuid;
 use ambit_core::grants::lent::Lending;
 use ambit_core::grants::{Grant, authorization_code, refresh_token};
+use ambit_core::keys::Signer;
 use ambit_core::opaque_token::{Kind, OpaqueToken, SUCCESSION};
 use ambit_core::person::Person;
 use ambit_core::refusal::{GrantFault, Refusal};
@@ -19,13 +22,15 @@ use ambit_core::store::journal::Behalf;
 use ambit_core::store::sign_in::{AuthorizationGrant, Grants, RefreshToken, Rotation};
 use ambit_core::tokens::id_token;
 use ambit_core::tokens::issue::{self, IssuedToken, OnBehalf};
-use ambit_protocol::id::GrantId;
+use ambit_protocol::admin::application::Application;
+use ambit_protocol::id::{GrantId, UserId};
 use ambit_protocol::jose::Algorithm;
 use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::token::GrantType;
 
 use super::{Call, Refused, unavailable};
+use crate::jobs::ensure_algorithm;
 use crate::journal::{self, Issued, JournalError};
 use crate::registry::Acting;
 use crate::session::tokens_until;
@@ -45,7 +50,7 @@ pub(super) struct Tokens {
 /// What was lent, with the facts of now.
 struct Now {
     facts: Facts,
-    person: std::sync::Arc<Person>,
+    person: Arc<Person>,
     roles: Vec<ambit_protocol::admin::text::RoleName>,
     consented: Vec<ScopeToken>,
 }
@@ -94,7 +99,8 @@ pub(super) async fn redeem(
         .grant_types
         .contains(&GrantType::RefreshToken)
         .then(|| OpaqueToken::generate(Kind::RefreshToken, &*app.entropy));
-    let expires_at = now.plus_secs(GRANT_LIFETIME_SECS);
+    let times = &app.config.tokens;
+    let expires_at = now + times.grant;
     let kept = AuthorizationGrant {
         id: code.grant_id,
         application_id: lent.application_id,
@@ -110,7 +116,7 @@ pub(super) async fn redeem(
     let refresh_row = refresh.as_ref().map(|token| RefreshToken {
         token: token.hash(),
         grant_id: code.grant_id,
-        expires_at: now.plus_secs(REFRESH_IDLE_SECS),
+        expires_at: (now + times.refresh_token_idle).min(expires_at),
         used_at: None,
     });
     // The session may have ended since the code was given: then what was lent in it ends before it begins.
@@ -122,7 +128,7 @@ pub(super) async fn redeem(
     }
     let lending = facts.lending(app, lent);
     let access = mint(call, client, &lending, &grant, code.grant_id).await?;
-    let id_token = facts.id_token(call, lent, document.nonce.as_deref(), &access, &grant)?;
+    let id_token = facts.id_token(call, lent, document.nonce.as_deref(), &access, &grant).await?;
     Ok(Tokens { grant, facts: facts.facts, access, refresh, id_token })
 }
 
@@ -158,7 +164,7 @@ pub(super) async fn renew(
     let row = RefreshToken {
         token: successor.hash(),
         grant_id: grant_of.id,
-        expires_at: now.plus_secs(REFRESH_IDLE_SECS).min(grant_of.expires_at),
+        expires_at: (now + app.config.tokens.refresh_token_idle).min(grant_of.expires_at),
         used_at: None,
     };
     match sign_ins.rotate_refresh_token(&hash, now, &row).await.map_err(unavailable)? {
@@ -179,7 +185,7 @@ pub(super) async fn renew(
     }
     let access = mint(call, client, &lending, &grant, grant_of.id).await?;
     // OpenID Connect Core §12.2: `nonce` "SHOULD NOT be present" in a renewed one.
-    let id_token = facts.id_token(call, &lent, None, &access, &grant)?;
+    let id_token = facts.id_token(call, &lent, None, &access, &grant).await?;
     Ok(Tokens { grant, facts: facts.facts, access, refresh: Some(successor), id_token })
 }
 
@@ -228,7 +234,7 @@ impl Now {
     }
 
     /// Who the person is, where `openid` is carried (OpenID Connect Core §3.1.3.3).
-    fn id_token(
+    async fn id_token(
         &self,
         call: &Call,
         lent: &Lent,
@@ -241,12 +247,19 @@ impl Now {
             return Ok(None);
         }
         let app = &call.app;
-        let algorithm = id_token_algorithm(app);
-        let snapshot = app.registry.snapshot();
-        let signer = snapshot.keys.signer(algorithm).ok_or_else(|| no_key(algorithm))?;
+        let application = &self.facts.client.application;
+        let signer = id_token_signer(app, application).await.map_err(|reason| Refusal::Internal { reason })?;
         let access_token = Some(access.access_token.as_str());
-        let about = id_token::About { user: &self.person.user, lent, nonce, access_token, granted };
-        id_token::sign(&about, &call.issuer.url(&app.base_url), signer, call.now).map(Some)
+        let about = id_token::About {
+            user: &self.person.user,
+            subject: &subject_for(app, application, lent.user_id)?,
+            lent,
+            nonce,
+            access_token,
+            granted,
+            lifetime: app.config.tokens.id_token,
+        };
+        id_token::sign(&about, &call.issuer.url(&app.base_url), &signer, call.now).map(Some)
     }
 }
 
@@ -265,11 +278,12 @@ async fn mint(
     let app = &call.app;
     let snapshot = app.registry.snapshot();
     let algorithm = grant.algorithm.unwrap_or(app.default_algorithm);
-    let signer = snapshot.keys.signer(algorithm).ok_or_else(|| no_key(algorithm))?;
+    let signer = snapshot.keys.signer(algorithm).ok_or_else(|| Refusal::Internal { reason: no_key(algorithm) })?;
     let jti = new_uuid(call.now, &*app.entropy);
     let issuer = call.issuer.url(&app.base_url);
     let id = grant_id.to_string();
-    let behalf = OnBehalf { lending: *lending, grant_id: &id };
+    let subject = subject_for(app, &lending.facts.client.application, lending.lent.user_id)?;
+    let behalf = OnBehalf { lending: *lending, grant_id: &id, subject: &subject };
     let token = issue::user_token(grant, &behalf, &issuer, signer, jti, call.now).inspect_err(|_| {
         app.metrics.invariant_violated();
     })?;
@@ -305,10 +319,23 @@ async fn mint(
     Ok(token)
 }
 
-/// OpenID Connect Core §2: RS256 is what every client reads; the server's own algorithm where it has no such key.
-pub(super) fn id_token_algorithm(app: &App) -> Algorithm {
-    let has_rsa = app.registry.snapshot().keys.signer(Algorithm::Rs256).is_some();
-    if has_rsa { Algorithm::Rs256 } else { app.default_algorithm }
+/// Signs for an application what tells of people: its ID tokens, userinfo answers and logout tokens. The reason, where nothing
+/// does.
+pub(crate) async fn id_token_signer(app: &App, application: &Application) -> Result<Arc<Signer>, String> {
+    let algorithm = application.id_token_algorithm();
+    if let Some(signer) = app.registry.snapshot().keys.signer(algorithm) {
+        return Ok(Arc::clone(signer));
+    }
+    // Its registration saw to a key, unless it is older than that rule.
+    ensure_algorithm(app, algorithm).await.map_err(|error| format!("a key for {algorithm}: {error}"))?;
+    app.registry.snapshot().keys.signer(algorithm).map(Arc::clone).ok_or_else(|| no_key(algorithm))
+}
+
+/// The name of a person for an application.
+pub(crate) fn subject_for(app: &App, application: &Application, user: UserId) -> Result<String, Refusal> {
+    app.subjects
+        .name(application, user)
+        .map_err(|error| Refusal::Internal { reason: format!("the name of a person: {error}") })
 }
 
 fn check_grant_type(client: &AuthenticatedClient, grant_type: GrantType) -> Result<(), Refusal> {
@@ -318,8 +345,8 @@ fn check_grant_type(client: &AuthenticatedClient, grant_type: GrantType) -> Resu
     Err(Refusal::GrantNotAllowed { grant_type: grant_type.as_str() })
 }
 
-fn no_key(algorithm: Algorithm) -> Refusal {
-    Refusal::Internal { reason: format!("there is no active signing key for {algorithm}") }
+fn no_key(algorithm: Algorithm) -> String {
+    format!("there is no active signing key for {algorithm}")
 }
 
 fn read<T: serde::de::DeserializeOwned>(document: &str, what: &str) -> Result<T, Refusal> {
@@ -330,8 +357,3 @@ fn read<T: serde::de::DeserializeOwned>(document: &str, what: &str) -> Result<T,
 fn written(document: &impl serde::Serialize) -> Result<String, Refusal> {
     serde_json::to_string(document).map_err(|error| Refusal::Internal { reason: error.to_string() })
 }
-
-/// How long what was lent can be renewed, however often: 90 days.
-const GRANT_LIFETIME_SECS: i64 = 90 * 24 * 3600;
-/// How long a refresh token that is not used stays good: 30 days.
-const REFRESH_IDLE_SECS: i64 = 30 * 24 * 3600;

@@ -6,6 +6,7 @@
 use ambit_core::authentication::Acr;
 use ambit_core::reach::Owner;
 use ambit_core::tokens::id_token::CLAIMS;
+use ambit_protocol::admin::application::SubjectType;
 use ambit_protocol::authorization_request::{RESPONSE_TYPE, ResponseMode};
 use ambit_protocol::client::TokenEndpointAuthMethod;
 use ambit_protocol::jose::Algorithm;
@@ -19,7 +20,6 @@ use axum::response::{IntoResponse as _, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::lent::id_token_algorithm;
 use crate::issuer::Issuer;
 use crate::problem::Answer;
 use crate::registry::Document;
@@ -45,6 +45,14 @@ pub(super) struct Metadata {
     request_uri_parameter_supported: bool,
     /// What userinfo answers are signed with (OpenID Connect Discovery §3).
     userinfo_signing_alg_values_supported: Vec<String>,
+    /// Whether applications are told of the end of a session (OpenID Connect Back-Channel Logout 1.0 §2.1).
+    backchannel_logout_supported: bool,
+    /// Whether they are told which.
+    backchannel_logout_session_supported: bool,
+    /// Whether the browser that signs out opens a page of theirs (OpenID Connect Front-Channel Logout 1.0 §3).
+    frontchannel_logout_supported: bool,
+    /// Whether that page is told which session.
+    frontchannel_logout_session_supported: bool,
 }
 
 /// What an issuer says about itself.
@@ -60,7 +68,7 @@ pub async fn metadata(State(app): State<App>, issuer: Issuer, parts: Parts) -> R
         [ClientSecretBasic, ClientSecretPost, PrivateKeyJwt].map(|method| method.to_string()).to_vec()
     };
     let with_public = || [methods(), vec![TokenEndpointAuthMethod::None.to_string()]].concat();
-    let assertion_algorithms = || Algorithm::ALL.map(|algorithm| algorithm.to_string()).to_vec();
+    let all_algorithms = || Algorithm::ALL.map(|algorithm| algorithm.to_string()).to_vec();
     let endpoint = |name: &str| Some(format!("{url}/connect/{name}"));
     let document = Metadata {
         standard: AuthorizationServerMetadata {
@@ -78,16 +86,16 @@ pub async fn metadata(State(app): State<App>, issuer: Issuer, parts: Parts) -> R
                 .collect(),
             grant_types_supported: GrantType::ALL.map(|grant| grant.to_string()).to_vec(),
             token_endpoint_auth_methods_supported: with_public(),
-            token_endpoint_auth_signing_alg_values_supported: assertion_algorithms(),
+            token_endpoint_auth_signing_alg_values_supported: all_algorithms(),
             introspection_endpoint_auth_methods_supported: methods(),
-            introspection_endpoint_auth_signing_alg_values_supported: assertion_algorithms(),
+            introspection_endpoint_auth_signing_alg_values_supported: all_algorithms(),
             revocation_endpoint_auth_methods_supported: with_public(),
-            revocation_endpoint_auth_signing_alg_values_supported: assertion_algorithms(),
+            revocation_endpoint_auth_signing_alg_values_supported: all_algorithms(),
             response_types_supported: vec![RESPONSE_TYPE.to_owned()],
             response_modes_supported: ResponseMode::ALL.map(|mode| mode.to_string()).to_vec(),
             code_challenge_methods_supported: vec![CODE_CHALLENGE_METHOD.to_owned()],
-            subject_types_supported: vec!["public".to_owned()],
-            id_token_signing_alg_values_supported: vec![id_token_algorithm(&app).to_string()],
+            subject_types_supported: SubjectType::ALL.map(|kind| kind.as_str().to_owned()).to_vec(),
+            id_token_signing_alg_values_supported: all_algorithms(),
             claims_supported: CLAIMS.map(str::to_owned).to_vec(),
             ui_locales_supported: vec!["en".to_owned(), "zh".to_owned()],
             authorization_response_iss_parameter_supported: true,
@@ -100,7 +108,11 @@ pub async fn metadata(State(app): State<App>, issuer: Issuer, parts: Parts) -> R
         acr_values_supported: Acr::ALL.map(Acr::as_str).to_vec(),
         claims_parameter_supported: true,
         request_uri_parameter_supported: false,
-        userinfo_signing_alg_values_supported: vec![id_token_algorithm(&app).to_string()],
+        userinfo_signing_alg_values_supported: all_algorithms(),
+        backchannel_logout_supported: true,
+        backchannel_logout_session_supported: true,
+        frontchannel_logout_supported: true,
+        frontchannel_logout_session_supported: true,
     };
     public(&document, &parts.headers)
 }

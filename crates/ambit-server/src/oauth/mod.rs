@@ -7,7 +7,7 @@ pub mod endsession;
 pub mod explain;
 pub mod introspect;
 pub mod jwks;
-mod lent;
+pub(crate) mod lent;
 pub mod metadata;
 mod refused;
 pub mod revoke;

@@ -20,12 +20,13 @@ use serde::Serialize;
 use crate::body;
 use crate::issuer::Issuer;
 use crate::middleware::{Outcome, RequestContext};
-use crate::oauth::lent::id_token_algorithm;
+use crate::oauth::lent::id_token_signer;
 use crate::problem::Answer;
 use crate::registry::Acting;
 use crate::state::App;
 use ambit_core::page;
 use ambit_core::store::StoreError;
+use ambit_protocol::admin::application::Application;
 use ambit_protocol::claims::AccessTokenClaims;
 
 /// What is told.
@@ -91,9 +92,12 @@ async fn tell_of(app: &App, issuer: &Issuer, parts: &Parts, token: &str) -> Resu
     let Some(Ok(verified)) = app.verifier.verify_now(token) else { return Err(Untold::Token) };
     let claims: &AccessTokenClaims = verified.claims();
     let url = issuer.url(&app.base_url);
-    let (Some(user), true) = (user_of(claims), claims.iss == url) else { return Err(Untold::Token) };
+    if claims.iss != url {
+        return Err(Untold::Token);
+    }
     let facts = app.registry.facts(&claims.client_id, &Acting::of_token(claims)).await.map_err(Untold::Store)?;
     let Ok(facts) = facts else { return Err(Untold::Token) };
+    let Some(user) = user_of(claims, &facts.client, &app.subjects) else { return Err(Untold::Token) };
     let person = app.registry.person(user).await.map_err(Untold::Store)?;
     let (Ok(()), Ok(person)) = (check_standing(claims, &facts), check_person(person.as_deref())) else {
         return Err(Untold::Token);
@@ -107,11 +111,10 @@ async fn tell_of(app: &App, issuer: &Issuer, parts: &Parts, token: &str) -> Resu
     }
     let names = asked_by_name(app, claims).await?;
     let about = tell(&person.user, &Asked { scopes: &held, names: &names, within: &held });
-    let subject = person.user.id.to_string();
     let mut response = if wants_jwt(parts) {
-        signed(app, &url, &subject, &claims.client_id, about)?
+        signed(app, &url, &claims.sub, &facts.client.application, about).await?
     } else {
-        axum::Json(Told { sub: &subject, about }).into_response()
+        axum::Json(Told { sub: &claims.sub, about }).into_response()
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.extensions_mut().insert(Outcome {
@@ -137,15 +140,19 @@ fn wants_jwt(parts: &Parts) -> bool {
     accepted.flat_map(|line| line.split(',')).any(|kind| kind.split(';').next().unwrap_or_default().trim() == JWT)
 }
 
-fn signed(app: &App, issuer: &str, subject: &str, client_id: &str, about: AboutUser<'_>) -> Result<Response, Untold> {
+async fn signed(
+    app: &App,
+    issuer: &str,
+    subject: &str,
+    application: &Application,
+    about: AboutUser<'_>,
+) -> Result<Response, Untold> {
     let internal = |text: String| Untold::Store(StoreError::Unavailable(text.into()));
-    let algorithm = id_token_algorithm(app);
-    let snapshot = app.registry.snapshot();
-    let signer = snapshot.keys.signer(algorithm).ok_or_else(|| internal(format!("no key signs with {algorithm}")))?;
+    let signer = id_token_signer(app, application).await.map_err(internal)?;
     let claims = IdTokenClaims {
         iss: issuer,
         sub: subject,
-        aud: client_id,
+        aud: application.client_id.as_str(),
         iat: app.clock.now().secs(),
         about,
         ..Default::default()

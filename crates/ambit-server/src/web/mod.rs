@@ -56,7 +56,16 @@ pub(crate) fn for_a_person(template: &impl Template) -> Response {
 
 /// Lets the forms of a page lead on to one more site, and run one script by its hash: browsers hold `form-action` against where an answer redirects to as well.
 pub(crate) fn leading_to(headers: &mut HeaderMap, address: &str, script: Option<&str>) {
-    let Ok(url) = url::Url::parse(address) else { return };
+    let Some(source) = source_of(address) else { return };
+    let script = script.map(|hash| format!(" script-src '{hash}';")).unwrap_or_default();
+    if let Ok(policy) = HeaderValue::try_from(format!("{BASE_POLICY}{script} form-action 'self' {source}")) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
+/// The site of an address, as a policy names it.
+fn source_of(address: &str) -> Option<String> {
+    let url = url::Url::parse(address).ok()?;
     let source = match (url.scheme(), url.host_str(), url.port()) {
         // CSP has no port of a loopback address that is chosen at run time (RFC 8252 §7.3) but the one of this request.
         ("http" | "https", Some(host), Some(port)) => format!("{}://{host}:{port}", url.scheme()),
@@ -64,10 +73,20 @@ pub(crate) fn leading_to(headers: &mut HeaderMap, address: &str, script: Option<
         (scheme, ..) => format!("{scheme}:"),
     };
     // A host may have characters that separate directives, as the parser sees it. None that anybody could own has.
-    let is_source = source.bytes().all(|b| b.is_ascii_alphanumeric() || b".-+:/[]".contains(&b));
-    let script = script.map(|hash| format!(" script-src '{hash}';")).unwrap_or_default();
-    let policy = format!("{BASE_POLICY}{script} form-action 'self' {source}");
-    if let (true, Ok(policy)) = (is_source, HeaderValue::try_from(policy)) {
+    source.bytes().all(|b| b.is_ascii_alphanumeric() || b".-+:/[]".contains(&b)).then_some(source)
+}
+
+/// Lets a page open pages of other sites within itself: those that end an application's own session.
+pub(crate) fn framing(headers: &mut HeaderMap, addresses: &[String]) {
+    let mut sources: Vec<String> = addresses.iter().filter_map(|address| source_of(address)).collect();
+    sources.sort();
+    sources.dedup();
+    if sources.is_empty() {
+        return;
+    }
+    if let Ok(policy) =
+        HeaderValue::try_from(format!("{BASE_POLICY} form-action 'self'; frame-src {}", sources.join(" ")))
+    {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
 }

@@ -2,8 +2,10 @@
 
 use ambit_knowledge::Language;
 use askama::Template;
+use axum::response::{IntoResponse, Response};
 
 use super::shown::{NAME, plain};
+use super::{for_a_person, framing};
 
 /// Who asked for it, and where they would have the browser go.
 #[derive(Debug, Default)]
@@ -30,12 +32,25 @@ pub(crate) struct AskPage<'a> {
 
 /// It is done.
 #[derive(Debug, Template)]
-#[template(path = "account/told.html")]
-pub(crate) struct SignedOutPage {
+#[template(path = "account/signed_out.html")]
+pub(crate) struct SignedOutPage<'a> {
     lang: &'static str,
     title: &'static str,
     text: &'static str,
     link: Option<(String, String)>,
+    /// Pages of applications, each of which ends its own session.
+    frames: &'a [String],
+    /// Whether the browser goes on without being told to.
+    goes_on: bool,
+}
+
+/// How the browser goes back to where the application asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Onward {
+    /// When the pages of applications had their time.
+    ByItself,
+    /// By a link: nobody knows who sent it here.
+    ByHand,
 }
 
 impl<'a> AskPage<'a> {
@@ -62,12 +77,27 @@ impl<'a> AskPage<'a> {
     }
 }
 
-impl SignedOutPage {
+impl<'a> SignedOutPage<'a> {
     /// With a link back, where one may be shown.
-    pub(crate) fn new(language: Language, back: Option<String>, asked: &Asked) -> Self {
+    pub(crate) fn new(
+        language: Language,
+        back: Option<String>,
+        frames: &'a [String],
+        onward: Onward,
+        asked: &Asked,
+    ) -> Self {
         let words = Words::of(language);
         let name = asked.application.as_ref().map(|name| format!("{}{}", words.back_to, plain(name, NAME)));
-        Self { lang: words.lang, title: words.done, text: words.done_text, link: back.zip(name) }
+        let goes_on = onward == Onward::ByItself;
+        Self { lang: words.lang, title: words.done, text: words.done_text, link: back.zip(name), frames, goes_on }
+    }
+}
+
+impl IntoResponse for SignedOutPage<'_> {
+    fn into_response(self) -> Response {
+        let mut response = for_a_person(&self);
+        framing(response.headers_mut(), self.frames);
+        response
     }
 }
 

@@ -8,15 +8,15 @@ use ambit_core::reach::Reach;
 use ambit_core::secret::SecretHash;
 use ambit_core::store::journal::{JournalBlock, RefusalRecord, SecretUse};
 use ambit_core::store::sign_in::{
-    AuthorizationGrant, Code, Consent, Grants, Interaction, OneTimeToken, RefreshToken, Rotation, Session, Sessions,
-    SignIns,
+    AuthorizationGrant, Code, Consent, Grants, Interaction, LogoutNotice, OneTimeToken, RefreshToken, Rotation,
+    Session, Sessions, SignIns,
 };
 use ambit_core::store::{
     By, ChangeContext, ChangeHead, ChangeQuery, Filter, HistorySubject, OutcomeCount, OutcomeReport, Reads,
     RestoreEpoch, Revocation, Row, SavedAnswer, Store, StoreError, Transaction,
 };
 use ambit_protocol::admin::audit::{Change, Resource};
-use ambit_protocol::id::{ApplicationId, GrantId, UserId};
+use ambit_protocol::id::{ApplicationId, GrantId, SessionId, UserId};
 use ambit_protocol::time::Timestamp;
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -286,6 +286,36 @@ impl SignIns for Faulty {
     ) -> Result<Vec<Session>, StoreError> {
         self.check_verb("end_sessions")?;
         self.store.sign_ins().end_sessions(which, at, tokens_until).await
+    }
+
+    async fn join_session(&self, session: SessionId, application: ApplicationId) -> Result<(), StoreError> {
+        self.check_verb("join_session")?;
+        self.store.sign_ins().join_session(session, application).await
+    }
+
+    async fn applications_of_session(&self, session: SessionId) -> Result<Vec<ApplicationId>, StoreError> {
+        self.check_verb("applications_of_session")?;
+        self.store.sign_ins().applications_of_session(session).await
+    }
+
+    async fn take_logout_notices(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<LogoutNotice>, StoreError> {
+        self.check_verb("take_logout_notices")?;
+        self.store.sign_ins().take_logout_notices(now, until, limit).await
+    }
+
+    async fn put_off_logout_notice(&self, notice: &LogoutNotice, until: Timestamp) -> Result<bool, StoreError> {
+        self.check_verb("put_off_logout_notice")?;
+        self.store.sign_ins().put_off_logout_notice(notice, until).await
+    }
+
+    async fn forget_logout_notice(&self, notice: &LogoutNotice) -> Result<bool, StoreError> {
+        self.check_verb("forget_logout_notice")?;
+        self.store.sign_ins().forget_logout_notice(notice).await
     }
 
     async fn issue_code(&self, code: &Code) -> Result<(), StoreError> {

@@ -1,13 +1,14 @@
-//! What people do: [`SignIns`] on the tables of migration 0008.
+//! What people do: [`SignIns`] on the tables of migrations 0008 and 0009.
 //!
 //! What a sign-in writes is small and comes often: each is a [`Step`] and shares its commit with others (see
 //! [`crate::grouped`]). What ends many things at once, and what is rare, has a transaction of its own. All of it takes rows in
-//! one order: interactions, sessions, codes, grants, refresh tokens, consents, one-time tokens, the counter of revocations.
+//! one order: interactions, sessions, notices of their end, codes, grants, refresh tokens, consents, one-time tokens, the counter of revocations.
 
 mod code;
 mod consent;
 mod grant;
 mod interaction;
+mod logout;
 mod one_time_token;
 mod purge;
 mod refresh_token;
@@ -16,8 +17,8 @@ mod session;
 use ambit_core::secret::SecretHash;
 use ambit_core::store::StoreError;
 use ambit_core::store::sign_in::{
-    AuthorizationGrant, Code, Consent, Grants, Interaction, OneTimeToken, RefreshToken, Rotation, Session, Sessions,
-    SignIns,
+    AuthorizationGrant, Code, Consent, Grants, Interaction, LogoutNotice, OneTimeToken, RefreshToken, Rotation,
+    Session, Sessions, SignIns,
 };
 use ambit_protocol::id::{ApplicationId, GrantId, SessionId, UserId};
 use ambit_protocol::time::Timestamp;
@@ -43,6 +44,9 @@ pub(crate) enum Step {
     BeginSession(Session),
     ChangeSession(Session),
     TouchSession(Session),
+    JoinSession { session: SessionId, application: ApplicationId },
+    PutOffNotice { notice: LogoutNotice, until: Timestamp },
+    ForgetNotice(LogoutNotice),
     IssueCode(Code),
     SpendCode { token: SecretHash, at: Timestamp, lent: Option<Lent> },
     Rotate { token: SecretHash, at: Timestamp, successor: RefreshToken },
@@ -67,6 +71,10 @@ impl Step {
             Self::BeginSession(session) | Self::ChangeSession(session) | Self::TouchSession(session) => {
                 Place::Session(session.id)
             }
+            Self::JoinSession { session, .. } => Place::Session(*session),
+            Self::PutOffNotice { notice, .. } | Self::ForgetNotice(notice) => {
+                Place::LogoutNotice(notice.session_id, notice.application_id)
+            }
             Self::IssueCode(Code { token, .. }) | Self::SpendCode { token, .. } => Place::Code(*token.as_bytes()),
             Self::Rotate { token, .. } => Place::RefreshToken(*token.as_bytes()),
             Self::KeepConsent(kept) => Place::Consent(kept.user_id, kept.application_id),
@@ -75,7 +83,7 @@ impl Step {
         }
     }
 
-    pub(crate) async fn run(&self, connection: &mut AnyConnection) -> Result<Outcome> {
+    pub(crate) async fn run(&self, connection: &mut AnyConnection, engine: Engine) -> Result<Outcome> {
         match self {
             Self::BeginInteraction(begun) => interaction::begin(connection, begun).await,
             Self::AdvanceInteraction(advanced) => interaction::advance(connection, advanced).await,
@@ -83,6 +91,11 @@ impl Step {
             Self::BeginSession(begun) => session::begin(connection, begun).await,
             Self::ChangeSession(changed) => session::change(connection, changed).await,
             Self::TouchSession(touched) => session::touch(connection, touched).await,
+            Self::JoinSession { session, application } => {
+                logout::join(connection, engine, *session, *application).await
+            }
+            Self::PutOffNotice { notice, until } => logout::put_off(connection, notice, *until).await,
+            Self::ForgetNotice(notice) => logout::forget(connection, notice).await,
             Self::IssueCode(issued) => code::issue(connection, issued).await,
             Self::SpendCode { token, at, lent } => code::spend(connection, token, *at, lent.as_ref()).await,
             Self::Rotate { token, at, successor } => refresh_token::rotate(connection, token, *at, successor).await,
@@ -137,6 +150,14 @@ impl SignIns for SqlStore {
         within(ANSWER, async { session::of_user(&mut *self.reader().await?, user).await }).await
     }
 
+    async fn join_session(&self, session: SessionId, application: ApplicationId) -> Result<()> {
+        self.step(Step::JoinSession { session, application }).await.map(drop)
+    }
+
+    async fn applications_of_session(&self, session: SessionId) -> Result<Vec<ApplicationId>> {
+        within(ANSWER, async { logout::applications_of(&mut *self.reader().await?, session).await }).await
+    }
+
     async fn end_sessions(&self, which: Sessions, at: Timestamp, tokens_until: Timestamp) -> Result<Vec<Session>> {
         let engine = self.pools.engine;
         let end = || async {
@@ -145,6 +166,24 @@ impl SignIns for SqlStore {
             write.finish(ended).await
         };
         within(ANSWER, retrying(end)).await
+    }
+
+    async fn take_logout_notices(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<LogoutNotice>> {
+        let engine = self.pools.engine;
+        let take = || async {
+            let mut write = self.begin_write().await?;
+            let taken = logout::take(write.enter()?, engine, now, until, limit).await;
+            write.finish(taken).await
+        };
+        within(ANSWER, retrying(take)).await
+    }
+
+    async fn put_off_logout_notice(&self, notice: &LogoutNotice, until: Timestamp) -> Result<bool> {
+        self.step(Step::PutOffNotice { notice: notice.clone(), until }).await.map(Outcome::is_done)
+    }
+
+    async fn forget_logout_notice(&self, notice: &LogoutNotice) -> Result<bool> {
+        self.step(Step::ForgetNotice(notice.clone())).await.map(Outcome::is_done)
     }
 
     async fn issue_code(&self, code: &Code) -> Result<()> {
@@ -260,13 +299,26 @@ async fn end_sessions(
     at: Timestamp,
     until: Timestamp,
 ) -> Result<Vec<Session>> {
-    let ended = session::end(connection, engine, which).await?;
+    let ended = end_and_notify(connection, engine, which, at).await?;
     let ids: Vec<SessionId> = ended.iter().map(|session| session.id).collect();
     let mut grants = Vec::new();
     for ids in ids.chunks(SESSIONS_AT_ONCE) {
         grants.extend(grant::end(connection, engine, &Ending::With(ids), at, until).await?);
     }
     grant::revoke(connection, &grants, at, until).await?;
+    Ok(ended)
+}
+
+async fn end_and_notify(
+    connection: &mut AnyConnection,
+    engine: Engine,
+    which: Sessions,
+    at: Timestamp,
+) -> Result<Vec<Session>> {
+    let ended = session::end(connection, engine, which).await?;
+    for session in &ended {
+        logout::notify(connection, session, at).await?;
+    }
     Ok(ended)
 }
 
@@ -289,7 +341,7 @@ async fn forget_user(
     at: Timestamp,
     until: Timestamp,
 ) -> Result<()> {
-    session::end(connection, engine, Sessions::OfUser(user)).await?;
+    end_and_notify(connection, engine, Sessions::OfUser(user), at).await?;
     let ended = grant::end(connection, engine, &Ending::Of(Grants::OfUser(user), u32::MAX), at, until).await?;
     for statement in FORGETS {
         let statement = statement.replace("{for_update}", engine.for_update());

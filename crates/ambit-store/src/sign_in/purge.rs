@@ -25,16 +25,19 @@ pub(crate) async fn purge_expired(
 }
 
 // Whatever hangs on something goes before it: grants end with their sessions before these go, and refresh tokens go before
-// their grants. So it comes out right wherever the limit cuts it off.
-const PURGES: [&str; 8] = [
+// their grants. Nobody is told of a session that has expired: whoever wants to know asks with `prompt=none`. So it comes out right wherever the limit cuts it off.
+const PURGES: [&str; 9] = [
     "DELETE FROM interactions WHERE id IN \
      (SELECT id FROM interactions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2{for_update})",
     "UPDATE grants SET ended_at = $1, expires_at = CASE WHEN expires_at < $1 THEN expires_at ELSE $1 END WHERE id IN \
      (SELECT id FROM grants WHERE ended_at IS NULL AND session_id IN \
      (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2) LIMIT $2{for_update})",
+    "DELETE FROM session_applications WHERE session_id IN \
+     (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2{for_update})",
     "DELETE FROM sessions WHERE id IN \
      (SELECT id FROM sessions WHERE expires_at < $1 AND NOT EXISTS \
-     (SELECT 1 FROM grants WHERE grants.session_id = sessions.id AND grants.ended_at IS NULL) \
+     (SELECT 1 FROM grants WHERE grants.session_id = sessions.id AND grants.ended_at IS NULL) AND NOT EXISTS \
+     (SELECT 1 FROM session_applications WHERE session_applications.session_id = sessions.id) \
      ORDER BY expires_at LIMIT $2{for_update})",
     "DELETE FROM codes WHERE token IN \
      (SELECT token FROM codes WHERE expires_at < $1 ORDER BY expires_at LIMIT $2{for_update})",

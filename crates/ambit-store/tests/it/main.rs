@@ -7,6 +7,7 @@ mod damage;
 mod faults;
 mod journal;
 mod kill;
+mod logouts;
 mod migrations;
 mod once;
 mod outcomes;
@@ -109,6 +110,11 @@ contract! {
         a_write_that_cannot_be_kept_spoils_no_other,
         many_who_come_and_go_at_once_never_wait_for_each_other_forever,
         what_people_left_behind_is_forgotten_once_it_expired,
+    }
+    logouts {
+        everybody_whom_a_session_signed_in_to_is_to_be_told_of_its_end,
+        a_notice_is_due_again_until_it_is_forgotten,
+        of_many_nodes_one_takes_a_notice,
     }
     migrations {
         migrating_twice_changes_nothing_the_second_time,

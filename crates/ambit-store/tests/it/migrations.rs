@@ -55,7 +55,7 @@ pub(crate) async fn a_migration_goes_on_where_it_was_interrupted(db: Db) {
     db.execute(BEFORE_THE_LAST_STEP).await;
     assert!(matches!(store.check().await, Err(StoreError::Schema(_))));
     let report = store.migrate().await.unwrap();
-    assert_eq!((report.from, report.to, report.steps), (7, 8, vec!["0008_create_sign_ins"]));
+    assert_eq!((report.from, report.to, report.steps), (8, 9, vec!["0009_create_logout_notices"]));
     store.check().await.unwrap();
     assert!(find(&store, Resource::Application, "app_1").await.is_some());
 }
@@ -110,10 +110,10 @@ pub(crate) async fn the_schema_is_brought_up_to_date_under_load_and_no_request_f
 
 pub(crate) async fn a_schema_from_the_future_is_refused(db: Db) {
     let store = db.store().await;
-    db.execute("INSERT INTO schema_migrations (version, name, checksum) VALUES (9, '0009_fly', 'x')").await;
+    db.execute("INSERT INTO schema_migrations (version, name, checksum) VALUES (10, '0010_fly', 'x')").await;
     for refused in [store.check().await.unwrap_err(), db.open().await.migrate().await.unwrap_err()] {
         let StoreError::Schema(text) = refused else { panic!("{refused:?}") };
-        assert!(text.contains("newer than this program") && text.contains("0009_fly"), "{text}");
+        assert!(text.contains("newer than this program") && text.contains("0010_fly"), "{text}");
     }
 }
 
@@ -132,5 +132,5 @@ pub(crate) async fn a_store_that_was_not_migrated_says_so(db: Db) {
 }
 
 /// Takes the last step back.
-const BEFORE_THE_LAST_STEP: &str = "DROP TABLE interactions; DROP TABLE sessions; DROP TABLE codes; DROP TABLE grants; DROP TABLE refresh_tokens; \
-     DROP TABLE consents; DROP TABLE one_time_tokens; DELETE FROM schema_migrations WHERE version = 8";
+const BEFORE_THE_LAST_STEP: &str =
+    "DROP TABLE session_applications; DROP TABLE logout_notices; DELETE FROM schema_migrations WHERE version = 9";

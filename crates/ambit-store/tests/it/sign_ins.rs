@@ -656,6 +656,7 @@ pub(crate) async fn what_people_left_behind_is_forgotten_once_it_expired(db: Db)
         sign_ins.begin_interaction(&begun).await.unwrap();
         let begun = Session { expires_at, ..session(n, 1) };
         sign_ins.begin_session(&begun).await.unwrap();
+        sign_ins.join_session(begun.id, application(1)).await.unwrap();
         sign_ins.begin_session(&Session { expires_at, ..session(40 + n, 1) }).await.unwrap();
         let issued = Code { expires_at, spent_at: Some(at(0)), ..code(n) };
         sign_ins.issue_code(&issued).await.unwrap();
@@ -682,8 +683,9 @@ pub(crate) async fn what_people_left_behind_is_forgotten_once_it_expired(db: Db)
             some => gone.push(some),
         }
     }
-    // Two of each: interactions, sessions with grants, these ends, sessions without, codes, links, grants and their tokens, tokens.
-    assert_eq!(gone.iter().sum::<u64>(), 18);
+    // Two of each: interactions, sessions with grants, these ends, whom they signed in to, sessions without, codes, links, grants and
+    // their tokens, tokens.
+    assert_eq!(gone.iter().sum::<u64>(), 20);
     assert!(gone.iter().all(|gone| *gone <= 3), "{gone:?}");
 
     for n in 0..4 {
@@ -710,7 +712,9 @@ pub(crate) async fn what_people_left_behind_is_forgotten_once_it_expired(db: Db)
     // In the end nothing is left.
     while store.purge_expired(at(100_000), 1000).await.unwrap() > 0 {}
     while store.purge_expired(at(100_001), 1000).await.unwrap() > 0 {}
-    for table in ["interactions", "sessions", "codes", "grants", "refresh_tokens", "one_time_tokens"] {
+    for table in
+        ["interactions", "sessions", "session_applications", "codes", "grants", "refresh_tokens", "one_time_tokens"]
+    {
         let mut connection = db.connect().await;
         let query = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
         let left: i64 = sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap();

@@ -30,8 +30,9 @@ use axum::response::{IntoResponse as _, Response};
 use self::view::{ApplicationsPage, Frame, HeldBy, OverviewPage, SessionsPage, Tab};
 use super::consent;
 use super::posted::Posted;
-use super::sign_out::{Asked, SignedOutPage};
+use super::sign_out::{Asked, Onward, SignedOutPage};
 use super::{for_a_person, language_of, see_other, sign_in};
+use crate::logout;
 use crate::logs::with_causes;
 use crate::middleware::{Outcome, RequestContext};
 use crate::problem::Answer;
@@ -216,10 +217,16 @@ impl Me {
     }
 
     async fn sign_out(&self, app: &App, parts: &Parts) -> Response {
-        if let Err(error) = session::end(app, Sessions::One(self.signed_in.session.id), app.clock.now()).await {
+        let session = self.signed_in.session.id;
+        let frames = match logout::frames(app, &[session]).await {
+            Ok(frames) => frames,
+            Err(error) => return failed(app, parts, &error),
+        };
+        if let Err(error) = session::end(app, Sessions::One(session), app.clock.now()).await {
             return failed(app, parts, &error);
         }
-        let mut response = for_a_person(&SignedOutPage::new(self.language, None, &Asked::default()));
+        let page = SignedOutPage::new(self.language, None, &frames, Onward::ByHand, &Asked::default());
+        let mut response = page.into_response();
         response.headers_mut().append(header::SET_COOKIE, session::forgotten(app));
         self.note(&mut response, "signed_out");
         response

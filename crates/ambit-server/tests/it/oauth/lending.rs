@@ -38,14 +38,23 @@ pub(super) struct Lending {
 impl Lending {
     /// An application that asks, whose person has consented to everything.
     pub(super) async fn new() -> Self {
-        let lending = Self::unasked().await;
+        Self::with("").await
+    }
+
+    /// The same, with a configuration file.
+    pub(super) async fn with(file: &str) -> Self {
+        let lending = Self::unasked_with(file).await;
         lending.consent(SCOPES).await;
         lending
     }
 
     /// The same before the person was asked.
     pub(super) async fn unasked() -> Self {
-        let fixture = Fixture::new().await;
+        Self::unasked_with("").await
+    }
+
+    async fn unasked_with(file: &str) -> Self {
+        let fixture = Fixture::with(file).await;
         fixture.retail().await;
         let tenant = fixture.made(Method::POST, "/tenants", &json!({ "name": "Acme", "slug": "acme" })).await;
         let tenant_id = tenant["id"].as_str().expect("an identifier").to_owned();

@@ -15,7 +15,7 @@ use crate::support::{Fixture, ROOT, ROOT_SECRET, claims};
 
 #[test]
 fn every_job_has_a_test_of_its_own() {
-    let tests = concat!(include_str!("jobs.rs"), include_str!("tls.rs"));
+    let tests = concat!(include_str!("jobs.rs"), include_str!("tls.rs"), include_str!("../oauth/logout.rs"));
     for job in &JOBS {
         let test = format!("async fn the_job_{}_", job.name);
         assert!(tests.contains(&test), "no test begins with '{test}'");

@@ -1,43 +1,34 @@
-//! What the server fetches from elsewhere: the keys of clients that are registered with a `jwks_uri`, and nothing else.
+//! The keys of clients that are registered with a `jwks_uri`.
 //!
-//! The address stands in the registry: an administrator put it there, no request names one. Still whoever registers an
-//! application must not learn what only this machine can reach, and whoever sends a request must not make the server busy:
-//!
-//! 1. The address is `https` (its type says so). A name is resolved here, and when one of its addresses is not of the public
-//!    internet nothing is fetched. The connection goes to the addresses that were looked at: whoever answers the next lookup
-//!    otherwise changes nothing. No proxy, no redirect, no connection that is kept.
-//! 2. A fetch has a time and a size. So many run at once; those that find no place in their time have failed.
-//! 3. A key set is kept as long as it is fresh, used a little longer while it is fetched anew behind the answer, and as long as
+//! 1. A key set is kept as long as it is fresh, used a little longer while it is fetched anew behind the answer, and as long as
 //!    two hours where it cannot be fetched ([`Refreshed`]). So who asks waits for a fetch only where nothing is at hand.
-//! 4. One fetch at a time for one address, and none within ten seconds of the one before, failed or not: neither a
+//! 2. One fetch at a time for one address, and none within ten seconds of the one before, failed or not: neither a
 //!    client whose keys are away nor a stream of unknown `kid`s makes us knock more often.
 //!
 //! What comes back is said to nobody: a client whose keys cannot be had is answered as one with the wrong key. Only the time of
 //! a first fetch can be seen from outside, by whoever names a client whose keys nobody asked for of late.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ambit_core::client_auth::PublishedKeys;
 use ambit_core::time::Clock;
-use ambit_protocol::address::is_public;
 use ambit_protocol::jose::VerifyingKeys;
-use ambit_protocol::jwks_uri::JwksUri;
+use ambit_protocol::outbound_uri::OutboundUri;
 use ambit_protocol::time::Timestamp;
 use ambit_resource_server::BoxFuture;
 use ambit_resource_server::fetch::{Fetch as _, FetchError, FetchRequest, Fetched, HttpClient};
 use ambit_resource_server::refresh::{Held, Load, Loaded, Loading, Policy, Refreshed};
 use async_trait::async_trait;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::{OnceCell, Semaphore};
 
+use super::{Guard, shown};
 use crate::config::Outbound;
 
 /// The key sets of clients that publish them, by address.
 pub struct KeySets {
-    sets: moka::sync::Cache<JwksUri, Refreshed<KeySet>>,
+    sets: moka::sync::Cache<OutboundUri, Refreshed<KeySet>>,
     fetcher: Arc<Fetcher>,
     clock: Arc<dyn Clock>,
 }
@@ -45,14 +36,13 @@ pub struct KeySets {
 impl KeySets {
     /// With the limits of the configuration. Nothing is fetched yet.
     #[must_use]
-    pub fn new(config: &Outbound, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(config: &Outbound, guard: Arc<Guard>, clock: Arc<dyn Clock>) -> Self {
         let fetcher = Fetcher {
             http: OnceCell::new(),
             places: Semaphore::new(FETCHES_AT_ONCE),
-            loopback: config.loopback,
+            guard,
             timeout: config.timeout,
             max_len: config.body_bytes.get(),
-            lookup: Arc::new(SystemLookup),
             counts: Fetches::default(),
         };
         Self { sets: moka::sync::Cache::new(KEY_SETS), fetcher: Arc::new(fetcher), clock }
@@ -64,7 +54,7 @@ impl KeySets {
         &self.fetcher.counts
     }
 
-    fn set(&self, uri: &JwksUri) -> Refreshed<KeySet> {
+    fn set(&self, uri: &OutboundUri) -> Refreshed<KeySet> {
         self.sets.get_with_by_ref(uri, || {
             let clock = self.clock.clone();
             let set = KeySet { uri: uri.clone(), fetcher: self.fetcher.clone() };
@@ -75,7 +65,7 @@ impl KeySets {
 
 #[async_trait]
 impl PublishedKeys for KeySets {
-    async fn current(&self, uri: &JwksUri) -> Option<Arc<VerifyingKeys>> {
+    async fn current(&self, uri: &OutboundUri) -> Option<Arc<VerifyingKeys>> {
         let set = self.set(uri);
         if let Some(keys) = set.current(self.clock.now()) {
             return Some(keys);
@@ -84,7 +74,7 @@ impl PublishedKeys for KeySets {
         set.current(self.clock.now())
     }
 
-    async fn newer_than(&self, known: &Arc<VerifyingKeys>, uri: &JwksUri) -> Option<Arc<VerifyingKeys>> {
+    async fn newer_than(&self, known: &Arc<VerifyingKeys>, uri: &OutboundUri) -> Option<Arc<VerifyingKeys>> {
         let set = self.set(uri);
         set.refresh().await;
         set.current(self.clock.now()).filter(|keys| !Arc::ptr_eq(keys, known))
@@ -109,7 +99,7 @@ pub struct Fetches {
 /// One key set, as it is had.
 #[derive(Debug)]
 struct KeySet {
-    uri: JwksUri,
+    uri: OutboundUri,
     fetcher: Arc<Fetcher>,
 }
 
@@ -133,25 +123,21 @@ struct Fetcher {
     /// Made when it is first needed: reading the machine's certificates takes longer than all else at the start.
     http: OnceCell<HttpClient>,
     places: Semaphore,
-    loopback: bool,
+    guard: Arc<Guard>,
     timeout: Duration,
     max_len: usize,
-    lookup: Arc<dyn Lookup>,
     counts: Fetches,
 }
 
 impl std::fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fetcher").field("loopback", &self.loopback).finish_non_exhaustive()
+        f.debug_struct("Fetcher").field("guard", &self.guard).finish_non_exhaustive()
     }
 }
 
 impl Fetcher {
-    async fn key_set(&self, uri: &JwksUri, held: Option<Arc<Held<VerifyingKeys>>>) -> Loading<VerifyingKeys> {
-        // It may have been registered while the switch was on.
-        if uri.is_local() && !self.loopback {
-            return Err(unreachable(uri, "it leads to this machine, and outbound.loopback is off"));
-        }
+    async fn key_set(&self, uri: &OutboundUri, held: Option<Arc<Held<VerifyingKeys>>>) -> Loading<VerifyingKeys> {
+        self.guard.check(uri).map_err(|reason| unreachable(uri, reason))?;
         let etag = held.as_ref().and_then(|held| held.etag.clone());
         let request = FetchRequest { url: uri.url().clone(), etag, max_len: self.max_len };
         let fetched = tokio::time::timeout(self.timeout, self.fetch(uri, &request))
@@ -178,70 +164,21 @@ impl Fetcher {
         }
     }
 
-    async fn fetch(&self, uri: &JwksUri, request: &FetchRequest) -> Result<Fetched, FetchError> {
+    async fn fetch(&self, uri: &OutboundUri, request: &FetchRequest) -> Result<Fetched, FetchError> {
         let http = self.http.get_or_try_init(|| self.client()).await.map_err(|error| unreachable(uri, &error))?;
         let _place = self.places.acquire().await.map_err(|closed| unreachable(uri, &closed.to_string()))?;
         http.get(request).await
     }
 
     async fn client(&self) -> Result<HttpClient, String> {
-        let builder = reqwest::Client::builder()
-            .dns_resolver(Resolver { lookup: self.lookup.clone(), loopback: self.loopback })
-            // A proxy would resolve the name by itself, and connect to whatever it is.
-            .no_proxy()
-            .https_only(!self.loopback)
-            // One way to read an answer is enough, the one with fewer things to flood.
-            .http1_only()
-            .pool_max_idle_per_host(0);
+        let builder = self.guard.client();
         let made = tokio::task::spawn_blocking(move || HttpClient::with(builder));
         made.await.map_err(|panicked| panicked.to_string())?
     }
 }
 
-fn unreachable(uri: &JwksUri, reason: &str) -> FetchError {
+fn unreachable(uri: &OutboundUri, reason: &str) -> FetchError {
     FetchError::Unreachable { url: shown(uri), reason: reason.to_owned() }
-}
-
-/// An address as the log may have it: what stands in a query may be secret.
-fn shown(uri: &JwksUri) -> String {
-    let mut url = uri.url().clone();
-    url.set_query(None);
-    url.into()
-}
-
-/// Answers only with addresses that may be connected to.
-struct Resolver {
-    lookup: Arc<dyn Lookup>,
-    loopback: bool,
-}
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (lookup, loopback) = (self.lookup.clone(), self.loopback);
-        Box::pin(async move {
-            let addresses = lookup.addresses(name.as_str()).await?;
-            let may_be_reached = |address: &IpAddr| is_public(*address) || (loopback && address.is_loopback());
-            // One that leads inside beside others that do not is no mistake that happens.
-            if !addresses.iter().all(may_be_reached) {
-                return Err("the name leads to an address that is not of the public internet".into());
-            }
-            Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
-        })
-    }
-}
-
-/// Looks names up. A test has its own names.
-trait Lookup: Send + Sync {
-    fn addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, std::io::Result<Vec<IpAddr>>>;
-}
-
-/// As the operating system does it.
-struct SystemLookup;
-
-impl Lookup for SystemLookup {
-    fn addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, std::io::Result<Vec<IpAddr>>> {
-        Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect()) })
-    }
 }
 
 /// How long a key set lasts, beside what its publisher says: at least ten seconds, at most an hour.
@@ -258,90 +195,32 @@ const FETCHES_AT_ONCE: usize = 32;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::Ordering;
 
     use tokio::net::TcpListener;
 
+    use super::super::tests::{Answers, guard};
     use super::*;
 
-    /// Answers each lookup with the next of these, and the last one for ever.
-    struct Answers {
-        answers: Vec<Vec<IpAddr>>,
-        asked: AtomicUsize,
-    }
-
-    impl Answers {
-        fn new(answers: &[&str]) -> Arc<Self> {
-            let parse = |answer: &&str| answer.split(' ').map(|address| address.parse().expect("an address")).collect();
-            Arc::new(Self { answers: answers.iter().map(parse).collect(), asked: AtomicUsize::new(0) })
-        }
-    }
-
-    impl Lookup for Answers {
-        fn addresses<'a>(&'a self, _: &'a str) -> BoxFuture<'a, std::io::Result<Vec<IpAddr>>> {
-            let place = self.asked.fetch_add(1, Ordering::SeqCst).min(self.answers.len() - 1);
-            Box::pin(std::future::ready(Ok(self.answers[place].clone())))
-        }
-    }
-
-    fn fetcher(lookup: Arc<dyn Lookup>, loopback: bool) -> Fetcher {
+    fn fetcher(lookup: &Arc<Answers>, loopback: bool) -> Fetcher {
         Fetcher {
             http: OnceCell::new(),
             places: Semaphore::new(FETCHES_AT_ONCE),
-            loopback,
+            guard: guard(lookup.clone(), loopback, &[]),
             timeout: Duration::from_secs(2),
             max_len: 1024,
-            lookup,
             counts: Fetches::default(),
         }
-    }
-
-    async fn resolved(resolver: &Resolver) -> Result<Vec<IpAddr>, String> {
-        let name = "keys.example".parse().expect("a name");
-        let addresses = resolver.resolve(name).await.map_err(|error| error.to_string())?;
-        Ok(addresses.map(|address| address.ip()).collect())
-    }
-
-    #[tokio::test]
-    async fn a_name_leads_to_the_internet_or_nowhere() {
-        for inside in [
-            "127.0.0.1",
-            "10.0.0.1",
-            "169.254.169.254",
-            "::1",
-            "::",
-            "::ffff:10.0.0.1",
-            "fe80::1",
-            "fd00::1",
-            "224.0.0.1",
-        ] {
-            let alone = Resolver { lookup: Answers::new(&[inside]), loopback: false };
-            assert!(resolved(&alone).await.is_err(), "{inside}");
-            let in_company = Resolver { lookup: Answers::new(&[&format!("8.8.8.8 {inside}")]), loopback: false };
-            assert!(resolved(&in_company).await.is_err(), "{inside}");
-        }
-        let public = Resolver { lookup: Answers::new(&["8.8.8.8 2606:4700::1111"]), loopback: false };
-        assert_eq!(resolved(&public).await.expect("addresses").len(), 2);
-        // The switch lets this machine in, and nothing else.
-        assert!(resolved(&Resolver { lookup: Answers::new(&["127.0.0.1"]), loopback: true }).await.is_ok());
-        assert!(resolved(&Resolver { lookup: Answers::new(&["10.0.0.1"]), loopback: true }).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_name_that_changes_its_mind_is_looked_at_each_time() {
-        let resolver = Resolver { lookup: Answers::new(&["8.8.8.8", "127.0.0.1"]), loopback: false };
-        assert!(resolved(&resolver).await.is_ok());
-        assert!(resolved(&resolver).await.is_err());
     }
 
     #[tokio::test]
     async fn the_connection_goes_to_the_address_that_was_looked_at() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let uri: JwksUri = format!("https://keys.example:{port}/jwks").parse().expect("a jwks_uri");
+        let uri: OutboundUri = format!("https://keys.example:{port}/jwks").parse().expect("a jwks_uri");
         // One lookup and one connection to what it said: were the name looked up again, 192.0.2.1 would be the answer.
         let lookup = Answers::new(&["127.0.0.1", "192.0.2.1"]);
-        let allowed = fetcher(lookup.clone(), true);
+        let allowed = fetcher(&lookup, true);
         let (fetched, accepted) = tokio::join!(allowed.key_set(&uri, None), async {
             // Accepted, and closed again: what comes is a TLS greeting.
             listener.accept().await.map(drop)
@@ -349,7 +228,7 @@ mod tests {
         assert!(accepted.is_ok() && fetched.is_err());
         assert_eq!(lookup.asked.load(Ordering::SeqCst), 1);
 
-        let refused = fetcher(Answers::new(&["127.0.0.1"]), false);
+        let refused = fetcher(&Answers::new(&["127.0.0.1"]), false);
         assert!(matches!(refused.key_set(&uri, None).await, Err(FetchError::Unreachable { .. })));
         let nobody_came = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
         assert!(nobody_came.is_err(), "a connection was made to an address that may not be reached");
@@ -358,9 +237,9 @@ mod tests {
     #[tokio::test]
     async fn what_was_registered_while_the_switch_was_on_is_not_fetched_once_it_is_off() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let uri: JwksUri =
+        let uri: OutboundUri =
             format!("http://{}/", listener.local_addr().expect("an address")).parse().expect("a jwks_uri");
-        let fetcher = fetcher(Arc::new(SystemLookup), false);
+        let fetcher = fetcher(&Answers::new(&["127.0.0.1"]), false);
         assert!(matches!(fetcher.key_set(&uri, None).await, Err(FetchError::Unreachable { .. })));
         assert!(tokio::time::timeout(Duration::from_millis(50), listener.accept()).await.is_err());
     }

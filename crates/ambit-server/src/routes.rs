@@ -79,6 +79,7 @@ pub fn table() -> Vec<Route> {
     const ASK: Needs = Needs { access: Access::Read, narrow: None };
     const WRITE: Needs = Needs { access: Access::Write, narrow: None };
     let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
+    let options = Method::OPTIONS;
 
     let mut table = vec![];
     let mut admin = Admin(&mut table);
@@ -247,6 +248,27 @@ pub fn table() -> Vec<Route> {
             client,
             "Get a token",
             (oauth::token::token, describe::token),
+        );
+        for (path, alias, preflight) in [
+            ("/connect/token", "token", (oauth::cors::preflight, describe::preflight as Describe)),
+            ("/connect/revoke", "revoke", (oauth::cors::preflight, describe::preflight)),
+        ] {
+            issuer.add(
+                &options,
+                path,
+                Some(alias),
+                public,
+                "Let a browser ask whether a script may call this",
+                preflight,
+            );
+        }
+        issuer.add(
+            &options,
+            "/connect/userinfo",
+            Some("userinfo"),
+            public,
+            "Let a browser ask whether a script may call this",
+            (oauth::cors::preflight_of_userinfo, describe::preflight),
         );
         for (method, authorize, userinfo) in [
             (&get, describe::authorize as Describe, describe::userinfo as Describe),

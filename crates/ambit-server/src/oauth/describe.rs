@@ -106,6 +106,14 @@ pub fn userinfo(operation: &mut Operation, generator: &mut SchemaGenerator) {
     ]);
 }
 
+/// `OPTIONS` of an endpoint that scripts may call.
+pub fn preflight(operation: &mut Operation, _: &mut SchemaGenerator) {
+    let description =
+        "Yes, for scripts of this origin: an application of the issuer has it among its `allowed_origins`.";
+    operation.answers.insert(204, json!({ "description": description }));
+    operation.problems.extend([&page::FORBIDDEN, &page::NOT_FOUND, &page::SERVER_ERROR, &page::UNAVAILABLE]);
+}
+
 /// `POST /connect/introspect`.
 pub fn introspect(operation: &mut Operation, generator: &mut SchemaGenerator) {
     operation.request_body = Some(form(IntrospectionRequest::RULES, &["token"]));

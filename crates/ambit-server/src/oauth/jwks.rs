@@ -12,7 +12,9 @@ pub async fn jwks(State(app): State<App>, _issuer: Issuer, request: HeaderMap) -
     let snapshot = app.registry.snapshot();
     let document = snapshot.jwks();
     if request.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == document.etag.as_bytes()) {
-        return (StatusCode::NOT_MODIFIED, [(header::ETAG, document.etag.clone())]).into_response();
+        let any = HeaderValue::from_static("*");
+        let headers = [(header::ETAG, document.etag.clone()), (header::ACCESS_CONTROL_ALLOW_ORIGIN, any)];
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     let mut response = document.body.clone().into_response();
     let headers = response.headers_mut();

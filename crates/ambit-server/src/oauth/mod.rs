@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod catalogue;
+pub mod cors;
 pub mod describe;
 pub mod endsession;
 pub mod explain;

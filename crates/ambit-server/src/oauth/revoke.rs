@@ -14,14 +14,18 @@ use ambit_resource_server::VerifyError;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Call, Refused, lent, unavailable};
+use super::{Call, Refused, cors, lent, unavailable};
 use crate::middleware::Outcome;
 
 /// Revokes a token.
 pub async fn revoke(call: Call) -> Response {
     match revoked(&call).await {
         Ok(response) => response,
-        Err(refused) => Box::pin(refused.answer(&call)).await,
+        Err(refused) => {
+            let mut response = Box::pin(refused.answer(&call)).await;
+            cors::let_all_read(&mut response, &call.headers, &call.app, &call.issuer).await;
+            response
+        }
     }
 }
 
@@ -57,6 +61,7 @@ async fn revoked(call: &Call) -> Result<Response, Refused> {
         }
     };
     let mut response = (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response();
+    cors::let_own_read(&mut response, &call.headers, &client.application);
     response.extensions_mut().insert(Outcome {
         actor: Some(client_id.to_owned()),
         tenant: call.issuer.tenant().map(str::to_owned),

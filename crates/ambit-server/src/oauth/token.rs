@@ -20,7 +20,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
 use super::lent::{self, Tokens};
-use super::{Call, Refused, misread, unavailable};
+use super::{Call, Refused, cors, misread, unavailable};
 use crate::journal::{self, Issued, JournalError};
 use crate::middleware::Outcome;
 use crate::registry::Acting;
@@ -29,7 +29,11 @@ use crate::registry::Acting;
 pub async fn token(call: Call) -> Response {
     match issue(&call).await {
         Ok(response) => response,
-        Err(refused) => Box::pin(refused.answer(&call)).await,
+        Err(refused) => {
+            let mut response = Box::pin(refused.answer(&call)).await;
+            cors::let_all_read(&mut response, &call.headers, &call.app, &call.issuer).await;
+            response
+        }
     }
 }
 
@@ -178,6 +182,7 @@ fn answer(
             headers.insert(header::WARNING, value);
         }
     }
+    cors::let_own_read(&mut response, &call.headers, &client.application);
     call.app.metrics.issued(client.application.client_id.as_str(), &grant.decision);
     response.extensions_mut().insert(Outcome {
         actor: Some(client.application.client_id.to_string()),

@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::body;
 use crate::issuer::Issuer;
 use crate::middleware::{Outcome, RequestContext};
+use crate::oauth::cors;
 use crate::oauth::lent::id_token_signer;
 use crate::problem::Answer;
 use crate::registry::Acting;
@@ -71,7 +72,14 @@ pub async fn userinfo(State(app): State<App>, issuer: Issuer, request: Request) 
         Ok(None) => Err(Untold::Missing),
         Err(untold) => Err(untold),
     };
-    told.unwrap_or_else(|untold| refused(&app, &issuer, &parts, &untold))
+    match told {
+        Ok(response) => response,
+        Err(untold) => {
+            let mut response = refused(&app, &issuer, &parts, &untold);
+            cors::let_all_read(&mut response, &parts.headers, &app, &issuer).await;
+            response
+        }
+    }
 }
 
 /// The token of the `Authorization` header (RFC 6750 §2.1). One in the query is refused as if it were not there (§2.3).
@@ -117,6 +125,7 @@ async fn tell_of(app: &App, issuer: &Issuer, parts: &Parts, token: &str) -> Resu
         axum::Json(Told { sub: &claims.sub, about }).into_response()
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    cors::let_own_read(&mut response, &parts.headers, &facts.client.application);
     response.extensions_mut().insert(Outcome {
         actor: Some(claims.client_id.clone()),
         tenant: claims.tenant_slug.clone(),

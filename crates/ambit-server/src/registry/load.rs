@@ -11,7 +11,7 @@ use ambit_core::secret::SecretHash;
 use ambit_core::store::noun;
 use ambit_core::store::{By, Filter, Store, StoreError};
 use ambit_protocol::admin::administrator::Administrator;
-use ambit_protocol::admin::application::Application;
+use ambit_protocol::admin::application::{Application, ApplicationStatus};
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::feature::{TenantFeature, UnitFeature};
 use ambit_protocol::admin::partner::{Partner, PartnerStatus};
@@ -62,6 +62,9 @@ pub(super) struct CachedTenant {
     pub(super) features: Arc<HashSet<FeatureKey>>,
     pub(super) loaded_at: u64,
 }
+
+/// The origins whose scripts may call for applications in use, by the issuer of these: a tenant's, or the platform's.
+pub(super) type Origins = HashMap<Option<TenantId>, HashSet<String>>;
 
 /// A unit and the flags that are set for it.
 pub(super) struct CachedUnit {
@@ -145,6 +148,20 @@ pub(super) async fn roles(store: &dyn Store, holder: &str) -> Result<Option<Vec<
     let filter = Filter { parent: Some(holder), ..Filter::default() };
     // Whoever has no role was found to have none.
     noun::list(store, &filter, Reach::Platform).await.map(Some)
+}
+
+/// Of all applications at once. Whoever asks is a script of any origin, and those that nobody registered must not cost the store
+/// anything.
+pub(super) async fn origins(store: &dyn Store) -> Result<Option<Origins>, StoreError> {
+    let filter = Filter { mentions: Some(r#""allowed_origins":[""#), ..Filter::default() };
+    let mut origins = Origins::default();
+    for application in noun::list::<Application>(store, &filter, Reach::Platform).await? {
+        if application.status == ApplicationStatus::Active {
+            let own = application.allowed_origins.iter().map(|origin| origin.as_str().to_owned());
+            origins.entry(application.tenant_id).or_default().extend(own);
+        }
+    }
+    Ok(Some(origins))
 }
 
 async fn partner_status(store: &dyn Store, id: Option<PartnerId>) -> Result<PartnerStatus, StoreError> {

@@ -39,7 +39,7 @@ pub use acting::{Acting, UnitName};
 use cache::Cache;
 pub use cache::CacheUse;
 pub use load::LoadError;
-use load::{CachedClient, CachedTenant, CachedUnit};
+use load::{CachedClient, CachedTenant, CachedUnit, Origins};
 pub use snapshot::{Document, Snapshot};
 
 /// How much is kept in memory.
@@ -89,6 +89,7 @@ pub struct Registry {
     unit_ids: Cache<String>,
     roles: Cache<Vec<Administrator>>,
     people: Cache<Person>,
+    origins: Cache<Origins>,
 }
 
 impl std::fmt::Debug for Registry {
@@ -121,6 +122,7 @@ impl Registry {
             unit_ids: Cache::new("unit_slugs", capacity.units, capacity.missing, seen.clone()),
             roles: Cache::new("roles", capacity.administrators, capacity.missing, seen.clone()),
             people: Cache::new("people", capacity.people, capacity.missing, seen.clone()),
+            origins: Cache::new("origins", 1, 1, seen.clone()),
             seen,
             refreshed_at,
             store,
@@ -143,7 +145,7 @@ impl Registry {
 
     /// How the caches are used.
     #[must_use]
-    pub fn caches(&self) -> [CacheUse; 7] {
+    pub fn caches(&self) -> [CacheUse; 8] {
         [
             self.clients.cache_use(),
             self.tenants.cache_use(),
@@ -152,6 +154,7 @@ impl Registry {
             self.unit_ids.cache_use(),
             self.roles.cache_use(),
             self.people.cache_use(),
+            self.origins.cache_use(),
         ]
     }
 
@@ -208,6 +211,24 @@ impl Registry {
     pub async fn person(&self, id: UserId) -> Result<Option<Arc<Person>>, StoreError> {
         let key = id.to_string();
         self.people.get_or_load(&key, || Person::find(&*self.store, &key)).await
+    }
+
+    /// Whether an application in use has the origin, as a browser sends it, among its `allowed_origins`: one of the tenant with
+    /// this slug, or one of the platform's issuer.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn has_script_origin(&self, tenant: Option<&str>, origin: &[u8]) -> Result<bool, StoreError> {
+        let Ok(origin) = str::from_utf8(origin) else { return Ok(false) };
+        let tenant = match tenant {
+            None => None,
+            Some(slug) => match self.tenant(slug).await? {
+                Some(tenant) => Some(tenant.tenant.id),
+                None => return Ok(false),
+            },
+        };
+        let all = self.origins.get_or_load(ALL, || load::origins(&*self.store)).await?;
+        Ok(all.is_some_and(|all| all.get(&tenant).is_some_and(|origins| origins.contains(origin))))
     }
 
     /// Whose address this is: of a tenant's people, or of those of the platform and of partners, who sign in together.
@@ -321,7 +342,10 @@ impl Registry {
         let mut stale = Stale::default();
         for head in heads {
             match head.resource {
-                Resource::Application => stale.clients.extend(head.natural_key.clone()),
+                Resource::Application => {
+                    stale.clients.extend(head.natural_key.clone());
+                    stale.origins = true;
+                }
                 Resource::Secret => {
                     stale.clients.extend(load::client_id_of(&*self.store, head.parent.as_deref()).await?);
                 }
@@ -393,6 +417,7 @@ struct Stale {
     unit_keys: Vec<String>,
     roles: Vec<String>,
     people: Vec<String>,
+    origins: bool,
     all_people: bool,
     everything: bool,
 }
@@ -406,6 +431,9 @@ impl Stale {
             registry.units.forget_all();
             registry.unit_ids.forget_all();
             registry.roles.forget_all();
+        }
+        if self.everything || self.origins {
+            registry.origins.forget_all();
         }
         if self.everything || self.all_people {
             registry.people.forget_all();
@@ -452,4 +480,6 @@ fn steady_millis(clock: &dyn Clock) -> i64 {
     i64::try_from(clock.steady().as_millis()).unwrap_or(i64::MAX)
 }
 
+/// The one name in the cache of origins.
+const ALL: &str = "all";
 const CHANGES_AT_ONCE: u32 = 1_000;

@@ -30,14 +30,14 @@ async fn every_route_opens_to_those_in_the_table() {
     for (title, _) in CALLERS {
         write!(titles, " {title:>8}").unwrap();
     }
-    writeln!(text, "{:<6} {:<58} {:<8}{titles}", "", "the admin API, /api/v1/admin", "of").unwrap();
+    writeln!(text, "{:<7} {:<58} {:<8}{titles}", "", "the admin API, /api/v1/admin", "of").unwrap();
     let table = table();
     for route in table.iter().filter(|route| is_admin(route)) {
         writeln!(text, "{}", admin_row(&world, route).await).unwrap();
     }
     writeln!(
         text,
-        "\n{:<6} {:<67} {:>8} {:>8} {:>8} {:>8}",
+        "\n{:<7} {:<67} {:>8} {:>8} {:>8} {:>8}",
         "", "everything else", "nobody", "Lima", "Oslo", "platform"
     )
     .unwrap();
@@ -116,7 +116,7 @@ async fn whoever_may_not_come_in_is_turned_away_whatever_else_is_sent() {
 async fn admin_row(world: &World, route: &Route) -> String {
     let template = route.path.strip_prefix(ROOT).expect("a route of the admin API");
     let owner = owner_of(world, &route.method, template).await;
-    let mut row = format!("{:<6} {template:<58} {:<8}", route.method.as_str(), owner.slug());
+    let mut row = format!("{:<7} {template:<58} {:<8}", route.method.as_str(), owner.slug());
     for (title, caller) in CALLERS {
         let sample = world.sample(&route.method, template, owner).await.expect("a sample");
         let answer = ask(world, &route.method, caller, &sample).await;
@@ -156,7 +156,7 @@ async fn ask(world: &World, method: &Method, caller: Option<Caller>, sample: &Sa
 
 /// A row of what is not the admin API: clients authenticate by themselves, and a tenant's issuer is Oslo's.
 async fn issuer_row(world: &World, route: &Route, clients: &[Option<(&str, String)>]) -> String {
-    let mut row = format!("{:<6} {:<67}", route.method.as_str(), route.path);
+    let mut row = format!("{:<7} {:<67}", route.method.as_str(), route.path);
     for client in clients {
         let mut request = Request::builder()
             .method(&route.method)
@@ -192,7 +192,7 @@ fn filled(template: &str) -> String {
 
 /// Everything that the OAuth endpoints of a client read.
 const FORM: &str = "grant_type=client_credentials&token=none&question=%7B%22question%22%3A%22request%22%7D";
-const METHODS: [&str; 5] = ["GET ", "POST ", "PUT ", "PATCH ", "DELETE "];
+const METHODS: [&str; 6] = ["GET ", "POST ", "PUT ", "PATCH ", "DELETE ", "OPTIONS "];
 const HEAD: &str = "\
 Status by caller. 'no scope' is signed in, in Oslo, with a scope of another API; the others hold admin:read and admin:write, and
 are administrators of tenant Lima (another partner's), of tenant Oslo, of Oslo's partner North, of the platform. The thing that a

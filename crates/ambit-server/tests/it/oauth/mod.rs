@@ -3,6 +3,7 @@
 mod authorize;
 mod client_authentication;
 mod codes;
+mod cors;
 mod discovery;
 mod doors;
 mod endsession;

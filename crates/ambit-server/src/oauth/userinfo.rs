@@ -25,6 +25,7 @@ use crate::oauth::lent::id_token_signer;
 use crate::problem::Answer;
 use crate::registry::Acting;
 use crate::state::App;
+use crate::web;
 use ambit_core::page;
 use ambit_core::store::StoreError;
 use ambit_protocol::admin::application::Application;
@@ -119,7 +120,9 @@ async fn tell_of(app: &App, issuer: &Issuer, parts: &Parts, token: &str) -> Resu
     }
     let names = asked_by_name(app, claims).await?;
     let about = tell(&person.user, &Asked { scopes: &held, names: &names, within: &held });
-    let mut response = if wants_jwt(parts) {
+    // OpenID Connect Core §5.3.2 has a JWT for clients that are registered for one. Here a request says that it likes it better:
+    // client libraries accept both, and mean JSON.
+    let mut response = if web::prefers(&parts.headers, JWT, "application/json") {
         signed(app, &url, &claims.sub, &facts.client.application, about).await?
     } else {
         axum::Json(Told { sub: &claims.sub, about }).into_response()
@@ -141,12 +144,6 @@ async fn asked_by_name(app: &App, claims: &AccessTokenClaims) -> Result<Vec<Stri
     let grant = app.store.sign_ins().find_grant(id).await.map_err(Untold::Store)?;
     let lent = grant.and_then(|grant| serde_json::from_str::<Lent>(&grant.document).ok());
     Ok(lent.map(|lent| lent.userinfo_claims).unwrap_or_default())
-}
-
-/// OpenID Connect Core §5.3.2: the answer as a JWT, where it is asked for.
-fn wants_jwt(parts: &Parts) -> bool {
-    let accepted = parts.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|line| line.split(',')).any(|kind| kind.split(';').next().unwrap_or_default().trim() == JWT)
 }
 
 async fn signed(

@@ -96,6 +96,11 @@ pub(crate) fn language_of<'w>(wishes: impl IntoIterator<Item = Option<&'w str>>,
     negotiate::wished_language(wishes, headers)
 }
 
+/// Whether a request likes one media type better than another.
+pub(crate) fn prefers(headers: &HeaderMap, media_type: &str, other: &str) -> bool {
+    negotiate::prefers(headers, media_type, other)
+}
+
 /// The answer to a form: go there, with GET.
 pub(crate) fn see_other(address: &str) -> Response {
     let mut response = Redirect::to(address).into_response();

@@ -46,24 +46,31 @@ impl Form {
     pub(super) fn preferred(headers: &HeaderMap, offered: &[Self]) -> Self {
         let accepted = weighted(headers, &header::ACCEPT);
         let best = offered.iter().enumerate().max_by(|(place, form), (other_place, other)| {
-            let weights = form.weight(&accepted).total_cmp(&other.weight(&accepted));
+            let weights = weight(&accepted, form.essence()).total_cmp(&weight(&accepted, other.essence()));
             weights.then(Reverse(place).cmp(&Reverse(other_place)))
         });
         best.map_or(Self::Html, |(_, form)| *form)
     }
 
-    /// RFC 9110 §12.5.1: "the most specific reference has precedence".
-    fn weight(self, accepted: &[(String, f32)]) -> f32 {
-        let (kind, whole) = match self {
-            Self::Html => ("text/*", "text/html"),
-            Self::Json => ("application/*", "application/json"),
-            Self::Markdown => ("text/*", "text/markdown"),
-        };
-        [whole, kind, "*/*"]
-            .iter()
-            .find_map(|range| accepted.iter().find(|(name, _)| name == range).map(|(_, weight)| *weight))
-            .unwrap_or(0.0)
+    /// Its media type without parameters, as a request names it.
+    fn essence(self) -> &'static str {
+        self.media_type().split(';').next().unwrap_or_default()
     }
+}
+
+/// Whether the request likes one media type better than another. One that likes both alike does not.
+pub(super) fn prefers(headers: &HeaderMap, media_type: &str, other: &str) -> bool {
+    let accepted = weighted(headers, &header::ACCEPT);
+    weight(&accepted, media_type) > weight(&accepted, other)
+}
+
+/// RFC 9110 §12.5.1: "the most specific reference has precedence".
+fn weight(accepted: &[(String, f32)], media_type: &str) -> f32 {
+    let kind = format!("{}/*", media_type.split('/').next().unwrap_or_default());
+    [media_type, &kind, "*/*"]
+        .iter()
+        .find_map(|range| accepted.iter().find(|(name, _)| name == range).map(|(_, weight)| *weight))
+        .unwrap_or(0.0)
 }
 
 /// The language that an address names, else the one that the request prefers, else English.

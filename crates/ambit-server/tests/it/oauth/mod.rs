@@ -18,3 +18,4 @@ mod revoke;
 mod scopes;
 mod subjects;
 mod token;
+mod userinfo;

@@ -79,6 +79,15 @@ pub struct Create {
     /// Allowed scopes.
     #[arg(long = "scope")]
     scopes: Vec<String>,
+    /// Where a browser may be sent back to; once for each address.
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    redirect_uris: Vec<String>,
+    /// Where a browser may be sent after signing out.
+    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
+    post_logout_redirect_uris: Vec<String>,
+    /// An origin whose scripts may call the server for it, such as https://app.example.
+    #[arg(long = "allowed-origin", value_name = "ORIGIN")]
+    allowed_origins: Vec<String>,
     /// Take the recommended scopes of an integration; `ambit scope integrations` lists them.
     #[arg(long)]
     integration: Option<String>,
@@ -151,7 +160,11 @@ impl Create {
             };
             scopes.extend(text(set, "scopes").split(' ').map(str::to_owned));
         }
-        let mut body = json!({ "name": self.name, "type": self.r#type, "level": self.level, "allowed_scopes": scopes });
+        let mut body = json!({
+            "name": self.name, "type": self.r#type, "level": self.level, "allowed_scopes": scopes,
+            "redirect_uris": self.redirect_uris, "post_logout_redirect_uris": self.post_logout_redirect_uris,
+            "allowed_origins": self.allowed_origins,
+        });
         for (name, value) in [("client_id", self.id), ("tenant_id", self.tenant_id), ("partner_id", self.partner_id)] {
             if let Some(value) = value {
                 body[name] = value.into();

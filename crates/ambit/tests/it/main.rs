@@ -2,6 +2,7 @@
 
 mod backup;
 mod canary;
+mod clients;
 mod commands;
 mod demo;
 mod disconnect;

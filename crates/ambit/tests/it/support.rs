@@ -30,13 +30,14 @@ pub(crate) struct Setup {
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
     shell: Option<String>,
+    authority: Option<reqwest::Certificate>,
 }
 
 impl Setup {
     /// In this folder, on a free port.
     pub(crate) fn bare(folder: &Path) -> Self {
         let arguments = ["serve", "--listen", "127.0.0.1:0"].map(str::to_owned).to_vec();
-        Self { folder: folder.to_owned(), arguments, variables: vec![], shell: None }
+        Self { folder: folder.to_owned(), arguments, variables: vec![], shell: None, authority: None }
     }
 
     /// On an embedded database in this folder, with a first administrator.
@@ -67,6 +68,13 @@ impl Setup {
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Over TLS, with a certificate by this authority.
+    pub(crate) fn over_tls(mut self, certificate: &Path, key: &Path, authority: reqwest::Certificate) -> Self {
+        self.authority = Some(authority);
+        let set = |key: &str, path: &Path| format!("{key}={}", path.display());
+        self.arguments(&["--set", &set("tls.cert", certificate), "--set", &set("tls.key", key)])
     }
 
     /// Behind a line of bash that ends in `exec "$0" "$@"`.
@@ -102,7 +110,9 @@ impl Setup {
         let said = collect(child.stderr.take().expect("a pipe"));
         for _ in 0..3000 {
             if let Some(address) = listening(&said.text()) {
-                return Node { child, url: format!("http://{address}"), log, said, http: http() };
+                let scheme = if self.authority.is_some() { "https" } else { "http" };
+                let http = http(self.authority.clone());
+                return Node { child, url: format!("{scheme}://{address}"), log, said, http };
             }
             if let Some(status) = child.try_wait().expect("a status") {
                 panic!("the server ended with {status}: {} {}", said.text(), log.text());
@@ -425,14 +435,14 @@ pub(crate) async fn has(program: &str) -> bool {
 
 /// Nothing of the environment that the tests run in, but for where programs are.
 #[expect(clippy::disallowed_methods, reason = "children get the path of the parent and nothing else")]
-fn clean(command: &mut Command) {
+pub(crate) fn clean(command: &mut Command) {
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("NO_PROXY", "*");
 }
 
 /// A client of its own for each server: connections of a server that was killed are not tried again.
-fn http() -> reqwest::Client {
+fn http(authority: Option<reqwest::Certificate>) -> reqwest::Client {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(40)).no_proxy();
-    client.build().expect("an HTTP client")
+    client.tls_certs_only(authority).build().expect("an HTTP client")
 }
 
 pub(crate) fn folder() -> tempfile::TempDir {
@@ -516,9 +526,22 @@ async fn execute(url: &str, statement: &str) {
     connection.close().await.expect("closes");
 }
 
-#[expect(clippy::disallowed_methods, reason = "the environment names the server to test with")]
 fn postgres_url() -> Option<String> {
-    std::env::var("AMBIT_TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty())
+    named_by("AMBIT_TEST_POSTGRES_URL")
+}
+
+/// Where the client libraries are installed that the environment names, if it names any; said loudly where it does not.
+pub(crate) fn client_libraries() -> Option<PathBuf> {
+    let folder = named_by("AMBIT_TEST_CLIENTS").map(PathBuf::from);
+    if folder.is_none() {
+        say_skipped("AMBIT_TEST_CLIENTS is not set");
+    }
+    folder
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment names what to test with")]
+fn named_by(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
 fn say_skipped(why: &str) {

@@ -5,7 +5,9 @@ use std::path::Path;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{PROGRAM, ROOT, ROOT_SECRET, Setup, folder, has, shell};
+use crate::clients::person::{Consent, Person};
+use crate::clients::world::person;
+use crate::support::{PROGRAM, ROOT, ROOT_SECRET, Setup, claims, folder, has, shell};
 
 /// The blocks of shell commands in README.
 fn blocks() -> Vec<String> {
@@ -72,6 +74,80 @@ async fn what_the_guide_to_people_tells_to_paste_works() {
     let last: Vec<Vec<&str>> =
         pasted.stdout.lines().rev().take(2).map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(last, [vec!["till", "Tills"], vec!["manager"]], "{pasted:?}");
+}
+
+/// The commands of the guide to signing in, with somebody who signs in between them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_guide_to_signing_in_tells_to_paste_works() {
+    if !has("curl").await || !has("python3").await {
+        return;
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides/sign-in.md");
+    let text = std::fs::read_to_string(path).expect("docs/guides/sign-in.md");
+    let blocks: Vec<&str> =
+        text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().expect("an end")).collect();
+    let [register, send, redeem, renew] = blocks[..] else { panic!("{} blocks", blocks.len()) };
+    let folder = folder();
+    let node = Setup::new(folder.path()).start().await;
+    let tenant = node.made(Method::POST, "/tenants", &json!({"name": "Acme", "slug": "acme"})).await;
+    let api =
+        node.made(Method::POST, "/apis", &json!({"identifier": "https://orders.example", "name": "Orders"})).await;
+    let scope = json!({
+        "name": "orders:read", "api": api["id"], "kind": "granular",
+        "title": {"en": "Read orders"}, "description": {"en": "See what was ordered."},
+    });
+    node.made(Method::POST, "/scopes", &scope).await;
+    let ada = person(&node, Some(&tenant["id"])).await;
+
+    let variables = [("AMBIT_URL", node.url.as_str()), ("AMBIT_CLIENT_ID", ROOT), ("AMBIT_CLIENT_SECRET", ROOT_SECRET)];
+    let kept = "printf '%s\\n' \"$SHOP_SECRET\" \"$VERIFIER\"";
+    let pasted = shell(&variables, &format!("set -e\n{register}{send}{kept}")).await;
+    assert_eq!((pasted.code, pasted.stderr.as_str()), (0, ""), "{pasted:?}");
+    let lines: Vec<&str> = pasted.stdout.lines().collect();
+    let [address, secret, verifier] = lines[..] else { panic!("{pasted:?}") };
+
+    let back = Person::new(&node.url, None).visit(address, Consent::Allow).await;
+    let back = url::Url::parse(&back).expect("a URL");
+    let parameter = |name: &str| back.query_pairs().find(|(it, _)| it == name).map(|(_, value)| value.into_owned());
+    let told = (parameter("state"), parameter("iss"));
+    assert_eq!(told, (Some("af0ifjs".to_owned()), Some(format!("{}/tenants/acme", node.url))), "{back}");
+    let code = parameter("code").unwrap_or_else(|| panic!("no code: {back}"));
+
+    let variables =
+        [("AMBIT_URL", node.url.as_str()), ("SHOP_SECRET", secret), ("VERIFIER", verifier), ("CODE", code.as_str())];
+    let renewed = shell(&variables, &format!("set -e\n{redeem}{renew}")).await.json();
+    assert_eq!(renewed["scope"], "openid orders:read", "{renewed}");
+    let token = renewed["access_token"].as_str().expect("a token");
+    assert_eq!(claims(token)["sub"], ada, "{renewed}");
+}
+
+/// The command of the guide to client libraries. What it shows of code is looked after in `clients/guide.rs`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_guide_to_client_libraries_tells_to_paste_works() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides/connect-an-application.md");
+    let text = std::fs::read_to_string(path).expect("docs/guides/connect-an-application.md");
+    let block = text.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of commands");
+    let folder = folder();
+    let node = Setup::new(folder.path()).start().await;
+    let tenant = node.made(Method::POST, "/tenants", &json!({"name": "Acme", "slug": "acme"})).await;
+    let variables = [
+        ("AMBIT_URL", node.url.as_str()),
+        ("AMBIT_CLIENT_ID", ROOT),
+        ("AMBIT_CLIENT_SECRET", ROOT_SECRET),
+        ("TENANT_ID", tenant["id"].as_str().expect("an identifier")),
+        ("PROGRAM", PROGRAM),
+    ];
+    // The same with an origin, as the text tells of it.
+    assert!(text.contains("(`--allowed-origin https://shop.example`)"), "{text}");
+    let block = format!("{} --allowed-origin https://shop.example", block.trim());
+    let pasted = shell(&variables, &format!("ambit() {{ \"$PROGRAM\" \"$@\"; }}\n{block}")).await;
+    assert_eq!((pasted.code, pasted.stderr.as_str()), (0, ""), "{pasted:?}");
+    assert!(pasted.stdout.contains("client_secret"), "{pasted:?}");
+    let made = node.admin(&node.root().await, Method::GET, "/applications/shop", None).await.json;
+    assert_eq!(made["redirect_uris"], json!(["https://shop.example/cb"]));
+    assert_eq!(made["post_logout_redirect_uris"], json!(["https://shop.example/bye"]));
+    assert_eq!(made["allowed_origins"], json!(["https://shop.example"]));
+    assert_eq!(made["allowed_scopes"], json!(["openid", "profile", "email"]));
 }
 
 /// The commands of seed 000, as they stand there.

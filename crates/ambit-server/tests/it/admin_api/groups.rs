@@ -1,5 +1,8 @@
 //! Groups: who is in which, and what membership gives.
 
+use ambit_core::reach::Reach;
+use ambit_core::store::{Filter, noun};
+use ambit_protocol::admin::group::Membership;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -152,6 +155,9 @@ async fn a_deleted_group_leaves_its_members_and_nothing_of_itself() {
     assert_eq!(left.json["items"], json!([]));
     let members = world.call(OSLO, Method::GET, &format!("/groups/{}/members", groups[0]), None).await;
     assert_eq!(members.json["items"], json!([]));
+    // Neither does a membership stay behind that only the store would know of.
+    let left = noun::count::<Membership>(&*world.fixture.store, &Filter::default(), Reach::Platform).await;
+    assert_eq!(left.expect("a count"), 0);
     // And the place above the third one is free again: what was in the second is in nothing now.
     assert_eq!(put(&world, OSLO, &groups[2], &groups[0]).await.status, StatusCode::CREATED);
 }

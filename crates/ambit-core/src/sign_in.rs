@@ -53,6 +53,8 @@ pub enum Destination {
     },
     /// The person's own pages.
     Account,
+    /// The one of them with what they prove themselves by, which asks for a fresh proof before anything of it is changed.
+    AccountSecurity,
 }
 
 /// How far somebody is.
@@ -91,6 +93,9 @@ pub struct Proven {
     pub methods: Vec<Method>,
     /// When they began to.
     pub since: Timestamp,
+    /// The session in which they had proven it before. Where that has ended, it counts no more.
+    #[serde(default)]
+    pub session: Option<SessionId>,
 }
 
 /// Something that the server found to be true.
@@ -159,7 +164,8 @@ impl Progress {
         match (self, event) {
             (Self::Organisation, Event::Belongs { tenant, email }) => Ok((Self::Password { tenant, email }, None)),
             (Self::Password { .. }, Event::Password { user, at, new_app }) => {
-                Ok(Proven { user, methods: vec![Method::Password], since: at }.next(needs, Some(new_app)))
+                Ok(Proven { user, methods: vec![Method::Password], since: at, session: None }
+                    .next(needs, Some(new_app)))
             }
             (Self::SecondFactor(proven), Event::SecondFactor(method @ (Method::Otp | Method::RecoveryCode))) => {
                 Ok(proven.and(method).next(needs, None))
@@ -173,6 +179,12 @@ impl Progress {
 }
 
 impl Proven {
+    /// Whether it is as much as can be asked of anybody.
+    #[must_use]
+    pub fn is_strong(&self) -> bool {
+        acr(&self.methods) == Acr::Aal2
+    }
+
     fn and(mut self, method: Method) -> Self {
         self.methods.push(method);
         self

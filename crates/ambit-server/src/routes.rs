@@ -394,6 +394,8 @@ pub fn table() -> Vec<Route> {
     for (path, summary, handler) in [
         ("/consent/{id}", "What an application asks of a person", on(MethodFilter::GET, web::consent::show)),
         ("/account/", "One's own account", on(MethodFilter::GET, web::account::overview)),
+        ("/account/profile", "What one says of oneself", on(MethodFilter::GET, web::account::profile::show)),
+        ("/account/security", "By what one proves who one is", on(MethodFilter::GET, web::account::security::show)),
         ("/account/sessions", "Where one is signed in", on(MethodFilter::GET, web::account::sessions)),
         (
             "/account/applications",
@@ -408,6 +410,32 @@ pub fn table() -> Vec<Route> {
         ("/set-up/{token}", "Set up the first administrator", on(MethodFilter::POST, web::sign_in::set_up::take)),
         ("/consent/{id}", "Allow an application something, or not", on(MethodFilter::POST, web::consent::answer)),
         ("/account/sign-out", "Sign out of this browser", on(MethodFilter::POST, web::account::sign_out)),
+        ("/account/profile", "Say something else of oneself", on(MethodFilter::POST, web::account::profile::change)),
+        (
+            "/account/security/proof",
+            "Prove once more who one is",
+            on(MethodFilter::POST, web::account::security::prove),
+        ),
+        (
+            "/account/security/password",
+            "Change one's password",
+            on(MethodFilter::POST, web::account::security::change_password),
+        ),
+        (
+            "/account/security/apps",
+            "Set up an authenticator app",
+            on(MethodFilter::POST, web::account::security::set_up_app),
+        ),
+        (
+            "/account/security/apps/{id}/remove",
+            "Take an authenticator app away",
+            on(MethodFilter::POST, web::account::security::remove_app),
+        ),
+        (
+            "/account/security/recovery-codes",
+            "Make new recovery codes",
+            on(MethodFilter::POST, web::account::security::make_codes),
+        ),
         (
             "/account/sessions/end-others",
             "End all of one's sessions but this one",
@@ -435,6 +463,13 @@ pub fn table() -> Vec<Route> {
         "What there is here, for language models",
         web::errors::llms_of_the_server,
         pages::plain_text,
+    );
+    public.add(
+        &get,
+        "/style/{file}",
+        "The colour of a tenant's pages, as a stylesheet",
+        web::branding::stylesheet,
+        pages::stylesheet,
     );
     public.add(&get, "/docs", "The way to /docs/", web::with_slash, pages::with_slash);
     public.add(&get, "/docs/", "The documentation of this server", web::docs::index, pages::docs);

@@ -4,6 +4,7 @@
 
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::credential::{Credential, CredentialKind};
+use ambit_protocol::admin::tenant::MfaPolicy;
 use ambit_protocol::admin::user::User;
 use ambit_protocol::id::{CredentialId, UserId};
 use ambit_protocol::time::Timestamp;
@@ -154,6 +155,33 @@ pub async fn delete(edit: &Edit<'_>, user: &str, id: &str) -> Result<User, Regis
     noun::delete(edit.tx, &credential).await?;
     watch.after(edit).await?;
     Ok(user)
+}
+
+/// Takes one of a person's own authenticator apps away and, with the last one, the recovery codes that stand in for it. `false`
+/// where their tenant asks everybody for a second factor and nothing else of theirs is one. It is looked at inside the transaction,
+/// so that of two who take one each the second keeps the last.
+///
+/// # Errors
+/// [`RegistryError::NotFound`]; [`super::Forbidden`]; those of the store.
+pub async fn remove_own_app(edit: &Edit<'_>, user: &User, id: &str, mfa: MfaPolicy) -> Result<bool, RegistryError> {
+    let person = user.id.to_string();
+    let there = list(edit.tx, &person, edit.reach()).await?;
+    let is_one = |it: &&Credential| it.kind == CredentialKind::Totp && it.id.to_string() == id;
+    if !there.iter().any(|it| is_one(&it)) {
+        return Err(RegistryError::NotFound { resource: Resource::Credential, id: id.to_owned() });
+    }
+    let mut others = there.iter().filter(|it| !is_one(it));
+    let has_app = others.clone().any(|it| it.kind == CredentialKind::Totp);
+    // A passkey is two factors in one.
+    let has_other = has_app || others.clone().any(|it| it.kind == CredentialKind::Passkey);
+    if mfa == MfaPolicy::Required && !has_other {
+        return Ok(false);
+    }
+    delete(edit, &person, id).await?;
+    if let Some(codes) = others.find(|it| it.kind == CredentialKind::RecoveryCodes).filter(|_| !has_app) {
+        delete(edit, &person, &codes.id.to_string()).await?;
+    }
+    Ok(true)
 }
 
 /// Keeps the one credential of a kind that there can be.

@@ -9,6 +9,7 @@
 use ambit_protocol::admin::administrator::{Administrator, AdministratorRole};
 use ambit_protocol::admin::application::{Application, Level};
 use ambit_protocol::admin::scope::{Scope, Sensitivity};
+use ambit_protocol::admin::user::User;
 use ambit_protocol::id::{PartnerId, TenantId, UserId};
 use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
@@ -53,6 +54,14 @@ impl Power {
     #[must_use]
     pub fn system(actor: &str) -> Self {
         Self { reach: Reach::Platform, access: Access::Write, actor: actor.to_owned(), held: Held::Everything }
+    }
+
+    /// The power of a person over their own account: to write where they are registered, and to pass nothing on. What of it they
+    /// may write, and of whom, the functions that take it say.
+    #[must_use]
+    pub fn of_oneself(user: &User) -> Self {
+        let actor = format!("user:{}", user.id);
+        Self { reach: reach_of_owner(user.owner()), access: Access::Write, actor, held: Held::Carried(vec![]) }
     }
 
     /// The power of an application that presents a token. None where its roles have all ended, or do not reach the tenant that

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use ambit_protocol::admin::administrator::Administrator;
 use ambit_protocol::admin::credential::Credential;
 use ambit_protocol::admin::group::{GroupOfUser, Membership};
-use ambit_protocol::admin::text::is_language;
+use ambit_protocol::admin::text::{Name, is_language};
 use ambit_protocol::admin::user::{CreateUser, PatchUser, User};
+use ambit_protocol::id::UserId;
 use ambit_protocol::time::Timestamp;
 
 use super::administrator::SuperAdminWatch;
@@ -89,6 +90,35 @@ pub async fn patch(edit: &Edit<'_>, id: &str, body: PatchUser) -> Result<User, R
     let after = edit.replace(&before, after).await?;
     watch.after(edit).await?;
     Ok(after)
+}
+
+/// What people say of themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnProfile {
+    /// What others call them.
+    pub display_name: Option<Name>,
+    /// Given name.
+    pub given_name: Option<Name>,
+    /// Family name.
+    pub family_name: Option<Name>,
+    /// The language they read: a BCP 47 tag.
+    pub locale: Option<String>,
+}
+
+/// Changes what a person says of themselves. Their address, status and roles are for others to say.
+///
+/// # Errors
+/// [`RegistryError::Invalid`] for the language; those of the store.
+pub async fn patch_own(edit: &Edit<'_>, id: UserId, profile: OwnProfile) -> Result<User, RegistryError> {
+    let OwnProfile { display_name, given_name, family_name, locale } = profile;
+    let body = PatchUser {
+        display_name: Some(display_name),
+        given_name: Some(given_name),
+        family_name: Some(family_name),
+        locale: Some(locale),
+        ..PatchUser::default()
+    };
+    patch(edit, &id.to_string(), body).await
 }
 
 /// Takes a user away for good, with their credentials, memberships and administrators' roles. Whoever is made next, even with

@@ -152,6 +152,13 @@ pub(crate) fn protected_resource(operation: &mut Operation, generator: &mut Sche
     put(operation, "Its issuers and its scopes.", &[("application/json", schema)]);
 }
 
+/// The stylesheet of a colour.
+pub(crate) fn stylesheet(operation: &mut Operation, _: &mut SchemaGenerator) {
+    put(operation, "A stylesheet.", &[("text/css", text())]);
+    unchanged(operation);
+    operation.problems.push(&page::NOT_FOUND);
+}
+
 /// This document.
 pub(crate) fn openapi(operation: &mut Operation, _: &mut SchemaGenerator) {
     put(operation, "An OpenAPI document (3.1).", &[("application/json", object())]);

@@ -2,12 +2,15 @@
 
 pub mod account;
 pub mod api_docs;
+pub mod branding;
 mod cacheable;
 pub mod consent;
 pub(crate) mod describe;
 pub mod docs;
 pub mod errors;
 mod negotiate;
+mod own;
+mod policy;
 pub(crate) mod posted;
 mod shown;
 pub mod sign_in;
@@ -22,6 +25,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use url::form_urlencoded;
 
+use self::policy::Beside;
 use crate::problem::Answer;
 use crate::state::App;
 
@@ -34,10 +38,7 @@ pub(crate) fn page(html: String) -> Response {
 
 /// The headers of a page: no script, no frame, nothing from elsewhere, and forms that lead nowhere else.
 fn guard(headers: &mut HeaderMap) {
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
-    );
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy::of_a_page());
     // Where nothing refers, a form says that it comes from nowhere (`Origin: null`), and could not be told from a stranger's.
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
@@ -57,8 +58,20 @@ pub(crate) fn for_a_person(template: &impl Template) -> Response {
 /// Lets the forms of a page lead on to one more site, and run one script by its hash: browsers hold `form-action` against where an answer redirects to as well.
 pub(crate) fn leading_to(headers: &mut HeaderMap, address: &str, script: Option<&str>) {
     let Some(source) = source_of(address) else { return };
-    let script = script.map(|hash| format!(" script-src '{hash}';")).unwrap_or_default();
-    if let Ok(policy) = HeaderValue::try_from(format!("{BASE_POLICY}{script} form-action 'self' {source}")) {
+    let script = script.map(|hash| format!("'{hash}'")).unwrap_or_default();
+    allow(headers, Beside { form_action: &source, script: &script, ..Beside::default() });
+}
+
+/// Lets a page open pages of other sites within itself: those that end an application's own session.
+pub(crate) fn framing(headers: &mut HeaderMap, addresses: &[String]) {
+    let mut sources: Vec<String> = addresses.iter().filter_map(|address| source_of(address)).collect();
+    sources.sort();
+    sources.dedup();
+    allow(headers, Beside { frames: &sources.join(" "), ..Beside::default() });
+}
+
+fn allow(headers: &mut HeaderMap, beside: Beside<'_>) {
+    if let Some(policy) = policy::with(beside) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
 }
@@ -74,21 +87,6 @@ fn source_of(address: &str) -> Option<String> {
     };
     // A host may have characters that separate directives, as the parser sees it. None that anybody could own has.
     source.bytes().all(|b| b.is_ascii_alphanumeric() || b".-+:/[]".contains(&b)).then_some(source)
-}
-
-/// Lets a page open pages of other sites within itself: those that end an application's own session.
-pub(crate) fn framing(headers: &mut HeaderMap, addresses: &[String]) {
-    let mut sources: Vec<String> = addresses.iter().filter_map(|address| source_of(address)).collect();
-    sources.sort();
-    sources.dedup();
-    if sources.is_empty() {
-        return;
-    }
-    if let Ok(policy) =
-        HeaderValue::try_from(format!("{BASE_POLICY} form-action 'self'; frame-src {}", sources.join(" ")))
-    {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
 }
 
 /// The language of a page for somebody: what they or the application wish for, else what the browser prefers.
@@ -156,6 +154,3 @@ pub async fn method_not_allowed(State(app): State<App>, parts: Parts) -> Respons
     let detail = format!("this path does not take {}", parts.method);
     Answer::of(&parts, &app).problem(&page::METHOD_NOT_ALLOWED, &detail).into_response()
 }
-
-/// The policy of a page, but for where its forms lead.
-const BASE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none';";

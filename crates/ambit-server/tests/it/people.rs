@@ -105,6 +105,14 @@ pub(crate) fn form_token(page: &Answer) -> String {
     rest.split('"').next().expect("a value").to_owned()
 }
 
+/// What an authenticator app is to keep, as the page of its set-up says.
+pub(crate) fn shown_secret(page: &Answer) -> TotpSecret {
+    let (_, rest) = page.text.split_once("<code>").unwrap_or_else(|| panic!("no key: {}", page.text));
+    let key = rest.split('<').next().expect("its end").replace(' ', "");
+    let secret = totp_rs::Secret::try_from_base32(key).expect("base32");
+    TotpSecret::from_bytes(secret.as_ref()).expect("a secret")
+}
+
 impl Fixture {
     /// A tenant, with settings.
     pub(crate) async fn tenant(&self, slug: &str, settings: Value) -> Tenant {

@@ -8,11 +8,14 @@
 //! somebody else in, asks them to prove once more who they are (`security`).
 
 mod device;
+pub mod profile;
+pub mod security;
 mod view;
 mod wording;
 
 use ambit_core::page;
 use ambit_core::reach::Reach;
+use ambit_core::registry::RegistryError;
 use ambit_core::sign_in::{Destination, Interaction, Progress};
 use ambit_core::store::noun;
 use ambit_core::store::sign_in::{Grants, Session, Sessions};
@@ -28,6 +31,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 
 use self::view::{ApplicationsPage, Frame, HeldBy, OverviewPage, SessionsPage, Tab};
+use super::branding::Brand;
 use super::consent;
 use super::posted::Posted;
 use super::sign_out::{Asked, Onward, SignedOutPage};
@@ -46,6 +50,8 @@ struct Me {
     /// Where the browser had no cookie of its own yet.
     set_cookie: Option<HeaderValue>,
     language: Language,
+    /// That of their tenant.
+    brand: Option<Brand>,
 }
 
 /// The first page.
@@ -157,11 +163,16 @@ impl Me {
         let now = app.clock.now();
         let person = signed_in(app, &parts.headers, now).await.map_err(|error| failed(app, parts, &error))?;
         let Some(signed_in) = person else {
-            return Err(Box::pin(sign_in::begin(app, parts, to_the_account(now, None))).await);
+            return Err(Box::pin(sign_in::begin(app, parts, to_the_account(now))).await);
         };
         let (browser, set_cookie) = Browser::of_or_new(app, &parts.headers);
         let language = language_of([signed_in.person.user.locale.as_deref()], &parts.headers);
-        Ok(Self { signed_in, browser, set_cookie, language })
+        let brand = match signed_in.person.user.tenant_id {
+            Some(id) => app.registry.tenant_by_id(id).await.map_err(|error| failed(app, parts, &error))?,
+            None => None,
+        }
+        .map(|tenant| Brand::of(&tenant));
+        Ok(Self { signed_in, browser, set_cookie, language, brand })
     }
 
     /// The person who sends a form from one of these pages.
@@ -181,7 +192,7 @@ impl Me {
     }
 
     fn frame(&self, app: &App, tab: Tab) -> Frame {
-        Frame::new(tab, self.language, form_token(app, &self.browser, &self.purpose()))
+        Frame::new(tab, self.language, form_token(app, &self.browser, &self.purpose()), self.brand.clone())
     }
 
     fn page(&self, page: &impl askama::Template) -> Response {
@@ -267,18 +278,28 @@ impl Me {
 }
 
 /// A sign-in that leads to these pages.
-fn to_the_account(now: Timestamp, fresh: Option<ambit_core::authentication::Acr>) -> Interaction {
+const fn to_the_account(now: Timestamp) -> Interaction {
     Interaction {
         destination: Destination::Account,
         begun_at: now,
         tenant: None,
         login_hint: None,
         ui_locales: None,
-        acr: fresh,
-        is_fresh_needed: fresh.is_some(),
-        progress: Progress::default(),
+        acr: None,
+        is_fresh_needed: false,
+        progress: Progress::Organisation,
         session: None,
         denied: false,
+    }
+}
+
+/// What the registry does not let a person do.
+fn refused(app: &App, parts: &Parts, error: &RegistryError) -> Response {
+    let answer = Answer::of(parts, app);
+    match error {
+        RegistryError::Store(error) => failed(app, parts, error),
+        RegistryError::NotFound { .. } => answer.problem(&page::NOT_FOUND, "you have no such thing").into_response(),
+        other => answer.problem(&page::FORBIDDEN, &other.to_string()).into_response(),
     }
 }
 

@@ -2,22 +2,33 @@
 
 use ambit_core::authentication::Authentication;
 use ambit_core::governance::catalogue::Catalogue;
+use ambit_core::password::LEAST_CHARACTERS;
+use ambit_core::second_factor::ShownCodes;
 use ambit_core::store::sign_in::Session;
 use ambit_knowledge::Language;
+use ambit_protocol::admin::credential::{Credential, CredentialKind};
 use ambit_protocol::admin::scope::Sensitivity;
-use ambit_protocol::id::{ApplicationId, SessionId};
+use ambit_protocol::admin::tenant::TenantSettings;
+use ambit_protocol::admin::text::Name;
+use ambit_protocol::admin::user::User;
+use ambit_protocol::id::{ApplicationId, CredentialId, SessionId};
 use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
 use askama::Template;
 
 use super::device;
 use super::wording::Words;
+use crate::limits::TooManyFailures;
 use crate::session::SignedIn;
+use crate::web::branding::Brand;
+use crate::web::posted::Posted;
 use crate::web::shown::{NAME, Shown, plain};
+use crate::web::sign_in::MOST_APPS;
 
 /// What all pages have.
 #[derive(Debug)]
 pub(super) struct Frame {
+    brand: Option<Brand>,
     words: &'static Words,
     language: Language,
     form_token: String,
@@ -30,28 +41,35 @@ pub(super) struct Frame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tab {
     Overview,
+    Profile,
+    Security,
     Sessions,
     Applications,
 }
 
 impl Frame {
-    pub(super) fn new(tab: Tab, language: Language, form_token: String) -> Self {
+    pub(super) fn new(tab: Tab, language: Language, form_token: String, brand: Option<Brand>) -> Self {
         let words = Words::of(language);
-        let tabs = [Tab::Overview, Tab::Sessions, Tab::Applications];
         Self {
+            brand,
             words,
             language,
             form_token,
             title: tab.title(words),
-            tabs: tabs.into_iter().map(|it| (it.address(), it.title(words), it == tab)).collect(),
+            tabs: Tab::ALL.into_iter().map(|it| (it.address(), it.title(words), it == tab)).collect(),
         }
     }
 }
 
 impl Tab {
+    /// All of them, in the order they are shown.
+    const ALL: [Self; 5] = [Self::Overview, Self::Profile, Self::Security, Self::Sessions, Self::Applications];
+
     const fn address(self) -> &'static str {
         match self {
             Self::Overview => "/account/",
+            Self::Profile => "/account/profile",
+            Self::Security => "/account/security",
             Self::Sessions => "/account/sessions",
             Self::Applications => "/account/applications",
         }
@@ -60,6 +78,8 @@ impl Tab {
     const fn title(self, words: &Words) -> &'static str {
         match self {
             Self::Overview => words.overview,
+            Self::Profile => words.profile,
+            Self::Security => words.security,
             Self::Sessions => words.sessions,
             Self::Applications => words.applications,
         }
@@ -81,11 +101,7 @@ pub(super) struct OverviewPage<'a> {
 impl<'a> OverviewPage<'a> {
     pub(super) fn new(frame: Frame, person: &'a SignedIn, tenant: Option<String>) -> Self {
         let user = &person.person.user;
-        let parts: Vec<&str> = [&user.given_name, &user.family_name]
-            .into_iter()
-            .flatten()
-            .map(ambit_protocol::admin::text::Name::as_str)
-            .collect();
+        let parts: Vec<&str> = [&user.given_name, &user.family_name].into_iter().flatten().map(Name::as_str).collect();
         let name = user.display_name.as_ref().map(ToString::to_string).or((!parts.is_empty()).then(|| parts.join(" ")));
         Self {
             name: name.map(|name| plain(&name, NAME)),
@@ -95,6 +111,168 @@ impl<'a> OverviewPage<'a> {
             person,
             frame,
         }
+    }
+}
+
+/// What they say of themselves.
+#[derive(Debug, Template)]
+#[template(path = "account/profile.html")]
+pub(super) struct ProfilePage<'a> {
+    frame: Frame,
+    email: &'a str,
+    /// Name, label, value and `autocomplete` of each field.
+    fields: [(&'static str, &'static str, String, &'static str); 3],
+    languages: Vec<(String, String)>,
+    typed: Typed,
+}
+
+/// What stands in the fields of the form.
+#[derive(Debug, Default)]
+pub(super) struct Typed {
+    display_name: String,
+    given_name: String,
+    family_name: String,
+    locale: String,
+    /// The field that is wrong.
+    wrong: Option<&'static str>,
+}
+
+impl Typed {
+    /// What is kept.
+    pub(super) fn of(user: &User) -> Self {
+        let text = |name: &Option<Name>| name.as_ref().map(ToString::to_string).unwrap_or_default();
+        Self {
+            display_name: text(&user.display_name),
+            given_name: text(&user.given_name),
+            family_name: text(&user.family_name),
+            locale: user.locale.clone().unwrap_or_default(),
+            wrong: None,
+        }
+    }
+
+    /// What was sent.
+    pub(super) fn sent(form: &Posted) -> Self {
+        let text = |field| plain(form.one(field).unwrap_or_default(), MOST_TYPED);
+        Self {
+            display_name: text("display_name"),
+            given_name: text("given_name"),
+            family_name: text("family_name"),
+            locale: text("locale"),
+            wrong: None,
+        }
+    }
+
+    pub(super) fn with_fault(self, field: &'static str) -> Self {
+        Self { wrong: Some(field), ..self }
+    }
+}
+
+impl<'a> ProfilePage<'a> {
+    pub(super) fn new(frame: Frame, person: &'a SignedIn, mut typed: Typed) -> Self {
+        let words = frame.words;
+        let mut languages: Vec<(String, String)> = [("", words.browsers_language), ("en", "English"), ("zh", "中文")]
+            .map(|(value, label)| (value.to_owned(), label.to_owned()))
+            .to_vec();
+        if !languages.iter().any(|(value, _)| *value == typed.locale) {
+            languages.push((typed.locale.clone(), typed.locale.clone()));
+        }
+        let fields = [
+            ("display_name", words.display_name, std::mem::take(&mut typed.display_name), "nickname"),
+            ("given_name", words.given_name, std::mem::take(&mut typed.given_name), "given-name"),
+            ("family_name", words.family_name, std::mem::take(&mut typed.family_name), "family-name"),
+        ];
+        Self { frame, email: person.person.user.email.as_str(), fields, languages, typed }
+    }
+
+    fn is_wrong(&self, field: &str) -> bool {
+        self.typed.wrong == Some(field)
+    }
+}
+
+/// By what they prove who they are.
+#[derive(Debug, Template)]
+#[template(path = "account/security.html")]
+pub(super) struct SecurityPage<'a> {
+    frame: Frame,
+    email: &'a str,
+    is_proven: bool,
+    has_password: bool,
+    /// What is wrong with the current password, with the new one, and with what is to be taken away.
+    wrong_current: Option<&'static str>,
+    wrong_new: Option<String>,
+    wrong_factor: Option<&'static str>,
+    least: u32,
+    apps: Vec<(CredentialId, String)>,
+    has_room: bool,
+    codes_left: u32,
+}
+
+/// Why something was not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// It is not the current password.
+    Current,
+    /// It was not, too often.
+    TooOften(TooManyFailures),
+    /// Too many passwords are being looked at.
+    Busy,
+    /// The new password is too short: the least, in characters.
+    Short(u32),
+    /// The new password is the address.
+    Address,
+    /// Their tenant asks everybody for a second factor, and this is the last.
+    LastFactor,
+}
+
+impl<'a> SecurityPage<'a> {
+    pub(super) fn new(
+        frame: Frame,
+        person: &'a SignedIn,
+        credentials: &[Credential],
+        settings: &TenantSettings,
+        is_proven: bool,
+        wrong: Option<Wrong>,
+    ) -> Self {
+        let words = frame.words;
+        let of_kind = |kind| credentials.iter().filter(move |credential| credential.kind == kind);
+        let apps: Vec<_> =
+            of_kind(CredentialKind::Totp).map(|credential| (credential.id, moment(credential.created_at))).collect();
+        Self {
+            email: person.person.user.email.as_str(),
+            is_proven,
+            has_password: of_kind(CredentialKind::Password).next().is_some(),
+            wrong_current: match wrong {
+                Some(Wrong::Current) => Some(words.wrong_password),
+                Some(Wrong::TooOften(_)) => Some(words.too_often),
+                Some(Wrong::Busy) => Some(words.busy),
+                Some(Wrong::Short(_) | Wrong::Address | Wrong::LastFactor) | None => None,
+            },
+            wrong_new: match wrong {
+                Some(Wrong::Short(least)) => Some(format!("{}{least}", words.short_password)),
+                Some(Wrong::Address) => Some(words.address_password.to_owned()),
+                _ => None,
+            },
+            wrong_factor: (wrong == Some(Wrong::LastFactor)).then_some(words.last_factor),
+            least: settings.password_min_length.max(LEAST_CHARACTERS),
+            has_room: apps.len() < MOST_APPS,
+            apps,
+            codes_left: of_kind(CredentialKind::RecoveryCodes).filter_map(|credential| credential.remaining).sum(),
+            frame,
+        }
+    }
+}
+
+/// Recovery codes, this once.
+#[derive(Debug, Template)]
+#[template(path = "account/codes.html")]
+pub(super) struct CodesPage {
+    frame: Frame,
+    codes: ShownCodes,
+}
+
+impl CodesPage {
+    pub(super) const fn new(frame: Frame, codes: ShownCodes) -> Self {
+        Self { frame, codes }
     }
 }
 
@@ -234,6 +412,9 @@ fn methods(authentication: &Authentication, words: &Words) -> String {
     }
     named.join(" + ")
 }
+
+/// Characters of what was typed that are shown again.
+const MOST_TYPED: usize = 250;
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,7 @@ use super::ConsentQuestion;
 use super::wording::Words;
 use crate::session::SignedIn;
 use crate::state::App;
+use crate::web::branding::Brand;
 use crate::web::shown::{NAME, SENTENCE, Shown, plain};
 
 /// The page.
@@ -24,7 +25,7 @@ pub(super) struct ConsentPage<'a> {
     words: &'static Words,
     id: &'a str,
     form_token: String,
-    brand: Option<String>,
+    brand: Option<Brand>,
     application: String,
     publisher: &'a Publisher,
     person: &'a str,
@@ -140,13 +141,11 @@ impl<'a> ConsentPage<'a> {
                     .collect(),
             })
             .collect();
-        let tenant = asked.facts.tenant.as_ref().map(|tenant| &tenant.tenant);
         Self {
             words,
             id,
             form_token,
-            brand: tenant
-                .map(|tenant| plain(tenant.branding.logo_text.as_ref().unwrap_or(&tenant.name).as_str(), NAME)),
+            brand: asked.facts.tenant.as_ref().map(|tenant| Brand::of(tenant)),
             application: plain(asked.facts.client.application.name.as_str(), NAME),
             publisher,
             person: signed_in.person.user.email.as_str(),

@@ -20,12 +20,12 @@ use ambit_core::client::TenantFacts;
 use ambit_core::person::Person;
 use ambit_core::registry::credential::Credentials;
 use ambit_core::secret::SecretHash;
-use ambit_core::sign_in::{Destination, Interaction, Progress, Proven};
+use ambit_core::sign_in::{Destination, Interaction, Needs, Progress, Proven};
 use ambit_core::store::StoreError;
 use ambit_core::store::sign_in as kept;
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::partner::PartnerStatus;
-use ambit_protocol::admin::tenant::TenantStatus;
+use ambit_protocol::admin::tenant::{MfaPolicy, TenantStatus};
 use ambit_protocol::admin::text::Slug;
 use ambit_protocol::time::Timestamp;
 use axum::extract::{Path, Request, State};
@@ -37,8 +37,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use self::view::{EnrolmentPage, Frame, OrganisationPage, PasswordPage, Picture, SecondFactorPage, Told};
 use self::wording::Words;
+use super::branding::Brand;
 use super::negotiate::wished_language;
-use super::shown::{NAME, plain};
+use super::shown::plain;
 use super::{for_a_person, leading_to, see_other};
 use crate::limits::TooManyFailures;
 use crate::middleware::Outcome;
@@ -48,35 +49,51 @@ use crate::session::{Browser, form_token, signed_in};
 use crate::state::App;
 
 pub use self::steps::take;
+pub(super) use self::steps::{MOST_APPS, settings_of};
 
 /// Keeps what waits for its person, and sends the browser to where they show who they are.
 pub async fn begin(app: &App, parts: &Parts, asked: Interaction) -> Response {
-    let answer = Answer::of(parts, app);
+    let begun = match asked.progress {
+        // Signed in well enough: they have something else to do.
+        Progress::SignedIn => Ok(asked),
+        _ => proven_before(app, parts, &asked).await.map(|proven| {
+            // Where they belong may be known.
+            let first = asked.progress.clone();
+            asked.at(proven.map_or(first, Progress::SecondFactor))
+        }),
+    };
+    match begun {
+        Ok(interaction) => wait(app, parts, &name(app), interaction).await,
+        Err(error) => Answer::of(parts, app).store_failure(&error).into_response(),
+    }
+}
+
+/// Has somebody who has just proven who they are set up an authenticator app, beside those they have.
+pub(crate) async fn begin_enrolment(app: &App, parts: &Parts, proven: Proven, asked: Interaction) -> Response {
+    let id = name(app);
+    match steps::new_app(app, &id) {
+        Ok(secret) => wait(app, parts, &id, asked.at(Progress::Enrolment { proven, secret })).await,
+        Err(error) => Answer::of(parts, app).store_failure(&error).into_response(),
+    }
+}
+
+/// Keeps what waits, for this browser alone, and sends it there.
+async fn wait(app: &App, parts: &Parts, id: &str, interaction: Interaction) -> Response {
     let (browser, cookie) = Browser::of_or_new(app, &parts.headers);
-    let begun = async {
-        let interaction = match asked.progress {
-            // Signed in well enough: they have something else to do.
-            Progress::SignedIn => asked,
-            _ => match proven_before(app, parts, &asked).await? {
-                Some(proven) => asked.at(Progress::SecondFactor(proven)),
-                None => asked.at(Progress::Organisation),
-            },
-        };
-        let id = name(app);
+    let kept = async {
         let row = kept::Interaction {
-            id: SecretHash::of(&id),
+            id: SecretHash::of(id),
             browser: browser.hash(),
             version: 0,
             expires_at: app.clock.now().plus_secs(LASTS_SECS),
             document: document(&interaction)?,
         };
-        app.store.sign_ins().begin_interaction(&row).await?;
-        Ok((id, interaction.progress))
+        app.store.sign_ins().begin_interaction(&row).await
     };
-    let mut response = match begun.await {
-        Ok((id, Progress::SignedIn)) => see_other(&format!("/sign-in/{id}/continue")),
-        Ok((id, _)) => see_other(&format!("/sign-in/{id}")),
-        Err(error) => return answer.store_failure(&error).into_response(),
+    let mut response = match kept.await {
+        Ok(()) if interaction.progress == Progress::SignedIn => see_other(&format!("/sign-in/{id}/continue")),
+        Ok(()) => see_other(&format!("/sign-in/{id}")),
+        Err(error) => return Answer::of(parts, app).store_failure(&error).into_response(),
     };
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -118,11 +135,15 @@ pub async fn go_on(State(app): State<App>, Path(id): Path<String>, request: Requ
     let Underway { kept, interaction, .. } = underway;
     match interaction.destination {
         Destination::Authorize { .. } => resume(&app, &parts, &id, interaction, kept.version, &person).await,
-        Destination::Account => match app.store.sign_ins().end_interaction(&kept.id, kept.version).await {
-            Ok(_) => see_other("/account/"),
-            Err(error) => failed(error),
-        },
+        Destination::Account => over_to(&app, &kept, "/account/").await.unwrap_or_else(failed),
+        Destination::AccountSecurity => over_to(&app, &kept, "/account/security").await.unwrap_or_else(failed),
     }
+}
+
+/// On to one of the person's own pages: nothing waits any more.
+async fn over_to(app: &App, kept: &kept::Interaction, address: &str) -> Result<Response, StoreError> {
+    app.store.sign_ins().end_interaction(&kept.id, kept.version).await?;
+    Ok(see_other(address))
 }
 
 /// An interaction that this browser is in.
@@ -197,7 +218,7 @@ impl Underway {
             words,
             id: self.id.clone(),
             form_token: form_token(app, &self.browser, &self.purpose()),
-            brand: tenant.as_ref().map(|tenant| brand(tenant)),
+            brand: tenant.as_ref().map(|tenant| Brand::of(tenant)),
             wrong: text,
         };
         let mut response = match &self.interaction.progress {
@@ -215,7 +236,7 @@ impl Underway {
             Progress::SecondFactor(_) => for_a_person(&SecondFactorPage { frame }),
             Progress::Enrolment { proven, secret } => {
                 let secret = steps::open_app(app, &self.id, secret)?;
-                let issuer = frame.brand.clone().unwrap_or_else(|| "Ambit".to_owned());
+                let issuer = frame.brand.as_ref().map_or_else(|| "Ambit".to_owned(), |brand| brand.name.clone());
                 let person = app.registry.person(proven.user).await?;
                 let account = person.map(|person| person.user.email.to_string()).unwrap_or_default();
                 let picture = secret.expose_address(&issuer, &account).and_then(|address| Picture::of(&address));
@@ -260,8 +281,10 @@ async fn proven_before(app: &App, parts: &Parts, asked: &Interaction) -> Result<
     }
     let credentials = Credentials::of(&*app.store, &app.vault, found.person.id()).await?;
     let methods = found.authentication.methods;
-    let proven = Proven { user: found.session.user_id, methods, since: now };
-    Ok(credentials.has_second_factor().then_some(proven))
+    // Whoever came in by another way than these two has the first thing still to show.
+    let has_first = Needs { mfa: MfaPolicy::Off, acr: None, has_second_factor: false }.is_met_by(&methods);
+    let proven = Proven { user: found.session.user_id, methods, since: now, session: Some(found.session.id) };
+    Ok((has_first && credentials.has_second_factor()).then_some(proven))
 }
 
 /// A tenant that is in business, as its partner is: nobody signs in to another.
@@ -271,12 +294,6 @@ async fn open_tenant(app: &App, slug: &Slug) -> Result<Option<Arc<TenantFacts>>,
         let is_open = !matches!(facts.tenant.status, TenantStatus::Suspended | TenantStatus::Churned);
         is_open && facts.partner_status == PartnerStatus::Active
     }))
-}
-
-/// What stands where a logo would.
-fn brand(tenant: &TenantFacts) -> String {
-    let text = tenant.tenant.branding.logo_text.as_ref().unwrap_or(&tenant.tenant.name);
-    plain(text.as_str(), NAME)
 }
 
 /// A page that says one thing.
@@ -316,6 +333,11 @@ fn noted(
     response
 }
 
+/// An account as failures are counted for it, whether it exists or not.
+pub(super) fn account(tenant: Option<&Slug>, email: &str) -> String {
+    format!("{}/{}", tenant.map(Slug::as_str).unwrap_or_default(), email.to_lowercase())
+}
+
 /// A name of an interaction: 256 random bits.
 fn name(app: &App) -> String {
     let mut random = [0; 32];
@@ -341,6 +363,6 @@ const LASTS_SECS: i64 = 30 * 60;
 /// How long a right password waits for the second factor.
 const PROVEN_SECS: i64 = 10 * 60;
 /// After so many seconds those who wait for a password to be hashed have had their answer, or have gone.
-const BUSY_SECS: u32 = 3;
+pub(super) const BUSY_SECS: u64 = 3;
 /// The longest address.
 const MOST_TYPED: usize = 254;

@@ -6,14 +6,14 @@ use ambit_core::authentication::Method;
 use ambit_core::entropy::new_id;
 use ambit_core::password::{Password, Verdict};
 use ambit_core::person::Person;
-use ambit_core::reach::{Owner, Reach};
+use ambit_core::reach::Reach;
 use ambit_core::registry::credential::{self, Credentials};
-use ambit_core::registry::{Edit, Power, RegistryError};
+use ambit_core::registry::{Edit, RegistryError};
 use ambit_core::second_factor::{ShownCodes, TotpSecret};
 use ambit_core::sign_in::{Event, Interaction, Needs, Progress, Proven};
 use ambit_core::store::noun::{self, Noun as _};
 use ambit_core::store::sign_in::Sessions;
-use ambit_core::store::{ChangeContext, Filter, StoreError};
+use ambit_core::store::{Filter, StoreError};
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::credential::Credential;
 use ambit_protocol::admin::tenant::{Tenant, TenantSettings};
@@ -28,15 +28,16 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::view::{CodesPage, Frame};
-use super::{Underway, Wrong, brand, busy, is_stale, noted, open_tenant, told, told_to_wait};
+use super::{Underway, Wrong, busy, is_stale, noted, open_tenant, told, told_to_wait};
 use crate::limits::{Outcome, TooManyFailures};
 use crate::middleware::RequestContext;
 use crate::passwords::Unanswered;
 use crate::problem::Answer;
 use crate::session::{self, check_form, form_token};
 use crate::state::App;
+use crate::web::branding::Brand;
 use crate::web::posted::Posted;
-use crate::web::{for_a_person, see_other};
+use crate::web::{for_a_person, own, see_other};
 
 /// Takes the step that a form is about, if it is the one that comes now.
 pub async fn take(State(app): State<App>, Path((id, step)): Path<(String, String)>, request: Request) -> Response {
@@ -76,7 +77,8 @@ pub(super) fn open_app(app: &App, id: &str, sealed: &str) -> Result<TotpSecret, 
     TotpSecret::from_bytes(&plain).ok_or_else(|| corrupt("is of another length".into()))
 }
 
-fn new_app(app: &App, id: &str) -> Result<String, StoreError> {
+/// What a new app is to keep, sealed for one interaction.
+pub(super) fn new_app(app: &App, id: &str) -> Result<String, StoreError> {
     let secret = TotpSecret::generate(&*app.entropy);
     let sealed = app.vault.seal(&app_purpose(id), secret.expose_bytes(), &*app.entropy);
     Ok(BASE64_URL_SAFE_NO_PAD.encode(sealed.map_err(|error| StoreError::Unavailable(error.into()))?))
@@ -146,7 +148,7 @@ impl Taking<'_> {
             },
         };
         let email = self.form.one("email").unwrap_or_default().trim().to_owned();
-        let account = format!("{}/{}", slug.map(Slug::as_str).unwrap_or_default(), email.to_lowercase());
+        let account = super::account(slug, &email);
         let address = RequestContext::of(self.parts, app).client_address;
         if let Err(wait) = app.sign_in_failures.check_password(&account, address, self.now) {
             return Ok(self.told_to_wait(wait));
@@ -247,21 +249,32 @@ impl Taking<'_> {
         if !is_right {
             return Ok(self.wrong_code(&person).await);
         }
-        let mut shown = None;
+        let (mut is_added, mut codes) = (false, None);
         let enrolled = self
             .change(&person, async |edit| {
+                let there = Credentials::of(edit.tx, &app.vault, person.id()).await?;
                 // Somebody who set one up meanwhile, in another tab or another place, has it: who only knows the password adds none.
-                if Credentials::of(edit.tx, &app.vault, person.id()).await?.has_second_factor() {
+                if there.has_second_factor() && !proven.is_strong() {
+                    return Ok(());
+                }
+                // Each of them is one more code that would do for whoever guesses.
+                if there.totp.len() >= MOST_APPS {
                     return Ok(());
                 }
                 credential::enrol_totp(edit, &app.vault, &person.user, &secret).await?;
-                shown = Some(credential::make_recovery_codes(edit, &app.vault, &person.user).await?.1);
+                is_added = true;
+                // Those that somebody wrote down for the app before are good for this one too.
+                if there.recovery.is_none() {
+                    codes = Some(credential::make_recovery_codes(edit, &app.vault, &person.user).await?.1);
+                }
                 Ok(())
             })
             .await;
         enrolled.map_err(failed)?;
-        let Some(codes) = shown else { return self.move_on(Event::Restart).await };
-        self.arrive(&person, Event::Enrolled, true, Some(codes)).await
+        if !is_added {
+            return self.move_on(Event::Restart).await;
+        }
+        self.arrive(&person, Event::Enrolled, true, codes).await
     }
 
     /// Whether this is a code of one of these apps that was never used. RFC 6238 §5.2: "The verifier MUST NOT accept the second
@@ -287,10 +300,16 @@ impl Taking<'_> {
         Ok(is_used)
     }
 
-    /// Whoever proved the password a while ago, if they may still sign in.
+    /// Whoever proved the password a while ago, if they may still sign in, and if nobody ended the session they did it in.
     async fn still_there(&self, proven: &Proven) -> Result<Option<Arc<Person>>, StoreError> {
         if is_stale(proven, self.now) {
             return Ok(None);
+        }
+        if let Some(session) = proven.session {
+            let found = session::signed_in(self.app, &self.parts.headers, self.now).await?;
+            if found.is_none_or(|found| found.session.id != session) {
+                return Ok(None);
+            }
         }
         Ok(self.app.registry.person(proven.user).await?.filter(|person| person.is_active()))
     }
@@ -343,7 +362,7 @@ impl Taking<'_> {
             words: self.underway.words(self.parts),
             id: self.underway.id.clone(),
             form_token: form_token(self.app, &self.underway.browser, &self.underway.purpose()),
-            brand: tenant.as_ref().map(|tenant| brand(tenant)),
+            brand: tenant.as_ref().map(|tenant| Brand::of(tenant)),
             wrong: None,
         };
         let mut response = for_a_person(&CodesPage { frame, codes });
@@ -367,24 +386,7 @@ impl Taking<'_> {
         person: &Person,
         make: impl AsyncFnOnce(&Edit<'_>) -> Result<(), RegistryError>,
     ) -> Result<(), RegistryError> {
-        let app = self.app;
-        let actor = format!("user:{}", person.id());
-        let mut power = Power::system(&actor);
-        power.reach = match person.owner() {
-            Owner::Platform => Reach::Platform,
-            Owner::Partner(partner) => Reach::Partner(partner),
-            Owner::Tenant(tenant, partner) => Reach::Tenant(tenant, partner),
-        };
-        let context = ChangeContext {
-            actor,
-            at: self.now,
-            trace_id: Some(RequestContext::of(self.parts, app).trace_id.to_string()),
-        };
-        let tx = app.store.begin(context).await?;
-        let settings = app.settings();
-        make(&Edit { tx: &*tx, power: &power, settings: &settings, entropy: &*app.entropy }).await?;
-        tx.commit().await?;
-        Ok(())
+        own::change(self.app, self.parts, &person.user, make).await
     }
 
     fn told_to_wait(&self, wait: TooManyFailures) -> Response {
@@ -399,7 +401,10 @@ impl Taking<'_> {
 }
 
 /// How the people of somebody's tenant sign in.
-async fn settings_of(app: &App, person: &Person) -> Result<TenantSettings, StoreError> {
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn settings_of(app: &App, person: &Person) -> Result<TenantSettings, StoreError> {
     let Some(id) = person.user.tenant_id else { return Ok(TenantSettings::default()) };
     let tenant = app.registry.tenant_by_id(id).await?;
     // A tenant that is gone asks for all it could have asked for.
@@ -420,6 +425,8 @@ fn failed(error: RegistryError) -> StoreError {
     }
 }
 
+/// Authenticator apps of one person: one, and the one that takes its place.
+pub(crate) const MOST_APPS: usize = 2;
 /// More tenants than that do not share a domain.
 const MOST_MENTIONING: u32 = 50;
 /// A code counts for ninety seconds; after that it needs no remembering.

@@ -6,6 +6,7 @@ use qrcode::{Color, EcLevel, QrCode};
 use zeroize::Zeroizing;
 
 use super::wording::Words;
+use crate::web::branding::Brand;
 
 /// What every page of a sign-in has.
 #[derive(Debug)]
@@ -14,8 +15,8 @@ pub(super) struct Frame {
     /// The interaction, in the addresses of forms.
     pub(super) id: String,
     pub(super) form_token: String,
-    /// What stands where a logo would.
-    pub(super) brand: Option<String>,
+    /// Whose page it is.
+    pub(super) brand: Option<Brand>,
     /// What was wrong with what was sent.
     pub(super) wrong: Option<&'static str>,
 }

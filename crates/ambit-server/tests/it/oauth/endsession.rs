@@ -8,9 +8,10 @@ use ambit_protocol::jose::{Algorithm, SigningKey};
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::people::form_token;
 use crate::support::{Answer, BASE, START};
 use crate::web::shop::Shop;
-use crate::web::visitor::{SESSION, Visitor, form_token, user};
+use crate::web::visitor::{SESSION, Visitor, user};
 
 const PATH: &str = "/tenants/acme/connect/endsession";
 const BYE: &str = "https://app.example/bye";

@@ -1,12 +1,18 @@
 //! `/account/`: a person sees what is theirs, and takes back what they gave.
 
+use ambit_core::authentication::Method as Proof;
+use ambit_core::password::{Password, Verdict, hash, verify};
+use ambit_core::registry::credential;
+use ambit_core::second_factor::TotpSecret;
 use ambit_core::secret::SecretHash;
+use ambit_protocol::admin::user::User;
 use axum::http::{Method, StatusCode, header};
 use serde_json::json;
 
 use super::shop::Shop;
-use super::visitor::{SESSION, Visitor, form_token, user};
-use crate::support::BASE;
+use super::visitor::{SESSION, Visitor, user};
+use crate::people::{Browser, PASSWORD, form_token, shown_secret};
+use crate::support::{Answer, BASE, Fixture};
 
 #[tokio::test]
 async fn whoever_is_not_signed_in_is_led_to_sign_in() {
@@ -84,6 +90,7 @@ async fn somebody_elses_session_is_not_here() {
     assert_eq!(ada.post("/account/sessions/x/end", &[("form", &token)]).await.status, StatusCode::NOT_FOUND);
 }
 
+/// attacks.md C10 237.
 #[tokio::test]
 async fn a_form_of_another_site_or_of_another_session_is_refused() {
     let shop = Shop::new().await;
@@ -93,6 +100,12 @@ async fn a_form_of_another_site_or_of_another_session_is_refused() {
     let others = form_token(&other.get("/account/sessions").await);
     let paths = [
         "/account/sign-out".to_owned(),
+        "/account/profile".to_owned(),
+        "/account/security/proof".to_owned(),
+        "/account/security/password".to_owned(),
+        "/account/security/apps".to_owned(),
+        "/account/security/apps/crd_01jd0000000000000000000000/remove".to_owned(),
+        "/account/security/recovery-codes".to_owned(),
         "/account/sessions/end-others".to_owned(),
         format!("/account/sessions/{session}/end"),
         format!("/account/applications/{}/withdraw", shop.application_id()),
@@ -181,4 +194,333 @@ async fn whoever_signs_out_is_signed_out_on_every_node() {
     }
     let kept = shop.fixture.store.sign_ins().find_session(&SecretHash::of(&cookies[SESSION])).await.expect("an answer");
     assert_eq!(kept, None);
+}
+
+#[tokio::test]
+async fn people_say_their_names_and_language_and_nothing_else_of_themselves() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let token = form_token(&browser.get("/account/profile").await);
+    let fields = [
+        ("form", token.as_str()),
+        ("display_name", "  Ada L.  "),
+        ("given_name", "Ada"),
+        ("family_name", ""),
+        ("locale", "zh"),
+        ("email", "root@acme.example"),
+        ("email_verified", "false"),
+        ("status", "disabled"),
+        ("roles", "manager"),
+        ("tenant_id", ""),
+    ];
+    let answer = browser.post("/account/profile", &fields).await;
+    assert_eq!(answer.header(header::LOCATION), "/account/profile", "{}", answer.text);
+    let person = shop.fixture.server.app().registry.person(shop.ada.id).await.expect("an answer").expect("Ada");
+    let name = |name: &str| Some(name.parse().expect("a name"));
+    let changed = User { display_name: name("Ada L."), locale: Some("zh".to_owned()), ..shop.ada.clone() };
+    let User { updated_at, revision, .. } = person.user;
+    assert_eq!(person.user, User { updated_at, revision, ..changed });
+    let page = browser.get("/account/profile").await;
+    assert!(page.text.contains("lang=\"zh\"") && page.text.contains("value=\"Ada L.\""), "{}", page.text);
+    let audit = shop.fixture.admin(&shop.fixture.root().await, Method::GET, "/audit?limit=1", None).await;
+    assert_eq!(audit.json["items"][0]["actor"], format!("user:{}", shop.ada.id));
+
+    let long = "x".repeat(201);
+    for (field, value) in [
+        ("given_name", long.as_str()),
+        ("display_name", "a\u{7}b"),
+        ("locale", "../../etc"),
+        ("locale", "en_US.UTF-8\0"),
+    ] {
+        let answer = browser.post("/account/profile", &[("form", token.as_str()), (field, value)]).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{field}");
+        assert_eq!(answer.text.matches("role=\"alert\"").count(), 1, "{field}: {}", answer.text);
+    }
+    assert!(browser.get("/account/profile").await.text.contains("value=\"Ada L.\""));
+}
+
+async fn with_password(fixture: &Fixture, user: &User) {
+    let app = fixture.server.app();
+    let kept = hash(&Password::new(PASSWORD).expect("a password"), &*app.entropy).expect("a hash");
+    fixture.change(async |edit| credential::set_password(edit, &app.vault, user, &kept).await).await;
+}
+
+async fn is_password(fixture: &Fixture, user: &User, text: &str) -> bool {
+    let kept = fixture.credentials_of(user).await.password.expect("a password");
+    verify(&Password::new(text).expect("a password"), &kept).expect("a verdict") == Verdict::Right
+}
+
+/// Asked to prove who one is before anything is done.
+fn is_led_to_a_proof(answer: &Answer) -> bool {
+    answer.status == StatusCode::SEE_OTHER && answer.header(header::LOCATION).starts_with("/sign-in/")
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_all_other_sessions() {
+    const NEW: &str = "another horse, another battery";
+    let shop = Shop::new().await;
+    with_password(&shop.fixture, &shop.ada).await;
+    let (mut here, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let (mut there, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let token = form_token(&here.get("/account/security").await);
+    let path = "/account/security/password";
+    for (current, new, alert) in [
+        ("wrong", NEW, "The current password is not right."),
+        ("", NEW, "The current password is not right."),
+        (PASSWORD, "short", "The least is 12"),
+        (PASSWORD, "", "The least is 12"),
+        (PASSWORD, "ADA@acme.example", "must not be the e-mail address"),
+    ] {
+        let answer = here.post(path, &[("form", &token), ("password", current), ("new_password", new)]).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{current} {new}");
+        assert!(answer.text.contains(alert) && answer.text.contains("role=\"alert\""), "{}", answer.text);
+        assert!(!answer.text.contains(NEW) && !answer.text.contains(PASSWORD));
+    }
+    assert!(is_password(&shop.fixture, &shop.ada, PASSWORD).await);
+    assert_eq!(there.get("/account/").await.status, StatusCode::OK);
+
+    let answer = here.post(path, &[("form", &token), ("password", PASSWORD), ("new_password", NEW)]).await;
+    assert_eq!(answer.header(header::LOCATION), "/account/security", "{}", answer.text);
+    assert!(is_password(&shop.fixture, &shop.ada, NEW).await);
+    assert_eq!(here.get("/account/").await.status, StatusCode::OK);
+    assert_eq!(there.get("/account/").await.status, StatusCode::SEE_OTHER);
+}
+
+/// attacks.md C10 258.
+#[tokio::test]
+async fn what_could_lock_somebody_out_asks_for_a_recent_proof_as_strong_as_they_have_one() {
+    const NEW: [(&str, &str); 2] = [("password", PASSWORD), ("new_password", "another horse, another battery")];
+    let shop = Shop::new().await;
+    with_password(&shop.fixture, &shop.ada).await;
+    let send = async |browser: &mut Visitor<'_>, path: &str| {
+        let token = form_token(&browser.get("/account/security").await);
+        browser.post(path, &[&[("form", token.as_str())], &NEW[..]].concat()).await
+    };
+    // The edge: a proof of 299 seconds is recent, one of 300 is not.
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    shop.fixture.clock.advance_secs(299);
+    assert!(!browser.get("/account/security").await.text.contains("prove once more who you are"));
+    shop.fixture.clock.advance_secs(1);
+    assert!(browser.get("/account/security").await.text.contains("prove once more who you are"));
+    for path in ["/account/security/password", "/account/security/apps"] {
+        let answer = send(&mut browser, path).await;
+        assert!(is_led_to_a_proof(&answer), "{path}: {} {}", answer.status, answer.text);
+    }
+    // Whoever came in by a letter shows the password, however recent that is.
+    let (mut by_letter, _) = Visitor::of_proven(&shop.fixture, &shop.ada, &[Proof::EmailCode]).await;
+    let answer = send(&mut by_letter, "/account/security/apps").await;
+    assert!(is_led_to_a_proof(&answer), "{} {}", answer.status, answer.text);
+    let asked = by_letter.follow(answer).await;
+    assert!(asked.text.contains("name=\"password\"") && asked.text.contains("ada@acme.example"), "{}", asked.text);
+
+    // With an app, the password alone is not enough, however recent; nor are a letter and the app.
+    shop.fixture.app_of(&shop.ada).await;
+    shop.fixture.codes_of(&shop.ada).await;
+    let app = shop.fixture.credentials_of(&shop.ada).await.totp[0].0;
+    let remove = format!("/account/security/apps/{app}/remove");
+    let paths =
+        ["/account/security/password", "/account/security/apps", "/account/security/recovery-codes", remove.as_str()];
+    for weak in [&[Proof::Password][..], &[Proof::EmailCode, Proof::Otp]] {
+        let (mut weak, _) = Visitor::of_proven(&shop.fixture, &shop.ada, weak).await;
+        for path in paths {
+            let answer = send(&mut weak, path).await;
+            assert!(is_led_to_a_proof(&answer), "{path}: {} {}", answer.status, answer.text);
+        }
+    }
+    let kept = shop.fixture.credentials_of(&shop.ada).await;
+    assert_eq!((kept.totp.len(), kept.recovery.expect("codes").left()), (1, 10));
+    assert!(is_password(&shop.fixture, &shop.ada, PASSWORD).await);
+    let (mut strong, _) = Visitor::of_proven(&shop.fixture, &shop.ada, &[Proof::Password, Proof::Otp]).await;
+    let answer = send(&mut strong, "/account/security/password").await;
+    assert_eq!(answer.header(header::LOCATION), "/account/security", "{}", answer.text);
+}
+
+/// attacks.md C10 242, 243, 258: only what is missing is asked for, where one goes back to is kept on the server, and what was
+/// known of the session before is good for nothing after.
+#[tokio::test]
+async fn whoever_shows_what_was_missing_comes_back_to_the_page_with_another_cookie() {
+    let shop = Shop::new().await;
+    with_password(&shop.fixture, &shop.ada).await;
+    let app = shop.fixture.app_of(&shop.ada).await;
+    let (mut browser, session) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let before = browser.cookies[SESSION].clone();
+    let token = form_token(&browser.get("/account/security").await);
+    let elsewhere = [("next", "//evil.example"), ("return_to", "https://evil.example"), ("rd", "/\\evil.example")];
+    let fields = [&[("form", token.as_str())], &elsewhere[..]].concat();
+    let asked = browser.post("/account/security/proof?next=//evil.example", &fields).await;
+    let at = asked.header(header::LOCATION).to_owned();
+    let page = browser.follow(asked).await;
+    assert!(page.text.contains("name=\"code\"") && !page.text.contains("evil"), "{}", page.text);
+    let code = shop.fixture.code(&app);
+    let token = form_token(&page);
+    let fields = [&[("form", token.as_str()), ("code", code.as_str())], &elsewhere[..]].concat();
+    let answer = browser.post(&format!("{at}/second-factor?next=//evil.example"), &fields).await;
+    assert_eq!(answer.header(header::LOCATION), format!("{at}/continue"));
+    let back = browser.get(&format!("{at}/continue?next=//evil.example")).await;
+    assert_eq!(back.header(header::LOCATION), "/account/security");
+    assert!(!browser.get("/account/security").await.text.contains("prove once more who you are"));
+    assert!(browser.get("/account/sessions").await.text.contains(&session.to_string()));
+    let mut thief = Visitor::new(&shop.fixture);
+    thief.cookies.insert(SESSION.to_owned(), before);
+    assert_eq!(thief.get("/account/security").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn an_app_is_set_up_and_another_takes_its_place() {
+    let shop = Shop::new().await;
+    with_password(&shop.fixture, &shop.ada).await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let mut codes = None;
+    for number in 1..=2 {
+        let (at, secret, token) = begin_app(&mut browser).await;
+        let wrong = browser.post(&format!("{at}/enrolment"), &[("form", &token), ("code", "000000")]).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let code = shop.fixture.code(&secret);
+        let done = browser.post(&format!("{at}/enrolment"), &[("form", &token), ("code", &code)]).await;
+        // The codes that were shown for the first are good for the second too.
+        assert_eq!(done.text.contains("class=\"codes\""), number == 1, "{}", done.text);
+        assert_eq!(browser.get(&format!("{at}/continue")).await.header(header::LOCATION), "/account/security");
+        let kept = shop.fixture.credentials_of(&shop.ada).await;
+        assert_eq!(kept.totp.len(), number);
+        assert!(kept.totp.iter().any(|(_, kept)| *kept == secret));
+        codes = codes.or(kept.recovery.clone());
+        assert_eq!(kept.recovery, codes);
+    }
+    // There is no room for a third.
+    let page = browser.get("/account/security").await;
+    assert!(
+        !page.text.contains("Set up another app") && page.text.contains("Codes that still work: 10"),
+        "{}",
+        page.text
+    );
+    let token = form_token(&page);
+    let third = browser.post("/account/security/apps", &[("form", &token)]).await;
+    assert_eq!(third.status, StatusCode::OK, "{:?}", third.headers);
+    assert_eq!(shop.fixture.credentials_of(&shop.ada).await.totp.len(), 2);
+}
+
+/// The path of the interaction, what the app is to keep, and the token of the form.
+async fn begin_app(browser: &mut Visitor<'_>) -> (String, TotpSecret, String) {
+    let token = form_token(&browser.get("/account/security").await);
+    let begun = browser.post("/account/security/apps", &[("form", &token)]).await;
+    let at = begun.header(header::LOCATION).to_owned();
+    let page = browser.follow(begun).await;
+    (at, shown_secret(&page), form_token(&page))
+}
+
+/// Whoever ends their sessions also ends what somebody began to set up in one of them.
+#[tokio::test]
+async fn an_app_is_not_set_up_for_a_session_that_has_ended() {
+    let shop = Shop::new().await;
+    with_password(&shop.fixture, &shop.ada).await;
+    let (mut thief, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let (at, secret, token) = begin_app(&mut thief).await;
+    let (mut ada, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let hers = form_token(&ada.get("/account/sessions").await);
+    ada.post("/account/sessions/end-others", &[("form", &hers)]).await;
+    let code = shop.fixture.code(&secret);
+    thief.post(&format!("{at}/enrolment"), &[("form", &token), ("code", &code)]).await;
+    assert!(shop.fixture.credentials_of(&shop.ada).await.totp.is_empty());
+    assert_eq!(thief.get("/account/").await.status, StatusCode::SEE_OTHER);
+}
+
+/// attacks.md C10 253: guesses here count as they do at the door, where they are made, and are forgiven after a while.
+#[tokio::test]
+async fn whoever_guesses_the_current_password_is_told_to_wait_here_and_at_the_door() {
+    let shop = Shop::new().await;
+    with_password(&shop.fixture, &shop.ada).await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let token = form_token(&browser.get("/account/security").await);
+    let path = "/account/security/password";
+    let new = ("new_password", "another horse, another battery");
+    for guess in 0..10 {
+        let answer = browser.post(path, &[("form", &token), ("password", "wrong"), new]).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{guess}");
+    }
+    let answer = browser.post(path, &[("form", &token), ("password", PASSWORD), new]).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{}", answer.text);
+    assert!(answer.text.contains("Wait a few minutes"), "{}", answer.text);
+    let wait: i64 = answer.header(header::RETRY_AFTER).parse().expect("seconds");
+    assert!(is_password(&shop.fixture, &shop.ada, PASSWORD).await);
+    let door = Browser::new(&shop.fixture);
+    let at = door.begin("/account/").await;
+    door.step(&at, "organisation", &[("organisation", "acme")]).await;
+    assert_eq!(door.password(&at, "Ada@acme.example", PASSWORD).await.status, StatusCode::TOO_MANY_REQUESTS);
+    shop.fixture.clock.advance_secs(wait);
+    let answer = door.password(&at, "ada@acme.example", PASSWORD).await;
+    assert_eq!(answer.header(header::LOCATION), format!("{at}/continue"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn whoever_has_no_password_sets_the_first_one() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of_proven(&shop.fixture, &shop.ada, &[Proof::Passkey]).await;
+    let page = browser.get("/account/security").await;
+    assert!(!page.text.contains("current-password") && page.text.contains("Set a password"), "{}", page.text);
+    let token = form_token(&page);
+    let fields = [("form", token.as_str()), ("new_password", PASSWORD)];
+    let answer = browser.post("/account/security/password", &fields).await;
+    assert_eq!(answer.header(header::LOCATION), "/account/security", "{}", answer.text);
+    assert!(is_password(&shop.fixture, &shop.ada, PASSWORD).await);
+}
+
+#[tokio::test]
+async fn recovery_codes_are_shown_once_and_go_with_the_app_they_stand_in_for() {
+    let shop = Shop::new().await;
+    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.app_of(&shop.ada).await;
+    let before = shop.fixture.codes_of(&shop.ada).await.expose_secret()[0].clone();
+    let (mut browser, _) = Visitor::of_proven(&shop.fixture, &shop.ada, &[Proof::Password, Proof::Otp]).await;
+    let token = form_token(&browser.get("/account/security").await);
+    let shown = browser.post("/account/security/recovery-codes", &[("form", &token)]).await;
+    assert_eq!((shown.status, shown.header(header::CACHE_CONTROL)), (StatusCode::OK, "no-store"), "{}", shown.text);
+    let (_, rest) = shown.text.split_once("<ul class=\"codes\"><li>").expect("codes");
+    let code = rest.split('<').next().expect("a code");
+    let kept = shop.fixture.credentials_of(&shop.ada).await.recovery.expect("codes");
+    assert!(kept.without(code).is_some() && kept.without(&before).is_none());
+    assert!(!browser.get("/account/security").await.text.contains(code));
+
+    let bob = user(&shop.fixture, Some(&shop.tenant), "bob@acme.example", json!({})).await;
+    shop.fixture.app_of(&bob).await;
+    let his = shop.fixture.credentials_of(&bob).await.totp[0].0;
+    let hers = shop.fixture.credentials_of(&shop.ada).await.totp[0].0;
+    let remove = async |browser: &mut Visitor<'_>, id: &str| {
+        browser.post(&format!("/account/security/apps/{id}/remove"), &[("form", &token)]).await
+    };
+    assert_eq!(remove(&mut browser, &his.to_string()).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(shop.fixture.credentials_of(&bob).await.totp.len(), 1);
+    let path = format!("/tenants/{}", shop.tenant["id"].as_str().expect("an id"));
+    for (policy, status, left) in [("required", StatusCode::FORBIDDEN, 1), ("optional", StatusCode::SEE_OTHER, 0)] {
+        shop.fixture.made(Method::PATCH, &path, &json!({"settings": {"mfa": policy}})).await;
+        assert_eq!(remove(&mut browser, &hers.to_string()).await.status, status, "{policy}");
+        assert_eq!(shop.fixture.credentials_of(&shop.ada).await.totp.len(), left, "{policy}");
+    }
+    assert!(shop.fixture.credentials_of(&shop.ada).await.recovery.is_none());
+}
+
+/// What is taken away may be what somebody else had: their sessions go with it.
+#[tokio::test]
+async fn an_app_that_is_taken_away_ends_all_other_sessions_and_is_missed_where_it_is_required() {
+    let shop = Shop::new().await;
+    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.app_of(&shop.ada).await;
+    let path = format!("/tenants/{}", shop.tenant["id"].as_str().expect("an id"));
+    shop.fixture.made(Method::PATCH, &path, &json!({"settings": {"mfa": "required"}})).await;
+    let both = [Proof::Password, Proof::Otp];
+    let (mut here, _) = Visitor::of_proven(&shop.fixture, &shop.ada, &both).await;
+    let (mut there, _) = Visitor::of_proven(&shop.fixture, &shop.ada, &both).await;
+    let token = form_token(&here.get("/account/security").await);
+    let remove = async |browser: &mut Visitor<'_>| {
+        let app = shop.fixture.credentials_of(&shop.ada).await.totp[0].0;
+        browser.post(&format!("/account/security/apps/{app}/remove"), &[("form", &token)]).await
+    };
+    let refused = remove(&mut here).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(refused.text.contains("Your organisation asks everybody for a second factor"), "{}", refused.text);
+    assert_eq!(there.get("/account/").await.status, StatusCode::OK);
+    shop.fixture.app_of(&shop.ada).await;
+    assert_eq!(remove(&mut here).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(there.get("/account/").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(here.get("/account/").await.status, StatusCode::OK);
+    assert_eq!(remove(&mut here).await.status, StatusCode::FORBIDDEN);
 }

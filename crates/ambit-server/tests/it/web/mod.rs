@@ -2,8 +2,10 @@
 
 mod account;
 mod api;
+mod branding;
 mod consent;
 mod docs;
+mod doors;
 mod errors;
 mod set_up;
 pub(crate) mod shop;

@@ -6,7 +6,8 @@ use ambit_protocol::id::ApplicationId;
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::visitor::{Visitor, form_token, user};
+use super::visitor::{Visitor, user};
+use crate::people::form_token;
 use crate::support::{Answer, BASE, Fixture};
 
 pub(crate) const CALLBACK: &str = "https://app.example/cb";

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, header};
 use serde_json::{Value, json};
 
-use crate::people::{Browser, PASSWORD, form_token};
+use crate::people::{Browser, PASSWORD, form_token, shown_secret};
 use crate::support::{Answer, BASE, Fixture};
 
 const SESSION: &str = "__Host-ambit-session";
@@ -134,6 +134,7 @@ async fn neither_text_nor_status_tells_whether_there_is_an_account() {
     assert_eq!(seen[0].0, 422);
 }
 
+/// attacks.md C10 237.
 #[tokio::test]
 async fn a_form_from_elsewhere_or_without_its_own_token_is_refused() {
     let (fixture, tenant, _) = shop(json!({})).await;
@@ -182,6 +183,7 @@ async fn a_form_from_elsewhere_or_without_its_own_token_is_refused() {
     assert!(is_signed_in(&at, &answer), "{}", answer.text);
 }
 
+/// attacks.md C10 238 and 243.
 #[tokio::test]
 async fn nobody_goes_on_with_what_another_browser_began() {
     let (fixture, tenant, _) = shop(json!({})).await;
@@ -209,6 +211,7 @@ async fn nobody_goes_on_with_what_another_browser_began() {
     assert_eq!(fixture.send(request.body(Body::empty()).expect("a request")).await.status, 404);
 }
 
+/// attacks.md C10 243.
 #[tokio::test]
 async fn a_session_is_new_each_time_that_somebody_signs_in() {
     let (fixture, tenant, ada) = shop(json!({})).await;
@@ -400,13 +403,10 @@ async fn where_a_second_factor_is_required_whoever_has_none_sets_one_up() {
     browser.password(&at, ADA, PASSWORD).await;
     let page = browser.get(&at).await;
     assert!(page.text.contains("<svg") && browser.cookie(SESSION).is_none(), "{}", page.text);
-    let (_, rest) = page.text.split_once("<code>").expect("the key");
-    let key = rest.split_once("</code>").expect("its end").0.to_owned();
-    let secret = totp_rs::Secret::try_from_base32(key.replace(' ', "")).expect("base32");
-    let app = ambit_core::second_factor::TotpSecret::from_bytes(secret.as_ref()).expect("a secret");
+    let app = shown_secret(&page);
     let wrong = browser.step(&at, "enrolment", &[("code", "000000")]).await;
     assert_eq!(wrong.status, 422);
-    assert!(wrong.text.contains(&key), "the key stays the same");
+    assert_eq!(shown_secret(&wrong), app, "the key stays the same");
     assert!(!fixture.credentials_of(&ada).await.has_second_factor());
     let done = browser.step(&at, "enrolment", &[("code", &fixture.code(&app))]).await;
     assert_eq!(done.status, 200);
@@ -497,6 +497,7 @@ async fn a_password_that_was_right_waits_ten_minutes_for_the_code_and_the_reques
     assert_eq!(browser.get(&at).await.status, 404);
 }
 
+/// attacks.md C10 253.
 #[tokio::test]
 async fn whoever_guesses_is_stopped_where_they_are_and_locks_nobody_out() {
     let (fixture, tenant, _) = shop(json!({})).await;
@@ -592,6 +593,7 @@ async fn a_hash_of_another_system_is_replaced_when_its_password_is_first_shown()
     }
 }
 
+/// attacks.md C10 261.
 #[tokio::test]
 async fn the_language_is_one_of_those_that_are_there() {
     let (fixture, tenant, _) = shop(json!({})).await;

@@ -9,7 +9,7 @@ use ambit_core::store::ChangeContext;
 use ambit_core::store::noun;
 use ambit_core::store::sign_in::Session;
 use ambit_protocol::admin::user::User;
-use ambit_protocol::id::{Id as _, SessionId, UserId};
+use ambit_protocol::id::{SessionId, UserId};
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use base64::Engine as _;
@@ -35,13 +35,18 @@ impl<'f> Visitor<'f> {
 
     /// One in which somebody is signed in, by their password, just now.
     pub(crate) async fn of(fixture: &'f Fixture, user: &User) -> (Self, SessionId) {
+        Self::of_proven(fixture, user, &[Proof::Password]).await
+    }
+
+    /// One in which somebody is signed in by these proofs, just now.
+    pub(crate) async fn of_proven(fixture: &'f Fixture, user: &User, methods: &[Proof]) -> (Self, SessionId) {
         let app = fixture.server.app();
         let now = app.clock.now();
         let mut visitor = Self::new(fixture);
         let (token, browser) = (visitor.secret(), visitor.secret());
         let authentication = Authentication {
             at: now,
-            methods: vec![Proof::Password],
+            methods: methods.to_vec(),
             address: Some("192.0.2.7".to_owned()),
             user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0".to_owned()),
         };
@@ -121,12 +126,6 @@ impl<'f> Visitor<'f> {
     }
 }
 
-/// What the forms of a page carry.
-pub(crate) fn form_token(page: &Answer) -> String {
-    let (_, rest) = page.text.split_once("name=\"form\" value=\"").unwrap_or_else(|| panic!("no form: {}", page.text));
-    rest.split('"').next().expect("an end").to_owned()
-}
-
 /// Somebody of a tenant, or of the platform, who may sign in.
 pub(crate) async fn user(fixture: &Fixture, tenant: Option<&Value>, email: &str, special: Value) -> User {
     let app = fixture.server.app();
@@ -144,6 +143,5 @@ pub(crate) async fn user(fixture: &Fixture, tenant: Option<&Value>, email: &str,
     let user = noun::insert(&*transaction, user, None).await.expect("a user");
     transaction.commit().await.expect("a commit");
     app.registry.catch_up().await.expect("the new facts");
-    assert_eq!(UserId::PREFIX, "usr");
     user
 }

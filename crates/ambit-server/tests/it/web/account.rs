@@ -320,11 +320,13 @@ async fn what_could_lock_somebody_out_asks_for_a_recent_proof_as_strong_as_they_
     let remove = format!("/account/security/apps/{app}/remove");
     let paths =
         ["/account/security/password", "/account/security/apps", "/account/security/recovery-codes", remove.as_str()];
-    for weak in [&[Proof::Password][..], &[Proof::EmailCode, Proof::Otp]] {
+    for (weak, asked) in [(&[Proof::Password][..], "code"), (&[Proof::EmailCode, Proof::Otp], "password")] {
         let (mut weak, _) = Visitor::of_proven(&shop.fixture, &shop.ada, weak).await;
         for path in paths {
             let answer = send(&mut weak, path).await;
             assert!(is_led_to_a_proof(&answer), "{path}: {} {}", answer.status, answer.text);
+            let page = weak.follow(answer).await;
+            assert!(page.text.contains(&format!("name=\"{asked}\"")), "{path}: {}", page.text);
         }
     }
     let kept = shop.fixture.credentials_of(&shop.ada).await;

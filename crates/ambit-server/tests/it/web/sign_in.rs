@@ -429,6 +429,21 @@ async fn where_a_second_factor_is_required_whoever_has_none_sets_one_up() {
     assert!(third.get(&at).await.text.contains("<svg"));
 }
 
+/// Whoever only knows the password adds no app beside one that is there.
+#[tokio::test]
+async fn an_app_that_was_set_up_meanwhile_stays_the_only_one() {
+    let (fixture, tenant, ada) = shop(json!({"mfa": "required"})).await;
+    let browser = Browser::new(&fixture);
+    let at = begun(&browser, &fixture, &tenant).await;
+    browser.password(&at, ADA, PASSWORD).await;
+    let late = shown_secret(&browser.get(&at).await);
+    let first = fixture.app_of(&ada).await;
+    let answer = browser.step(&at, "enrolment", &[("code", &fixture.code(&late))]).await;
+    assert!(!is_signed_in(&at, &answer) && browser.cookie(SESSION).is_none(), "{}", answer.text);
+    let kept: Vec<_> = fixture.credentials_of(&ada).await.totp.into_iter().map(|(_, secret)| secret).collect();
+    assert_eq!(kept, [first]);
+}
+
 async fn take_apps_away(fixture: &Fixture, user: &User) {
     let parent = user.id.to_string();
     let filter = Filter { parent: Some(&parent), ..Filter::default() };

@@ -77,6 +77,23 @@ impl Password {
     }
 }
 
+/// A password that nobody chose, in groups of four letters that are not mistaken for each other: 120 random bits, and as long as
+/// is asked for.
+#[must_use]
+pub fn generate(least: u32, entropy: &dyn Entropy) -> Zeroizing<String> {
+    let letters = (least as usize).max(GENERATED_LETTERS).next_multiple_of(4);
+    let mut random = Zeroizing::new(vec![0; letters]);
+    entropy.fill(&mut random);
+    let mut text = Zeroizing::new(String::with_capacity(letters + letters / 4));
+    for (place, octet) in random.iter().enumerate() {
+        if place > 0 && place.is_multiple_of(4) {
+            text.push('-');
+        }
+        text.push(char::from(LETTERS[usize::from(octet & 31)]));
+    }
+    text
+}
+
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password([REDACTED])")
@@ -256,6 +273,10 @@ pub const LEAST_CHARACTERS: u32 = 8;
 /// The most memory that one verification takes, in octets.
 pub const MOST_MEMORY: usize = 64 << 20;
 const MOST_OCTETS: usize = 1024;
+/// Of five bits each.
+const GENERATED_LETTERS: usize = 24;
+/// Crockford's base32.
+const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
@@ -283,6 +304,16 @@ mod tests {
         assert_eq!(verify(&password("A\u{30a} fine long password"), &kept).unwrap(), Verdict::Right);
         assert_eq!(verify(&password("Å Fine long password"), &kept).unwrap(), Verdict::Wrong);
         assert!(!format!("{kept:?} {:?}", password("secret")).contains("argon2"));
+    }
+
+    #[test]
+    fn a_generated_password_may_be_chosen_whatever_is_asked_for() {
+        assert_eq!(*generate(8, &Nines), "9999-9999-9999-9999-9999-9999");
+        for least in [0, 8, 24, 25, 64] {
+            let text = generate(least, &Nines);
+            assert_eq!(password(&text).check(least, "ada@example.com"), Ok(()), "{least}");
+            assert!(text.len() <= 79 && text.split('-').all(|group| group.len() == 4), "{least}: {}", *text);
+        }
     }
 
     #[test]

@@ -1,7 +1,12 @@
 //! `ambit user`: people.
 
+use std::io::{IsTerminal as _, Read as _};
+
+use ambit_core::password::{LEAST_CHARACTERS, generate};
+use ambit_server::entropy::SystemEntropy;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::{lines, of_tenant, only_one, text, with_given};
 use crate::client::{AdminApi, Connection, segment};
@@ -43,6 +48,16 @@ pub enum User {
     },
     /// Show the roles of a user, their own and their groups'; with --add and --remove change their own first.
     Roles(Roles),
+    /// Give a user another password, which is generated and printed once. They are signed out everywhere.
+    Password {
+        /// Their address or identifier.
+        user: String,
+        /// Read the password from standard input instead. There is no argument for it, which others on this machine would see.
+        #[arg(long)]
+        stdin: bool,
+        #[command(flatten)]
+        connection: Connection,
+    },
 }
 
 /// Who is made.
@@ -115,6 +130,30 @@ impl User {
             Self::Disable { user, connection } => set_status(&connection, &user, "disabled", output).await,
             Self::Enable { user, connection } => set_status(&connection, &user, "active", output).await,
             Self::Roles(change) => change.run(output).await,
+            Self::Password { user, stdin: true, connection } => {
+                // Before anything is asked of anybody.
+                let password = read_password()?;
+                let admin = connection.admin().await?;
+                let found = find(&admin, &user).await?;
+                set_password(&admin, &found, &password).await?;
+                let said = lines(&found, &["email", "id"], []);
+                output.say(
+                    &format!("{said}\nThe password is set, and they are signed out everywhere."),
+                    &json!({ "id": found["id"], "email": found["email"] }),
+                )
+            }
+            Self::Password { user, stdin: false, connection } => {
+                let admin = connection.admin().await?;
+                let found = find(&admin, &user).await?;
+                let least = least_of(&admin, &found).await?;
+                let password = generate(least, &SystemEntropy);
+                set_password(&admin, &found, &password).await?;
+                let said = lines(&found, &["email", "id"], [("password", password.to_string())]);
+                output.say(
+                    &format!("{said}\nThe password is shown this once, and they are signed out everywhere."),
+                    &json!({ "id": found["id"], "email": found["email"], "password": *password }),
+                )
+            }
         }
     }
 }
@@ -164,6 +203,37 @@ async fn set_status(connection: &Connection, user: &str, status: &str, output: O
     output.say(&shown(&item), &item)
 }
 
+async fn set_password(admin: &AdminApi, user: &Value, password: &str) -> Result<(), Failure> {
+    admin.put(&format!("{}/password", path(user)), &json!({ "password": password })).await.map(drop)
+}
+
+/// The length of a password that a user's tenant asks for.
+async fn least_of(admin: &AdminApi, user: &Value) -> Result<u32, Failure> {
+    let Some(tenant) = user["tenant_id"].as_str() else { return Ok(LEAST_CHARACTERS) };
+    let tenant = admin.get(&format!("/tenants/{}", segment(tenant))).await?;
+    let least = tenant["settings"]["password_min_length"].as_u64().and_then(|least| u32::try_from(least).ok());
+    Ok(least.unwrap_or(LEAST_CHARACTERS))
+}
+
+/// A password, as one line of standard input.
+fn read_password() -> Result<Zeroizing<String>, Failure> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Err(Failure::usage("--stdin: hand the password in by a pipe or a file; a terminal would show it"));
+    }
+    let mut text = Zeroizing::new(String::new());
+    stdin
+        .lock()
+        .take(MOST_READ)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::usage(format!("standard input: {error}")))?;
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    if line.is_empty() || line.contains('\n') {
+        return Err(Failure::usage("--stdin: a password is one line"));
+    }
+    Ok(Zeroizing::new(line.to_owned()))
+}
+
 /// The user of an address or an identifier.
 pub async fn find(admin: &AdminApi, user: &str) -> Result<Value, Failure> {
     if !user.contains('@') {
@@ -189,3 +259,6 @@ fn shown(item: &Value) -> String {
 fn path(user: &Value) -> String {
     format!("/users/{}", segment(&text(user, "id")))
 }
+
+/// More than any password has: what is longer is turned away by the server, not cut.
+const MOST_READ: u64 = 4096;

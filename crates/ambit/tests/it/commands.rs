@@ -6,7 +6,7 @@ use std::path::Path;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Node, ROOT, ROOT_SECRET, Ran, Setup, ambit, folder};
+use crate::support::{Node, ROOT, ROOT_SECRET, Ran, Setup, ambit, folder, given};
 
 /// A server with something of everything, and a terminal beside it.
 struct Terminal {
@@ -147,6 +147,10 @@ async fn every_command_goes_well_for_people_and_for_programs() {
     assert_eq!(direct, [(&json!("Tills-json"), &json!(true)), (&json!("Staff-json"), &json!(false))], "{shown}");
     let roles = it.well("user roles kari-MODE@shop.example").await;
     assert_eq!(roles["groups"][1]["roles"][0]["role"], "staff", "{roles}");
+
+    let told = it.well("user password kari-MODE@shop.example").await;
+    assert_eq!((&told["id"], &told["email"]), (&made["id"], &made["email"]), "{told}");
+    assert!(signs_in(&it.node.url, "kari-json@shop.example", told["password"].as_str().expect("a password")).await);
 
     // Keys.
     let state = |keys: &Value, state: &str| {
@@ -343,6 +347,69 @@ async fn a_command_that_fails_says_why_and_its_exit_code_says_whose_move_it_is()
         .filter(|code| code.parse::<u8>().is_ok())
         .collect();
     assert_eq!(codes, ["0", "1", "2", "3", "4", "5", "6", "70"]);
+}
+
+/// Whether somebody of the platform signs in with a password, by the pages.
+async fn signs_in(url: &str, email: &str, password: &str) -> bool {
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let begun = http.get(format!("{url}/account/")).send().await.expect("an answer");
+    let header = |name| begun.headers()[name].to_str().expect("ASCII").to_owned();
+    let (at, cookie) = (format!("{url}{}", header("location")), header("set-cookie"));
+    let cookie = cookie.split(';').next().expect("a cookie");
+    let step = async |step: &str, fields: &[(&str, &str)]| {
+        let page = http.get(&at).header("cookie", cookie).send().await.expect("a page").text().await.expect("text");
+        let token = page.split_once(r#"name="form" value=""#).and_then(|(_, rest)| rest.split('"').next());
+        let fields = [&[("form", token.expect("a form"))], fields].concat();
+        http.post(format!("{at}/{step}")).header("cookie", cookie).form(&fields).send().await.expect("an answer")
+    };
+    step("organisation", &[("organisation", "")]).await;
+    let answer = step("password", &[("email", email), ("password", password)]).await;
+    answer.headers().get("location").is_some_and(|to| to.to_str().is_ok_and(|to| to.ends_with("/continue")))
+}
+
+/// attacks: a password in an argument is seen by everybody on the machine, so there is none that takes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_is_read_from_standard_input_as_it_stands_there() {
+    let it = Terminal::new().await;
+    it.well("user create ola-MODE@shop.example").await;
+    let set = async |input: &str| {
+        let url = it.node.url.as_str();
+        let whom = ["--url", url, "--client-id", ROOT, "--client-secret", ROOT_SECRET];
+        let words = [&["user", "password", "ola-json@shop.example", "--stdin", "--json"], &whom[..]].concat();
+        given(it.folder.path(), &words, input.as_bytes()).await
+    };
+    for (input, password) in [
+        ("a long password, with spaces \n", "a long password, with spaces "),
+        ("the same from elsewhere\r\n", "the same from elsewhere"),
+        ("without an end of line", "without an end of line"),
+    ] {
+        let ran = set(input).await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{input:?}: {ran:?}");
+        assert!(!ran.stdout.contains(password) && ran.json()["email"] == "ola-json@shop.example", "{ran:?}");
+        assert!(signs_in(&it.node.url, "ola-json@shop.example", password).await, "{input:?}");
+    }
+    for (input, code, why) in [
+        ("", 2, "a password is one line"),
+        ("\n", 2, "a password is one line"),
+        ("two\nlines of it\n", 2, "a password is one line"),
+        ("short\n", 3, "/password"),
+        (&"x".repeat(1025), 3, "/password"),
+    ] {
+        let ran = set(input).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{input:?}: {ran:?}");
+        assert!(ran.stderr.contains(why), "{input:?}: {}", ran.stderr);
+    }
+    assert!(signs_in(&it.node.url, "ola-json@shop.example", "without an end of line").await);
+    // What is generated is as long as the person's tenant asks for.
+    let root = it.node.root().await;
+    let tenant = it.node.admin(&root, Method::GET, "/tenants?limit=1", None).await.json["items"][0]["id"].clone();
+    let tenant = tenant.as_str().expect("a tenant");
+    let longest = json!({"settings": {"password_min_length": 64}});
+    let asked = it.node.admin(&root, Method::PATCH, &format!("/tenants/{tenant}"), Some(&longest)).await;
+    assert_eq!(asked.json["settings"]["password_min_length"], 64, "{}", asked.text);
+    it.well(&format!("user create eli-MODE@shop.example --tenant-id {}", tenant.replace('_', "UNDERLINE"))).await;
+    let told = it.well("user password eli-MODE@shop.example").await;
+    assert!(told["password"].as_str().is_some_and(|password| password.len() >= 64), "{told}");
 }
 
 /// What `-h` says of each command, as the reference has it behind its last heading.

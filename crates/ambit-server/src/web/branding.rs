@@ -1,6 +1,6 @@
 //! How the pages of a tenant look: its text in place of a logo, and its colour.
 //!
-//! A page may have no style but those of its template and the stylesheets of this server ([`super::policy`]). So a colour is a
+//! A page may have no style but those of its template and the stylesheets of this server (`policy.rs`). So a colour is a
 //! stylesheet, `/style/{colour}.css`, made of the colour alone: it says of no tenant that there is one. Whichever colour it is, what
 //! is written stays readable (WCAG 2.2, 1.4.3): buttons have the colour itself, under whichever of black and white is the better;
 //! links and outlines have the nearest shade of it that stands out from the paper, by day and by night.

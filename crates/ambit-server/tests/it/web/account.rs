@@ -410,6 +410,22 @@ async fn begin_app(browser: &mut Visitor<'_>) -> (String, TotpSecret, String) {
     (at, shown_secret(&page), form_token(&page))
 }
 
+/// attacks.md C10 246: each app is one more code that would do for whoever guesses, so of two that are set up at once one is added.
+#[tokio::test]
+async fn two_apps_are_the_most_however_many_are_set_up_at_once() {
+    let shop = Shop::new().await;
+    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.app_of(&shop.ada).await;
+    let (mut browser, _) = Visitor::of_proven(&shop.fixture, &shop.ada, &[Proof::Password, Proof::Otp]).await;
+    let begun = [begin_app(&mut browser).await, begin_app(&mut browser).await];
+    for (at, secret, token) in &begun {
+        let code = shop.fixture.code(secret);
+        browser.post(&format!("{at}/enrolment"), &[("form", token), ("code", &code)]).await;
+    }
+    let kept = shop.fixture.credentials_of(&shop.ada).await.totp;
+    assert!(kept.len() == 2 && kept.iter().all(|(_, secret)| *secret != begun[1].1));
+}
+
 /// Whoever ends their sessions also ends what somebody began to set up in one of them.
 #[tokio::test]
 async fn an_app_is_not_set_up_for_a_session_that_has_ended() {

@@ -1,5 +1,6 @@
 //! What all pages of people withstand: forms of others, addresses in requests, browsers that others use next.
 
+use ambit_core::authentication::Method as Proof;
 use axum::http::{Method, StatusCode, header};
 use serde_json::json;
 
@@ -99,6 +100,18 @@ async fn a_form_of_a_strangers_sign_in_signs_nobody_in() {
     // The form is good, where it was made.
     let answer = mallory.post(&format!("{at}/password"), &fields).await;
     assert_eq!(answer.header(header::LOCATION), format!("{at}/continue"));
+}
+
+/// attacks.md C10 258: a letter and the app are not two factors, so who came in by a letter is not left at the app's page.
+#[tokio::test]
+async fn whoever_came_in_by_a_letter_shows_the_password_before_the_app() {
+    let shop = Shop::new().await;
+    shop.fixture.app_of(&shop.ada).await;
+    for (by, asked) in [(Proof::Password, "name=\"code\""), (Proof::EmailCode, "name=\"password\"")] {
+        let (mut browser, _) = Visitor::of_proven(&shop.fixture, &shop.ada, &[by]).await;
+        let page = shop.asks(&mut browser, "openid shop", &[("acr_values", "urn:ambit:aal2")]).await.answer;
+        assert!(page.text.contains(asked), "{by:?}: {}", page.text);
+    }
 }
 
 /// attacks.md C10 259: whoever uses the browser next finds nothing, not even with `Back`.

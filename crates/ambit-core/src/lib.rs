@@ -16,6 +16,7 @@ pub mod keys;
 pub mod limits;
 pub mod opaque_token;
 pub mod page;
+pub mod passkey;
 pub mod password;
 pub mod person;
 pub mod reach;

@@ -13,6 +13,7 @@ use ambit_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::authentication::{Acr, Method, acr};
+use crate::passkey::Ceremony;
 
 /// A request of a browser that waits for its person: the document of a [`crate::store::sign_in::Interaction`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct Interaction {
     /// Whether they said no to what the client asked for.
     #[serde(default)]
     pub denied: bool,
+    /// The challenge that a passkey may answer where they are; none where there is no use for one. Each step sets another.
+    #[serde(default)]
+    pub passkey: Option<Ceremony>,
 }
 
 /// Where a browser goes on to. Nothing of it is ever taken from an address, so it leads nowhere else.
@@ -55,6 +59,8 @@ pub enum Destination {
     Account,
     /// The one of them with what they prove themselves by, which asks for a fresh proof before anything of it is changed.
     AccountSecurity,
+    /// The one of them with their passkeys, which asks for a fresh proof before any is added or taken away.
+    AccountPasskeys,
 }
 
 /// How far somebody is.
@@ -119,8 +125,17 @@ pub enum Event {
     },
     /// What they showed beside it is right: a code of their app, or a recovery code.
     SecondFactor(Method),
-    /// They set up an authenticator app, and its first code is right.
-    Enrolled,
+    /// Their passkey is right, and saw that it is they who use it.
+    Passkey {
+        /// Whose it is.
+        user: UserId,
+        /// That person's tenant; none for people of the platform itself.
+        tenant: Option<Slug>,
+        /// When it was found right.
+        at: Timestamp,
+    },
+    /// They set up a second factor, and it works: an authenticator app, or a passkey.
+    Enrolled(Method),
     /// They begin again.
     Restart,
 }
@@ -167,10 +182,21 @@ impl Progress {
                 Ok(Proven { user, methods: vec![Method::Password], since: at, session: None }
                     .next(needs, Some(new_app)))
             }
+            (Self::Organisation, Event::Passkey { user, at, .. }) => Ok(Proven::by_passkey(user, at).next(needs, None)),
+            // Where it is known whose people sign in here, no others do.
+            (Self::Password { tenant: asked, .. }, Event::Passkey { user, tenant, at }) if asked == tenant => {
+                Ok(Proven::by_passkey(user, at).next(needs, None))
+            }
             (Self::SecondFactor(proven), Event::SecondFactor(method @ (Method::Otp | Method::RecoveryCode))) => {
                 Ok(proven.and(method).next(needs, None))
             }
-            (Self::Enrolment { proven, .. }, Event::Enrolled) => Ok(proven.and(Method::Otp).next(needs, None)),
+            // Somebody else's proves nothing of whoever knew the password.
+            (Self::SecondFactor(proven), Event::Passkey { user, .. }) if proven.user == user => {
+                Ok(proven.and(Method::Passkey).next(needs, None))
+            }
+            (Self::Enrolment { proven, .. }, Event::Enrolled(method @ (Method::Otp | Method::Passkey))) => {
+                Ok(proven.and(method).next(needs, None))
+            }
             (Self::SignedIn, _) => Err(OutOfOrder),
             (_, Event::Restart) => Ok((Self::Organisation, None)),
             _ => Err(OutOfOrder),
@@ -183,6 +209,10 @@ impl Proven {
     #[must_use]
     pub fn is_strong(&self) -> bool {
         acr(&self.methods) == Acr::Aal2
+    }
+
+    fn by_passkey(user: UserId, at: Timestamp) -> Self {
+        Self { user, methods: vec![Method::Passkey], since: at, session: None }
     }
 
     fn and(mut self, method: Method) -> Self {
@@ -235,15 +265,34 @@ mod tests {
         UserId::from_uuid(Uuid::from_u128(1))
     }
 
+    /// Of another tenant than the first.
+    fn other() -> UserId {
+        UserId::from_uuid(Uuid::from_u128(2))
+    }
+
+    fn tenant_of(user: UserId) -> Option<Slug> {
+        (user == other()).then(|| "shop".parse().expect("a slug"))
+    }
+
+    fn passkey(user: UserId) -> Event {
+        Event::Passkey { user, tenant: tenant_of(user), at: Timestamp::from_secs(1) }
+    }
+
     fn events() -> impl Strategy<Value = Event> {
         prop_oneof![
             Just(Event::Belongs { tenant: None, email: None }),
+            Just(Event::Belongs { tenant: tenant_of(other()), email: None }),
             Just(Event::Password { user: user(), at: Timestamp::from_secs(1), new_app: "sealed".to_owned() }),
             Just(Event::SecondFactor(Method::Otp)),
             Just(Event::SecondFactor(Method::RecoveryCode)),
             Just(Event::SecondFactor(Method::EmailCode)),
             Just(Event::SecondFactor(Method::Password)),
-            Just(Event::Enrolled),
+            Just(Event::SecondFactor(Method::Passkey)),
+            Just(passkey(user())),
+            Just(passkey(other())),
+            Just(Event::Enrolled(Method::Otp)),
+            Just(Event::Enrolled(Method::Passkey)),
+            Just(Event::Enrolled(Method::Password)),
             Just(Event::Restart),
         ]
     }
@@ -258,27 +307,38 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         /// The machine against the policy written down another way: whatever is sent, in whichever order, and however the needs
-        /// change on the way, nobody is signed in who did not, since they last began, show the password and then what was needed
-        /// at the end.
+        /// change on the way, nobody is signed in who did not, since they last began, show the password or a passkey of their own
+        /// and then what was needed at the end; nor where other people than theirs sign in.
         #[test]
         fn nobody_arrives_without_what_is_asked_of_them(steps in prop::collection::vec((events(), needs()), 0..12)) {
             let mut progress = Progress::default();
             let mut shown: Vec<Method> = vec![];
+            let mut whose: Vec<UserId> = vec![];
+            let mut asked: Option<Option<Slug>> = None;
             for (event, needs) in steps {
                 let before = progress.clone();
                 match before.clone().after(event.clone(), &needs) {
                     Err(OutOfOrder) => {},
                     Ok((next, proven)) => {
                         match &event {
-                            Event::Restart | Event::Belongs { .. } => shown.clear(),
-                            Event::Password { .. } => shown = vec![Method::Password],
-                            Event::SecondFactor(method) => shown.push(*method),
-                            Event::Enrolled => shown.push(Method::Otp),
+                            Event::Restart => (shown, whose, asked) = (vec![], vec![], None),
+                            Event::Belongs { tenant, .. } => (shown, whose, asked) = (vec![], vec![], Some(tenant.clone())),
+                            Event::Password { user, .. } => (shown, whose) = (vec![Method::Password], vec![*user]),
+                            Event::Passkey { user, .. } => {
+                                shown.push(Method::Passkey);
+                                whose.push(*user);
+                            }
+                            Event::SecondFactor(method) | Event::Enrolled(method) => shown.push(*method),
                         }
                         if next == Progress::SignedIn {
-                            prop_assert_eq!(&proven.expect("what was proven").methods, &shown);
-                            prop_assert!(shown.contains(&Method::Password));
-                            let two = shown.contains(&Method::Otp) || shown.contains(&Method::RecoveryCode);
+                            let proven = proven.expect("what was proven");
+                            prop_assert_eq!(&proven.methods, &shown);
+                            prop_assert!(!whose.is_empty() && whose.iter().all(|one| *one == proven.user), "{:?}", whose);
+                            let by_passkey = shown.first() == Some(&Method::Passkey);
+                            prop_assert!(by_passkey || shown.first() == Some(&Method::Password), "{:?}", shown);
+                            prop_assert!(!by_passkey || asked.is_none() || asked == Some(tenant_of(proven.user)));
+                            let two = shown.contains(&Method::Otp) || shown.contains(&Method::RecoveryCode)
+                                || shown.contains(&Method::Passkey);
                             let must = needs.mfa == MfaPolicy::Required
                                 || needs.acr == Some(Acr::Aal2)
                                 || (needs.mfa == MfaPolicy::Optional && needs.has_second_factor);
@@ -317,7 +377,36 @@ mod tests {
         let required = Needs { mfa: MfaPolicy::Required, ..PASSWORD_ONLY };
         let (setting_up, _) = at_password().after(password(), &required).unwrap();
         assert!(matches!(&setting_up, Progress::Enrolment { secret, .. } if secret == "sealed"));
-        assert_eq!(setting_up.after(Event::Enrolled, &required).unwrap().0, Progress::SignedIn);
+        for method in [Method::Otp, Method::Passkey] {
+            let (arrived, proven) = setting_up.clone().after(Event::Enrolled(method), &required).unwrap();
+            assert_eq!((arrived, proven.unwrap().methods), (Progress::SignedIn, vec![Method::Password, method]));
+        }
+        // What is set up is something to have: no further password, and no code by letter.
+        for method in [Method::Password, Method::EmailCode, Method::RecoveryCode] {
+            assert_eq!(setting_up.clone().after(Event::Enrolled(method), &required), Err(OutOfOrder));
+        }
+    }
+
+    #[test]
+    fn a_passkey_alone_is_enough_whatever_is_asked() {
+        let strictest = Needs { mfa: MfaPolicy::Required, acr: Some(Acr::Aal2), has_second_factor: true };
+        for first in [Progress::Organisation, at_password()] {
+            let (arrived, proven) = first.after(passkey(user()), &strictest).unwrap();
+            assert_eq!((arrived, proven.unwrap().methods), (Progress::SignedIn, vec![Method::Passkey]));
+        }
+    }
+
+    #[test]
+    fn a_passkey_counts_for_its_person_and_where_its_people_sign_in() {
+        let needs = Needs { has_second_factor: true, ..PASSWORD_ONLY };
+        let of = |tenant| Progress::Password { tenant, email: None };
+        assert!(of(tenant_of(other())).after(passkey(other()), &needs).is_ok());
+        assert_eq!(of(tenant_of(other())).after(passkey(user()), &needs), Err(OutOfOrder));
+        assert_eq!(of(None).after(passkey(other()), &needs), Err(OutOfOrder));
+        let (asked, _) = at_password().after(password(), &needs).unwrap();
+        assert_eq!(asked.clone().after(passkey(other()), &needs), Err(OutOfOrder));
+        let (arrived, proven) = asked.after(passkey(user()), &needs).unwrap();
+        assert_eq!((arrived, proven.unwrap().methods), (Progress::SignedIn, vec![Method::Password, Method::Passkey]));
     }
 
     #[test]

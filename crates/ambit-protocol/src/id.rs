@@ -25,7 +25,7 @@ pub trait Id: Copy + fmt::Display + FromStr<Err = IdError> {
     /// Wraps a UUIDv7 made by the caller, who owns time and randomness.
     fn from_uuid(uuid: Uuid) -> Self;
 
-    /// The UUID in it.
+    /// The UUID without its prefix, for where the kind is known and octets count.
     fn uuid(self) -> Uuid;
 }
 
@@ -166,6 +166,7 @@ mod tests {
         for value in [0, 1, u128::MAX, 0x0193_5a7c_8000_7000_8000_0000_0000_0001] {
             let id = TenantId::from_uuid(Uuid::from_u128(value));
             assert_eq!(id.to_string().parse(), Ok(id));
+            assert_eq!(id.uuid().as_u128(), value);
         }
     }
 

@@ -22,6 +22,7 @@ pub mod openapi;
 #[cfg(feature = "otel")]
 pub mod otel;
 pub mod outbound;
+pub mod passkeys;
 pub mod passwords;
 pub mod problem;
 pub mod registry;

@@ -396,6 +396,7 @@ pub fn table() -> Vec<Route> {
         ("/account/", "One's own account", on(MethodFilter::GET, web::account::overview)),
         ("/account/profile", "What one says of oneself", on(MethodFilter::GET, web::account::profile::show)),
         ("/account/security", "By what one proves who one is", on(MethodFilter::GET, web::account::security::show)),
+        ("/account/passkeys", "One's passkeys", on(MethodFilter::GET, web::account::passkeys::show)),
         ("/account/sessions", "Where one is signed in", on(MethodFilter::GET, web::account::sessions)),
         (
             "/account/applications",
@@ -436,6 +437,13 @@ pub fn table() -> Vec<Route> {
             "Make new recovery codes",
             on(MethodFilter::POST, web::account::security::make_codes),
         ),
+        ("/account/passkeys", "Add a passkey", on(MethodFilter::POST, web::account::passkeys::add)),
+        ("/account/passkeys/{id}/name", "Name a passkey", on(MethodFilter::POST, web::account::passkeys::name)),
+        (
+            "/account/passkeys/{id}/remove",
+            "Take a passkey away",
+            on(MethodFilter::POST, web::account::passkeys::remove),
+        ),
         (
             "/account/sessions/end-others",
             "End all of one's sessions but this one",
@@ -450,6 +458,7 @@ pub fn table() -> Vec<Route> {
     ] {
         public.add_routed(&post, path, summary, handler, pages::form_of_a_person);
     }
+    public.add(&get, "/passkey.js", "The script of passkeys", web::passkey::script, pages::script);
     public.add(&get, "/account", "The way to /account/", web::with_slash, pages::with_slash);
     public.add(&get, "/errors", "The way to /errors/", web::with_slash, pages::with_slash);
     public.add(&get, "/errors/", "All errors, and a search of them", web::errors::index, pages::errors);

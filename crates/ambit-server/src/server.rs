@@ -27,6 +27,7 @@ use crate::listener::tls::{Tls, TlsError};
 use crate::logs::Log;
 use crate::metrics::{self, Metrics};
 use crate::outbound::{Guard, KeySets, LogoutCalls};
+use crate::passkeys::Passkeys;
 use crate::passwords::Passwords;
 use crate::registry::{Capacity, LoadError, Registry};
 use crate::revocations::Revocations;
@@ -168,6 +169,7 @@ impl Server {
             failures: Failures::new(&config.rate_limits),
             sign_in_failures: SignInFailures::new(&config.rate_limits),
             passwords: Passwords::start(&config.passwords, &entropy).map_err(BuildError::Threads)?,
+            passkeys: Passkeys::new(&base_url),
             visits: PublicVisits::new(&config.rate_limits),
             reports: Reports::default(),
             metrics,

@@ -25,6 +25,7 @@ use crate::listener::tls::Tls;
 use crate::logs::Log;
 use crate::metrics::Metrics;
 use crate::outbound::{KeySets, LogoutCalls};
+use crate::passkeys::Passkeys;
 use crate::passwords::Passwords;
 use crate::registry::Registry;
 use crate::revocations::Revocations;
@@ -91,6 +92,8 @@ pub struct Inner {
     pub tls: Option<Tls>,
     /// Where passwords are hashed.
     pub passwords: Passwords,
+    /// Sets the challenges of passkeys; none where browsers have no passkeys for the public URL.
+    pub passkeys: Option<Passkeys>,
     /// Makes and checks the tokens of forms.
     pub form_key: FormKey,
     /// Names people to applications.

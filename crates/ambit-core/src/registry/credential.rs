@@ -5,22 +5,25 @@
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::credential::{Credential, CredentialKind};
 use ambit_protocol::admin::tenant::MfaPolicy;
+use ambit_protocol::admin::text::Name;
 use ambit_protocol::admin::user::User;
 use ambit_protocol::id::{CredentialId, UserId};
 use ambit_protocol::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use webauthn_rs::prelude::AuthenticationResult;
 use zeroize::Zeroizing;
 
 use super::administrator::SuperAdminWatch;
-use super::{Edit, RegistryError, see};
+use super::{Conflict, Edit, RegistryError, see};
 use crate::entropy::new_id;
 use crate::keys::Vault;
+use crate::passkey::{CounterBack, Passkey};
 use crate::password::KeptPassword;
 use crate::reach::Reach;
 use crate::second_factor::{RecoveryCodes, ShownCodes, TotpSecret};
 use crate::store::noun::{self, Noun as _};
-use crate::store::{Filter, Reads, StoreError};
+use crate::store::{By, Filter, Reads, Row, StoreError};
 
 /// By what a person can prove who they are, opened.
 #[derive(Debug, Default)]
@@ -29,8 +32,21 @@ pub struct Credentials {
     pub password: Option<KeptPassword>,
     /// Their authenticator apps.
     pub totp: Vec<(CredentialId, TotpSecret)>,
+    /// Their passkeys, in the order they were made, each with what may be shown of it.
+    pub passkeys: Vec<(Credential, Passkey)>,
     /// Their recovery codes.
     pub recovery: Option<RecoveryCodes>,
+}
+
+/// What became of a passkey that was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasskeyUse {
+    /// It counts, and what it changed is kept.
+    Counted,
+    /// It was taken away meanwhile.
+    Gone,
+    /// It signed more often, as was known meanwhile, than it says.
+    CounterBack(CounterBack),
 }
 
 impl Credentials {
@@ -57,7 +73,10 @@ impl Credentials {
                     found.totp.push((credential.id, secret));
                 }
                 CredentialKind::RecoveryCodes => found.recovery = Some(open(vault, &credential, sealed)?),
-                CredentialKind::Passkey => {}
+                CredentialKind::Passkey => {
+                    let passkey = open(vault, &credential, sealed)?;
+                    found.passkeys.push((credential, passkey));
+                }
             }
         }
         Ok(found)
@@ -66,7 +85,13 @@ impl Credentials {
     /// Whether they have set up something beside the password.
     #[must_use]
     pub fn has_second_factor(&self) -> bool {
-        !self.totp.is_empty()
+        !self.totp.is_empty() || !self.passkeys.is_empty()
+    }
+
+    /// The passkey that its authenticator calls so.
+    #[must_use]
+    pub fn passkey(&self, id: &[u8]) -> Option<&(Credential, Passkey)> {
+        self.passkeys.iter().find(|(_, passkey)| passkey.id() == id)
     }
 }
 
@@ -98,6 +123,101 @@ pub async fn enrol_totp(
     let credential = new(edit, user, CredentialKind::Totp, None);
     let sealed = seal(edit, vault, &credential, &secret.expose_bytes().as_slice())?;
     Ok(noun::insert(edit.tx, credential, Some(sealed)).await?)
+}
+
+/// Adds a passkey.
+///
+/// # Errors
+/// [`super::Forbidden`]; [`Conflict::Taken`] where it is somebody's already, theirs or another's;
+/// [`Conflict::LimitReached`]; those of the store.
+pub async fn enrol_passkey(
+    edit: &Edit<'_>,
+    vault: &Vault,
+    user: &User,
+    passkey: &Passkey,
+    name: Option<Name>,
+) -> Result<Credential, RegistryError> {
+    edit.require_covers(user)?;
+    let count = Credentials::of(edit.tx, vault, user.id).await?.passkeys.len() as u64;
+    if count >= MOST_PASSKEYS {
+        return Err(Conflict::LimitReached { limit: "passkeys of a user", max: MOST_PASSKEYS, count }.into());
+    }
+    let credential = Credential {
+        name,
+        webauthn_id: Some(passkey.spelt_id()),
+        backed_up: Some(passkey.is_backed_up()),
+        ..new(edit, user, CredentialKind::Passkey, None)
+    };
+    let sealed = seal(edit, vault, &credential, passkey)?;
+    Ok(noun::insert(edit.tx, credential, Some(sealed)).await?)
+}
+
+/// Keeps what the use of a passkey changed. It is looked at inside the transaction, so that of two copies of it that sign with the
+/// same count one is the first.
+///
+/// # Errors
+/// [`super::Forbidden`]; those of the store.
+pub async fn use_passkey(
+    edit: &Edit<'_>,
+    vault: &Vault,
+    user: &User,
+    id: CredentialId,
+    shown: &AuthenticationResult,
+) -> Result<PasskeyUse, RegistryError> {
+    edit.require_covers(user)?;
+    let Some((credential, row)) = find_own(edit, user, CredentialKind::Passkey, &id.to_string()).await? else {
+        return Ok(PasskeyUse::Gone);
+    };
+    let passkey: Passkey = open(vault, &credential, row.sealed.as_deref().unwrap_or_default())?;
+    let after = match passkey.after(shown) {
+        Ok(after) => after,
+        Err(back) => return Ok(PasskeyUse::CounterBack(back)),
+    };
+    let credential = Credential { backed_up: Some(after.is_backed_up()), last_used_at: Some(edit.now()), ..credential };
+    let sealed = seal(edit, vault, &credential, &after)?;
+    noun::update(edit.tx, credential, Some(sealed)).await?;
+    Ok(PasskeyUse::Counted)
+}
+
+/// Calls one of a person's own passkeys something else.
+///
+/// # Errors
+/// [`RegistryError::NotFound`]; [`super::Forbidden`]; those of the store.
+pub async fn name_passkey(edit: &Edit<'_>, user: &User, id: &str, name: Name) -> Result<Credential, RegistryError> {
+    edit.require_covers(user)?;
+    let found = find_own(edit, user, CredentialKind::Passkey, id).await?;
+    let (credential, row) = found.ok_or_else(|| not_found(id))?;
+    Ok(noun::update(edit.tx, Credential { name: Some(name), ..credential }, row.sealed).await?)
+}
+
+/// Takes one of a person's own second factors away, a passkey or an authenticator app, and with the last one the recovery codes
+/// that stand in for it. `false` where their tenant asks everybody for a second factor and this is their last. It is looked at
+/// inside the transaction, so that of two who take one each the second keeps the last.
+///
+/// # Errors
+/// [`RegistryError::NotFound`]; [`super::Forbidden`]; those of the store.
+pub async fn remove_own_factor(
+    edit: &Edit<'_>,
+    user: &User,
+    kind: CredentialKind,
+    id: &str,
+    mfa: MfaPolicy,
+) -> Result<bool, RegistryError> {
+    if find_own(edit, user, kind, id).await?.is_none() {
+        return Err(not_found(id));
+    }
+    let person = user.id.to_string();
+    let there: Vec<Credential> = list(edit.tx, &person, edit.reach()).await?;
+    let is_second = |it: &Credential| matches!(it.kind, CredentialKind::Passkey | CredentialKind::Totp);
+    let is_last = !there.iter().any(|it| is_second(it) && it.id.to_string() != id);
+    if is_last && mfa == MfaPolicy::Required {
+        return Ok(false);
+    }
+    delete(edit, &person, id).await?;
+    if let Some(codes) = there.iter().find(|it| is_last && it.kind == CredentialKind::RecoveryCodes) {
+        delete(edit, &person, &codes.id.to_string()).await?;
+    }
+    Ok(true)
 }
 
 /// Makes recovery codes, in place of those before.
@@ -149,7 +269,7 @@ pub async fn delete(edit: &Edit<'_>, user: &str, id: &str) -> Result<User, Regis
     edit.require_covers(&user)?;
     let credential: Credential = edit.see(id).await?;
     if credential.user_id != user.id {
-        return Err(RegistryError::NotFound { resource: Resource::Credential, id: id.to_owned() });
+        return Err(not_found(id));
     }
     let watch = SuperAdminWatch::of_people(edit, user.owner()).await?;
     noun::delete(edit.tx, &credential).await?;
@@ -157,31 +277,20 @@ pub async fn delete(edit: &Edit<'_>, user: &str, id: &str) -> Result<User, Regis
     Ok(user)
 }
 
-/// Takes one of a person's own authenticator apps away and, with the last one, the recovery codes that stand in for it. `false`
-/// where their tenant asks everybody for a second factor and nothing else of theirs is one. It is looked at inside the transaction,
-/// so that of two who take one each the second keeps the last.
-///
-/// # Errors
-/// [`RegistryError::NotFound`]; [`super::Forbidden`]; those of the store.
-pub async fn remove_own_app(edit: &Edit<'_>, user: &User, id: &str, mfa: MfaPolicy) -> Result<bool, RegistryError> {
-    let person = user.id.to_string();
-    let there = list(edit.tx, &person, edit.reach()).await?;
-    let is_one = |it: &&Credential| it.kind == CredentialKind::Totp && it.id.to_string() == id;
-    if !there.iter().any(|it| is_one(&it)) {
-        return Err(RegistryError::NotFound { resource: Resource::Credential, id: id.to_owned() });
-    }
-    let mut others = there.iter().filter(|it| !is_one(it));
-    let has_app = others.clone().any(|it| it.kind == CredentialKind::Totp);
-    // A passkey is two factors in one.
-    let has_other = has_app || others.clone().any(|it| it.kind == CredentialKind::Passkey);
-    if mfa == MfaPolicy::Required && !has_other {
-        return Ok(false);
-    }
-    delete(edit, &person, id).await?;
-    if let Some(codes) = others.find(|it| it.kind == CredentialKind::RecoveryCodes).filter(|_| !has_app) {
-        delete(edit, &person, &codes.id.to_string()).await?;
-    }
-    Ok(true)
+/// A person's credential of a kind, with what is sealed of it.
+async fn find_own(
+    edit: &Edit<'_>,
+    user: &User,
+    kind: CredentialKind,
+    id: &str,
+) -> Result<Option<(Credential, Row)>, StoreError> {
+    let Some(row) = edit.tx.find_row(Resource::Credential, By::Id(id), edit.reach()).await? else { return Ok(None) };
+    let credential: Credential = noun::read(&row)?;
+    Ok((credential.user_id == user.id && credential.kind == kind).then_some((credential, row)))
+}
+
+fn not_found(id: &str) -> RegistryError {
+    RegistryError::NotFound { resource: Resource::Credential, id: id.to_owned() }
 }
 
 /// Keeps the one credential of a kind that there can be.
@@ -215,6 +324,9 @@ fn new(edit: &Edit<'_>, user: &User, kind: CredentialKind, remaining: Option<u32
         kind,
         name: None,
         remaining,
+        webauthn_id: None,
+        backed_up: None,
+        last_used_at: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
         revision: 0,
@@ -244,3 +356,6 @@ fn purpose(credential: &Credential) -> String {
 fn corrupt(credential: &Credential, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::Corrupt { resource: Credential::RESOURCE, id: credential.id.to_string(), source: source.into() }
 }
+
+/// As many devices as nobody has, and few enough to be looked through at each sign-in.
+const MOST_PASSKEYS: u64 = 20;

@@ -282,10 +282,12 @@ noun!(Membership {
 });
 noun!(Credential {
     id: |it| it.id.to_string(),
-    // Of these a user has one: two that are made at once cannot both be.
     natural_key: |it| match it.kind {
+        // Of these a user has one: two that are made at once cannot both be.
         CredentialKind::Password | CredentialKind::RecoveryCodes => Some(format!("{}/{}", it.user_id, it.kind)),
-        CredentialKind::Passkey | CredentialKind::Totp => None,
+        // WebAuthn Level 3 §7.1: "Verify that the credentialId is not yet registered for any user."
+        CredentialKind::Passkey => it.webauthn_id.as_ref().map(|id| format!("{}/{id}", it.kind)),
+        CredentialKind::Totp => None,
     },
     parent: |it| Some(it.user_id.to_string()),
     owner: |it| (it.tenant_id, it.partner_id)

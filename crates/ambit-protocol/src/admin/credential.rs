@@ -27,6 +27,15 @@ pub struct Credential {
     /// How often it can still be used, where that is limited: recovery codes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u32>,
+    /// Of a passkey: what its authenticator calls it (WebAuthn, credential ID), in base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webauthn_id: Option<String>,
+    /// Of a passkey: whether it is kept in more places than one, as by a password manager that synchronises its passkeys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backed_up: Option<bool>,
+    /// Of a passkey: when it was last used, to the day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -294,6 +294,7 @@ impl Asking<'_> {
             progress,
             session: person.map(|person| person.session.id),
             denied: false,
+            passkey: None,
         };
         Box::pin(web::sign_in::begin(self.app, self.parts, interaction)).await
     }

@@ -101,6 +101,12 @@ pub(crate) fn plain_text(operation: &mut Operation, _: &mut SchemaGenerator) {
     unchanged(operation);
 }
 
+/// A script of our pages.
+pub(crate) fn script(operation: &mut Operation, _: &mut SchemaGenerator) {
+    put(operation, "The script.", &[("text/javascript", text())]);
+    unchanged(operation);
+}
+
 /// The list of the documentation's pages.
 pub(crate) fn docs(operation: &mut Operation, _: &mut SchemaGenerator) {
     put(operation, "A page with links to all of them.", &[("text/html", text())]);

@@ -10,6 +10,7 @@ pub mod docs;
 pub mod errors;
 mod negotiate;
 mod own;
+pub mod passkey;
 mod policy;
 pub(crate) mod posted;
 mod shown;
@@ -55,10 +56,11 @@ pub(crate) fn for_a_person(template: &impl Template) -> Response {
     response
 }
 
-/// Lets the forms of a page lead on to one more site, and run one script by its hash: browsers hold `form-action` against where an answer redirects to as well.
+/// Lets the forms of a page lead on to one more site, and the page run a script: one by its hash, or our own by `self`. Browsers hold
+/// `form-action` against where an answer redirects to as well.
 pub(crate) fn leading_to(headers: &mut HeaderMap, address: &str, script: Option<&str>) {
     let Some(source) = source_of(address) else { return };
-    let script = script.map(|hash| format!("'{hash}'")).unwrap_or_default();
+    let script = script.map(|source| format!("'{source}'")).unwrap_or_default();
     allow(headers, Beside { form_action: &source, script: &script, ..Beside::default() });
 }
 
@@ -87,6 +89,11 @@ fn source_of(address: &str) -> Option<String> {
     };
     // A host may have characters that separate directives, as the parser sees it. None that anybody could own has.
     source.bytes().all(|b| b.is_ascii_alphanumeric() || b".-+:/[]".contains(&b)).then_some(source)
+}
+
+/// Lets a page run the one script that there is (`passkey`), which is a file of this server.
+pub(crate) fn running_script(headers: &mut HeaderMap) {
+    allow(headers, Beside { script: "'self'", ..Beside::default() });
 }
 
 /// The language of a page for somebody: what they or the application wish for, else what the browser prefers.

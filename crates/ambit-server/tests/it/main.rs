@@ -4,6 +4,7 @@ mod operations;
 
 mod access;
 mod admin_api;
+mod authenticator;
 mod contract;
 mod corpus;
 mod forge;

@@ -9,7 +9,7 @@ mod health;
 mod http2;
 mod jobs;
 mod keys;
-mod logs;
+pub(crate) mod logs;
 mod metrics;
 mod metrics_address;
 #[cfg(feature = "otel")]

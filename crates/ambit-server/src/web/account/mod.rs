@@ -8,7 +8,9 @@
 //! somebody else in, asks them to prove once more who they are (`security`).
 
 mod device;
+pub mod passkeys;
 pub mod profile;
+mod proof;
 pub mod security;
 mod view;
 mod wording;
@@ -290,6 +292,7 @@ const fn to_the_account(now: Timestamp) -> Interaction {
         progress: Progress::Organisation,
         session: None,
         denied: false,
+        passkey: None,
     }
 }
 

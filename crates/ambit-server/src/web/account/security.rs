@@ -1,32 +1,27 @@
 //! `/account/security`: by what a person proves who they are.
 //!
-//! Whoever finds a browser open must not lock its owner out, nor let themselves in for good. So each change here asks for a proof
-//! that is a few minutes old at the most, and as strong as the person has one (OWASP ASVS 5.0, 7.5.1): who came in by another way,
-//! or without the second factor they have, shows it now, and comes back here. A password that changed, and an app that was taken
-//! away, end all other sessions: whoever had it may be in one of them.
+//! Each change here asks for a recent proof (`proof`). A password that changed, and an app that was taken away, end all other
+//! sessions: whoever had it may be in one of them.
 
-use ambit_core::authentication::Acr;
 use ambit_core::page;
 use ambit_core::password::{Password, Unfit, Verdict};
 use ambit_core::registry::credential::{self, Credentials};
 use ambit_core::registry::{Power, RegistryError};
-use ambit_core::sign_in::{Destination, Interaction, Needs, Progress, Proven};
+use ambit_core::sign_in::{Destination, Interaction, Proven};
 use ambit_core::store::StoreError;
-use ambit_core::store::sign_in::Sessions;
-use ambit_protocol::admin::tenant::MfaPolicy;
-use ambit_protocol::admin::text::Slug;
+use ambit_protocol::admin::credential::CredentialKind;
 use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
+use super::proof::least;
 use super::view::{CodesPage, SecurityPage, Tab, Wrong};
 use super::{Me, failed, refused, to_the_account};
 use crate::limits::Outcome;
 use crate::middleware::RequestContext;
 use crate::passwords::Unanswered;
 use crate::problem::Answer;
-use crate::session;
 use crate::state::App;
 use crate::web::posted::Posted;
 use crate::web::{own, sign_in};
@@ -46,7 +41,7 @@ pub async fn prove(State(app): State<App>, request: Request) -> Response {
         Err(response) => return response,
     };
     match me.credentials(&app).await {
-        Ok(credentials) => me.prove(&app, &parts, least(&credentials)).await,
+        Ok(credentials) => me.prove(&app, &parts, least(&credentials), Destination::AccountSecurity).await,
         Err(error) => failed(&app, &parts, &error),
     }
 }
@@ -134,11 +129,6 @@ struct Changing {
     credentials: Credentials,
 }
 
-/// How strong a proof a change asks for: as strong as the person has one.
-fn least(credentials: &Credentials) -> Acr {
-    if credentials.has_second_factor() { Acr::Aal2 } else { Acr::Aal1 }
-}
-
 impl Changing {
     /// # Errors
     /// The answer: the way to prove it, where that is missing.
@@ -148,7 +138,7 @@ impl Changing {
         if me.is_proven(app, least(&credentials)) {
             return Ok(Self { me, parts, form, credentials });
         }
-        Err(me.prove(app, &parts, least(&credentials)).await)
+        Err(me.prove(app, &parts, least(&credentials), Destination::AccountSecurity).await)
     }
 
     async fn remove_app(&self, app: &App, id: &str) -> Result<Response, RegistryError> {
@@ -156,14 +146,14 @@ impl Changing {
         let mfa = sign_in::settings_of(app, person).await?.mfa;
         let mut is_removed = false;
         own::change(app, &self.parts, &person.user, async |edit| {
-            is_removed = credential::remove_own_app(edit, &person.user, id, mfa).await?;
+            is_removed = credential::remove_own_factor(edit, &person.user, CredentialKind::Totp, id, mfa).await?;
             Ok(())
         })
         .await?;
         if !is_removed {
             return Ok(me.security(app, &self.parts, Some(Wrong::LastFactor)).await);
         }
-        self.end_other_sessions(app).await?;
+        self.me.end_other_sessions(app).await?;
         Ok(me.done("second_factor_removed", "/account/security"))
     }
 
@@ -215,58 +205,12 @@ impl Changing {
             credential::set_password(edit, &app.vault, &person.user, &kept).await.map(drop)
         })
         .await?;
-        self.end_other_sessions(app).await?;
+        self.me.end_other_sessions(app).await?;
         Ok(me.done("password_changed", "/account/security"))
-    }
-
-    async fn end_other_sessions(&self, app: &App) -> Result<(), StoreError> {
-        let signed_in = &self.me.signed_in;
-        let others = Sessions::OfUserExcept(signed_in.person.id(), signed_in.session.id);
-        session::end(app, others, app.clock.now()).await?;
-        Ok(())
     }
 }
 
 impl Me {
-    /// Whether they proved who they are a few minutes ago at the most, by a password or a passkey and, where so much is asked, by
-    /// two things.
-    fn is_proven(&self, app: &App, least: Acr) -> bool {
-        let authentication = &self.signed_in.authentication;
-        let needs = Needs { mfa: MfaPolicy::Off, acr: Some(least), has_second_factor: false };
-        app.clock.now() < authentication.at.plus_secs(RECENT_SECS) && needs.is_met_by(&authentication.methods)
-    }
-
-    /// Sends them to prove it, and back here.
-    async fn prove(&self, app: &App, parts: &Parts, least: Acr) -> Response {
-        let tenant = match self.slug(app).await {
-            Ok(tenant) => tenant,
-            Err(error) => return failed(app, parts, &error),
-        };
-        let email = Some(self.signed_in.person.user.email.to_string());
-        let asked = Interaction {
-            destination: Destination::AccountSecurity,
-            acr: Some(least),
-            // Whoever showed the first thing just now shows the second one only.
-            is_fresh_needed: !self.is_proven(app, Acr::Aal1) || self.is_proven(app, least),
-            progress: Progress::Password { tenant: tenant.clone(), email: email.clone() },
-            tenant,
-            login_hint: email,
-            ..to_the_account(app.clock.now())
-        };
-        let mut response = Box::pin(sign_in::begin(app, parts, asked)).await;
-        self.note(&mut response, "proof_asked");
-        response
-    }
-
-    async fn slug(&self, app: &App) -> Result<Option<Slug>, StoreError> {
-        let Some(id) = self.signed_in.person.user.tenant_id else { return Ok(None) };
-        Ok(app.registry.tenant_by_id(id).await?.map(|tenant| tenant.tenant.slug.clone()))
-    }
-
-    async fn credentials(&self, app: &App) -> Result<Credentials, StoreError> {
-        Credentials::of(&*app.store, &app.vault, self.signed_in.person.id()).await
-    }
-
     async fn security(&self, app: &App, parts: &Parts, wrong: Option<Wrong>) -> Response {
         let looked_up = async {
             let person = &self.signed_in.person;
@@ -312,6 +256,3 @@ impl Wrong {
         }
     }
 }
-
-/// How old the proof may be on which a change rests.
-const RECENT_SECS: i64 = 300;

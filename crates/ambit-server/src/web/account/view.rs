@@ -28,13 +28,13 @@ use crate::web::sign_in::MOST_APPS;
 /// What all pages have.
 #[derive(Debug)]
 pub(super) struct Frame {
-    brand: Option<Brand>,
-    words: &'static Words,
+    pub(super) brand: Option<Brand>,
+    pub(super) words: &'static Words,
     language: Language,
-    form_token: String,
-    title: &'static str,
+    pub(super) form_token: String,
+    pub(super) title: &'static str,
     /// Address and title of each page, and whether it is this one.
-    tabs: Vec<(&'static str, &'static str, bool)>,
+    pub(super) tabs: Vec<(&'static str, &'static str, bool)>,
 }
 
 /// Which page it is.
@@ -43,6 +43,7 @@ pub(super) enum Tab {
     Overview,
     Profile,
     Security,
+    Passkeys,
     Sessions,
     Applications,
 }
@@ -63,13 +64,15 @@ impl Frame {
 
 impl Tab {
     /// All of them, in the order they are shown.
-    const ALL: [Self; 5] = [Self::Overview, Self::Profile, Self::Security, Self::Sessions, Self::Applications];
+    const ALL: [Self; 6] =
+        [Self::Overview, Self::Profile, Self::Security, Self::Passkeys, Self::Sessions, Self::Applications];
 
     const fn address(self) -> &'static str {
         match self {
             Self::Overview => "/account/",
             Self::Profile => "/account/profile",
             Self::Security => "/account/security",
+            Self::Passkeys => "/account/passkeys",
             Self::Sessions => "/account/sessions",
             Self::Applications => "/account/applications",
         }
@@ -80,6 +83,7 @@ impl Tab {
             Self::Overview => words.overview,
             Self::Profile => words.profile,
             Self::Security => words.security,
+            Self::Passkeys => words.passkeys,
             Self::Sessions => words.sessions,
             Self::Applications => words.applications,
         }
@@ -392,6 +396,12 @@ impl ApplicationsPage {
         });
         Self { applications: applications.collect(), frame }
     }
+}
+
+/// The day, in UTC.
+pub(super) fn day(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.split_once('T').map_or_else(|| text.clone(), |(day, _)| day.to_owned())
 }
 
 /// Day and minute, in UTC: the server does not know where the reader is.

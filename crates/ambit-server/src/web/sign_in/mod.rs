@@ -39,8 +39,9 @@ use self::view::{EnrolmentPage, Frame, OrganisationPage, PasswordPage, Picture, 
 use self::wording::Words;
 use super::branding::Brand;
 use super::negotiate::wished_language;
+use super::passkey::{Act, PasskeyButton};
 use super::shown::plain;
-use super::{for_a_person, leading_to, see_other};
+use super::{for_a_person, leading_to, running_script, see_other};
 use crate::limits::TooManyFailures;
 use crate::middleware::Outcome;
 use crate::oauth::authorize::{leads_to, resume};
@@ -80,7 +81,9 @@ pub(crate) async fn begin_enrolment(app: &App, parts: &Parts, proven: Proven, as
 /// Keeps what waits, for this browser alone, and sends it there.
 async fn wait(app: &App, parts: &Parts, id: &str, interaction: Interaction) -> Response {
     let (browser, cookie) = Browser::of_or_new(app, &parts.headers);
+    let is_signed_in = interaction.progress == Progress::SignedIn;
     let kept = async {
+        let interaction = challenged(app, interaction).await?;
         let row = kept::Interaction {
             id: SecretHash::of(id),
             browser: browser.hash(),
@@ -91,7 +94,7 @@ async fn wait(app: &App, parts: &Parts, id: &str, interaction: Interaction) -> R
         app.store.sign_ins().begin_interaction(&row).await
     };
     let mut response = match kept.await {
-        Ok(()) if interaction.progress == Progress::SignedIn => see_other(&format!("/sign-in/{id}/continue")),
+        Ok(()) if is_signed_in => see_other(&format!("/sign-in/{id}/continue")),
         Ok(()) => see_other(&format!("/sign-in/{id}")),
         Err(error) => return Answer::of(parts, app).store_failure(&error).into_response(),
     };
@@ -137,6 +140,7 @@ pub async fn go_on(State(app): State<App>, Path(id): Path<String>, request: Requ
         Destination::Authorize { .. } => resume(&app, &parts, &id, interaction, kept.version, &person).await,
         Destination::Account => over_to(&app, &kept, "/account/").await.unwrap_or_else(failed),
         Destination::AccountSecurity => over_to(&app, &kept, "/account/security").await.unwrap_or_else(failed),
+        Destination::AccountPasskeys => over_to(&app, &kept, "/account/passkeys").await.unwrap_or_else(failed),
     }
 }
 
@@ -171,9 +175,11 @@ impl Underway {
         Ok(Self { id: id.to_owned(), browser, kept, interaction })
     }
 
-    /// Takes a step. `false` where another form of this interaction was quicker.
+    /// Takes a step, and sets another challenge: what was answered is not answered again. `false` where another form of this
+    /// interaction was quicker.
     async fn advance(&self, app: &App, next: &Interaction) -> Result<bool, StoreError> {
-        let row = kept::Interaction { document: document(next)?, ..self.kept.clone() };
+        let next = challenged(app, next.clone()).await?;
+        let row = kept::Interaction { document: document(&next)?, ..self.kept.clone() };
         app.store.sign_ins().advance_interaction(&row).await
     }
 
@@ -197,8 +203,8 @@ impl Underway {
     async fn made(&self, app: &App, parts: &Parts, wrong: Option<Wrong>) -> Result<Response, StoreError> {
         let words = self.words(parts);
         let (text, typed) = match &wrong {
-            None => (None, ""),
-            Some(Wrong { text, typed }) => (Some(text(words)), typed.as_str()),
+            Some(Wrong::Field { text, typed }) => (Some(text(words)), typed.as_str()),
+            None | Some(Wrong::Passkey) => (None, ""),
         };
         let tenant = match &self.interaction.progress {
             Progress::Password { tenant: Some(slug), .. } => match open_tenant(app, slug).await? {
@@ -220,20 +226,25 @@ impl Underway {
             form_token: form_token(app, &self.browser, &self.purpose()),
             brand: tenant.as_ref().map(|tenant| Brand::of(tenant)),
             wrong: text,
+            passkey: self.passkey_button(words, matches!(wrong, Some(Wrong::Passkey))),
         };
+        let runs_script = frame.passkey.is_some();
         let mut response = match &self.interaction.progress {
             Progress::Organisation => {
                 let hint = self.interaction.login_hint.as_deref().unwrap_or_default();
-                let value = if wrong.is_some() { typed } else { hint };
+                let value = if text.is_some() { typed } else { hint };
                 for_a_person(&OrganisationPage { frame, value: plain(value, MOST_TYPED) })
             }
             Progress::Password { email, .. } => {
                 let given = email.as_deref().or(self.interaction.login_hint.as_deref()).unwrap_or_default();
-                let email = plain(if wrong.is_some() { typed } else { given }, MOST_TYPED);
+                let email = plain(if text.is_some() { typed } else { given }, MOST_TYPED);
                 let can_restart = self.interaction.tenant.is_none();
                 for_a_person(&PasswordPage { frame, email, can_restart })
             }
-            Progress::SecondFactor(_) => for_a_person(&SecondFactorPage { frame }),
+            Progress::SecondFactor(proven) => {
+                let credentials = Credentials::of(&*app.store, &app.vault, proven.user).await?;
+                for_a_person(&SecondFactorPage { frame, has_app: !credentials.totp.is_empty() })
+            }
             Progress::Enrolment { proven, secret } => {
                 let secret = steps::open_app(app, &self.id, secret)?;
                 let issuer = frame.brand.as_ref().map_or_else(|| "Ambit".to_owned(), |brand| brand.name.clone());
@@ -247,22 +258,59 @@ impl Underway {
         if wrong.is_some() {
             *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         }
-        self.lead(app, &mut response).await;
+        self.lead(app, &mut response, runs_script).await;
         Ok(response)
     }
 
-    /// The form on a page may lead on to where all this ends.
-    async fn lead(&self, app: &App, response: &mut Response) {
-        if let Some(address) = leads_to(app, &self.interaction.destination).await {
-            leading_to(response.headers_mut(), &address, None);
+    /// The button for the challenge that is set.
+    fn passkey_button(&self, words: &'static Words, is_wrong: bool) -> Option<PasskeyButton> {
+        let ceremony = self.interaction.passkey.as_ref()?;
+        let (label, act) = match &self.interaction.progress {
+            Progress::Organisation | Progress::Password { .. } => (words.by_passkey, Act::Get),
+            Progress::SecondFactor(_) => (words.confirm_by_passkey, Act::Get),
+            Progress::Enrolment { .. } => (words.set_up_passkey, Act::Create),
+            Progress::SignedIn => return None,
+        };
+        let button = PasskeyButton::new("passkey", label, act, ceremony, words.passkey);
+        Some(if is_wrong { button.refused() } else { button })
+    }
+
+    /// The form on a page may lead on to where all this ends, and a page with a button for passkeys runs its script.
+    async fn lead(&self, app: &App, response: &mut Response, runs_script: bool) {
+        let headers = response.headers_mut();
+        match leads_to(app, &self.interaction.destination).await {
+            Some(address) => leading_to(headers, &address, runs_script.then_some("self")),
+            None if runs_script => running_script(headers),
+            None => {}
         }
     }
 }
 
-/// What was wrong with a form, and what had been typed that may be shown again.
-struct Wrong {
-    text: fn(&'static Words) -> &'static str,
-    typed: String,
+/// What was wrong with a form.
+enum Wrong {
+    /// What had been typed, which may be shown again.
+    Field { text: fn(&'static Words) -> &'static str, typed: String },
+    /// The passkey, whatever it was: it tells of nobody whether they have one.
+    Passkey,
+}
+
+/// The same, with the challenge that a passkey may answer there: anybody's at first, then one of the person's, or a new one.
+async fn challenged(app: &App, interaction: Interaction) -> Result<Interaction, StoreError> {
+    let Some(passkeys) = &app.passkeys else { return Ok(interaction) };
+    let asked = match &interaction.progress {
+        Progress::Organisation | Progress::Password { .. } => Some(passkeys.ask([])),
+        Progress::SecondFactor(proven) => {
+            let theirs = Credentials::of(&*app.store, &app.vault, proven.user).await?.passkeys;
+            (!theirs.is_empty()).then(|| passkeys.ask(theirs.iter().map(|(_, passkey)| passkey)))
+        }
+        Progress::Enrolment { proven, .. } => {
+            let person = app.registry.person(proven.user).await?;
+            person.map(|person| passkeys.ask_for_new(&person.user, []))
+        }
+        Progress::SignedIn => None,
+    };
+    let passkey = asked.transpose().map_err(|error| StoreError::Unavailable(error.into()))?;
+    Ok(Interaction { passkey, ..interaction })
 }
 
 /// What somebody proved before in this browser, where a second factor is all that is missing: they are signed in with their

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::wording::Words;
 use crate::web::branding::Brand;
+use crate::web::passkey::PasskeyButton;
 
 /// What every page of a sign-in has.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Frame {
     pub(super) brand: Option<Brand>,
     /// What was wrong with what was sent.
     pub(super) wrong: Option<&'static str>,
+    /// Where a passkey would do.
+    pub(super) passkey: Option<PasskeyButton>,
 }
 
 /// Where somebody belongs.
@@ -44,6 +47,7 @@ pub(super) struct PasswordPage {
 #[template(path = "sign_in/second_factor.html")]
 pub(super) struct SecondFactorPage {
     pub(super) frame: Frame,
+    pub(super) has_app: bool,
 }
 
 /// How they set an app up.

@@ -2,6 +2,8 @@
 
 use ambit_knowledge::Language;
 
+use crate::web::passkey::PasskeyWords;
+
 /// The words of the pages in one language.
 #[derive(Debug)]
 pub(super) struct Words {
@@ -45,6 +47,14 @@ pub(super) struct Words {
     pub(super) address_password: &'static str,
     pub(super) bad_email: &'static str,
     pub(super) bad_name: &'static str,
+    pub(super) by_passkey: &'static str,
+    pub(super) confirm_by_passkey: &'static str,
+    pub(super) set_up_passkey: &'static str,
+    pub(super) set_up_passkey_text: &'static str,
+    pub(super) no_app_text: &'static str,
+    pub(super) recovery_code: &'static str,
+    pub(super) recovery_code_hint: &'static str,
+    pub(super) passkey: &'static PasskeyWords,
 }
 
 impl Words {
@@ -112,6 +122,14 @@ const EN: Words = Words {
     address_password: "The password must not be the e-mail address.",
     bad_email: "This is not an e-mail address.",
     bad_name: "Enter a name of 1 to 200 characters.",
+    by_passkey: "Sign in with a passkey",
+    confirm_by_passkey: "Use your passkey",
+    set_up_passkey: "Set up a passkey instead",
+    set_up_passkey_text: "A passkey is kept by your device or password manager. The next time you sign in with it alone.",
+    no_app_text: "Use your passkey. If you do not have it at hand, enter one of your recovery codes.",
+    recovery_code: "Recovery code",
+    recovery_code_hint: "Sixteen letters and digits, shown when you set up your first passkey. Each works once.",
+    passkey: PasskeyWords::of(Language::En),
 };
 
 const ZH: Words = Words {
@@ -155,4 +173,12 @@ const ZH: Words = Words {
     address_password: "密码不能是电子邮件地址。",
     bad_email: "这不是电子邮件地址。",
     bad_name: "请输入 1 至 200 个字符的姓名。",
+    by_passkey: "使用通行密钥登录",
+    confirm_by_passkey: "使用您的通行密钥",
+    set_up_passkey: "改为设置通行密钥",
+    set_up_passkey_text: "通行密钥保存在您的设备或密码管理器中。下次只用它即可登录。",
+    no_app_text: "请使用您的通行密钥。如果不在手边，请输入一个恢复码。",
+    recovery_code: "恢复码",
+    recovery_code_hint: "十六个字母和数字，在您设置第一个通行密钥时显示过。每个只能使用一次。",
+    passkey: PasskeyWords::of(Language::Zh),
 };

@@ -14,16 +14,16 @@ use crate::support::{Fixture, ROOT, ROOT_SECRET, basic};
 
 /// What was written.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Paper(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Paper(Arc<Mutex<Vec<u8>>>);
 
 impl Paper {
-    pub(super) fn text(&self, fixture: &Fixture) -> String {
+    pub(crate) fn text(&self, fixture: &Fixture) -> String {
         fixture.server.app().log.flush();
         String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("UTF-8")
     }
 
     /// Each line is one JSON object.
-    pub(super) fn lines(&self, fixture: &Fixture) -> Vec<Value> {
+    pub(crate) fn lines(&self, fixture: &Fixture) -> Vec<Value> {
         let text = self.text(fixture);
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
     }

@@ -7,6 +7,7 @@ mod consent;
 mod docs;
 mod doors;
 mod errors;
+mod passkeys;
 mod set_up;
 pub(crate) mod shop;
 mod sign_in;

@@ -12,6 +12,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, header};
 use serde_json::{Value, json};
 
+use crate::authenticator::asked;
 use crate::people::{Browser, PASSWORD, form_token, shown_secret};
 use crate::support::{Answer, BASE, Fixture};
 
@@ -126,7 +127,9 @@ async fn neither_text_nor_status_tells_whether_there_is_an_account() {
         let token = form_token(&browser.get(&at).await);
         let answer = browser.password(&at, email, password).await;
         assert!(!answer.headers.contains_key(header::SET_COOKIE));
+        let challenge = asked(&answer).expect("a button")["challenge"].as_str().expect("base64url").to_owned();
         let text = answer.text.replace(email, "EMAIL").replace(&at, "AT").replace(&token, "TOKEN");
+        let text = text.replace(&challenge, "CHALLENGE");
         assert!(text.contains("The e-mail address or the password is not right."), "{text}");
         seen.push((answer.status.as_u16(), text));
     }

@@ -1,0 +1,77 @@
+//! Proving once more who one is, before anything is changed that could lock somebody out or let somebody else in.
+//!
+//! Whoever finds a browser open must not do either. So such a change asks for a proof that is a few minutes old at the most, and as
+//! strong as the person has one (OWASP ASVS 5.0, 7.5.1): who came in by another way, or without the second factor they have,
+//! shows it now, and comes back.
+
+use ambit_core::authentication::Acr;
+use ambit_core::registry::credential::Credentials;
+use ambit_core::sign_in::{Destination, Interaction, Needs, Progress};
+use ambit_core::store::StoreError;
+use ambit_core::store::sign_in::Sessions;
+use ambit_protocol::admin::tenant::MfaPolicy;
+use ambit_protocol::admin::text::Slug;
+use axum::http::request::Parts;
+use axum::response::Response;
+
+use super::{Me, failed, to_the_account};
+use crate::session;
+use crate::state::App;
+use crate::web::sign_in;
+
+impl Me {
+    /// Whether they proved who they are a few minutes ago at the most, by a password or a passkey and, where so much is asked, by
+    /// two things.
+    pub(super) fn is_proven(&self, app: &App, least: Acr) -> bool {
+        let authentication = &self.signed_in.authentication;
+        let needs = Needs { mfa: MfaPolicy::Off, acr: Some(least), has_second_factor: false };
+        app.clock.now() < authentication.at.plus_secs(RECENT_SECS) && needs.is_met_by(&authentication.methods)
+    }
+
+    /// Sends them to prove it, and back.
+    pub(super) async fn prove(&self, app: &App, parts: &Parts, least: Acr, back_to: Destination) -> Response {
+        let tenant = match self.slug(app).await {
+            Ok(tenant) => tenant,
+            Err(error) => return failed(app, parts, &error),
+        };
+        let email = Some(self.signed_in.person.user.email.to_string());
+        let asked = Interaction {
+            destination: back_to,
+            acr: Some(least),
+            // Whoever showed the first thing just now shows the second one only.
+            is_fresh_needed: !self.is_proven(app, Acr::Aal1) || self.is_proven(app, least),
+            progress: Progress::Password { tenant: tenant.clone(), email: email.clone() },
+            tenant,
+            login_hint: email,
+            ..to_the_account(app.clock.now())
+        };
+        let mut response = Box::pin(sign_in::begin(app, parts, asked)).await;
+        self.note(&mut response, "proof_asked");
+        response
+    }
+
+    /// The slug of their tenant.
+    pub(super) async fn slug(&self, app: &App) -> Result<Option<Slug>, StoreError> {
+        let Some(id) = self.signed_in.person.user.tenant_id else { return Ok(None) };
+        Ok(app.registry.tenant_by_id(id).await?.map(|tenant| tenant.tenant.slug.clone()))
+    }
+
+    /// By what they prove who they are.
+    pub(super) async fn credentials(&self, app: &App) -> Result<Credentials, StoreError> {
+        Credentials::of(&*app.store, &app.vault, self.signed_in.person.id()).await
+    }
+
+    /// Ends all sessions but this one: whoever had what was changed may be in one of them.
+    pub(super) async fn end_other_sessions(&self, app: &App) -> Result<(), StoreError> {
+        let others = Sessions::OfUserExcept(self.signed_in.person.id(), self.signed_in.session.id);
+        session::end(app, others, app.clock.now()).await.map(drop)
+    }
+}
+
+/// How strong a proof a change asks for: as strong as the person has one.
+pub(super) fn least(credentials: &Credentials) -> Acr {
+    if credentials.has_second_factor() { Acr::Aal2 } else { Acr::Aal1 }
+}
+
+/// How old the proof may be on which a change rests.
+pub(super) const RECENT_SECS: i64 = 300;

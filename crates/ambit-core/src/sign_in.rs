@@ -77,6 +77,19 @@ pub enum Progress {
         /// The address they gave before.
         email: Option<String>,
     },
+    /// They are to enter the code that was sent to their address, if it is anybody's.
+    EmailCode {
+        /// The tenant they belong to.
+        tenant: Option<Slug>,
+        /// Where it was sent.
+        email: String,
+        /// The code, sealed.
+        code: String,
+        /// When it was sent.
+        sent_at: Timestamp,
+        /// How often another one was entered.
+        wrong: u32,
+    },
     /// They are to show a second factor.
     SecondFactor(Proven),
     /// They are to set up a second factor, since they have none.
@@ -123,6 +136,24 @@ pub enum Event {
         /// What a new authenticator app would keep, sealed, should they need one.
         new_app: String,
     },
+    /// A code is on its way to the address they gave.
+    CodeSent {
+        /// Where.
+        email: String,
+        /// The code, sealed.
+        code: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// They entered another code than the one that was sent.
+    WrongEmailCode,
+    /// They entered the code that was sent.
+    EmailCode {
+        /// Whose address it is.
+        user: UserId,
+        /// When it was found right.
+        at: Timestamp,
+    },
     /// What they showed beside it is right: a code of their app, or a recovery code.
     SecondFactor(Method),
     /// Their passkey is right, and saw that it is they who use it.
@@ -149,6 +180,8 @@ pub struct Needs {
     pub acr: Option<Acr>,
     /// Whether they have set up something beside the password.
     pub has_second_factor: bool,
+    /// Whether a code that is sent to their address does for a password.
+    pub email_code: bool,
 }
 
 /// This does not come now.
@@ -186,6 +219,26 @@ impl Progress {
             // Where it is known whose people sign in here, no others do.
             (Self::Password { tenant: asked, .. }, Event::Passkey { user, tenant, at }) if asked == tenant => {
                 Ok(Proven::by_passkey(user, at).next(needs, None))
+            }
+            (Self::Password { tenant, .. }, Event::CodeSent { email, code, at }) => {
+                Ok((Self::EmailCode { tenant, email, code, sent_at: at, wrong: 0 }, None))
+            }
+            (Self::EmailCode { tenant, email, code, sent_at, wrong }, Event::WrongEmailCode) => {
+                let is_over = wrong + 1 >= WRONG_EMAIL_CODES;
+                let next = if is_over {
+                    Self::Password { tenant, email: Some(email) }
+                } else {
+                    Self::EmailCode { tenant, email, code, sent_at, wrong: wrong + 1 }
+                };
+                Ok((next, None))
+            }
+            (Self::EmailCode { tenant, email, .. }, Event::EmailCode { user, at }) => {
+                let proven = Proven { user, methods: vec![Method::EmailCode], since: at, session: None };
+                if needs.is_met_by(&proven.methods) {
+                    return Ok((Self::SignedIn, Some(proven)));
+                }
+                // Whoever reads the letters has shown no factor that a second one could stand beside: the password is asked for.
+                Ok((Self::Password { tenant, email: Some(email) }, None))
             }
             (Self::SecondFactor(proven), Event::SecondFactor(method @ (Method::Otp | Method::RecoveryCode))) => {
                 Ok(proven.and(method).next(needs, None))
@@ -239,7 +292,8 @@ impl Needs {
     /// Whether these methods are enough.
     #[must_use]
     pub fn is_met_by(&self, methods: &[Method]) -> bool {
-        let has_first = methods.contains(&Method::Password) || methods.contains(&Method::Passkey);
+        let has = |method| methods.contains(&method);
+        let has_first = has(Method::Password) || has(Method::Passkey) || (has(Method::EmailCode) && self.email_code);
         has_first && (acr(methods) == Acr::Aal2 || !self.is_second_factor_needed())
     }
 
@@ -252,6 +306,9 @@ impl Needs {
         by_tenant || self.acr == Some(Acr::Aal2)
     }
 }
+
+/// After so many wrong ones a code that was sent is good no more.
+const WRONG_EMAIL_CODES: u32 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -293,6 +350,13 @@ mod tests {
             Just(Event::Enrolled(Method::Otp)),
             Just(Event::Enrolled(Method::Passkey)),
             Just(Event::Enrolled(Method::Password)),
+            Just(Event::CodeSent {
+                email: "ada@shop.example".to_owned(),
+                code: "sealed".to_owned(),
+                at: Timestamp::from_secs(1)
+            }),
+            Just(Event::WrongEmailCode),
+            Just(Event::EmailCode { user: user(), at: Timestamp::from_secs(1) }),
             Just(Event::Restart),
         ]
     }
@@ -300,7 +364,12 @@ mod tests {
     fn needs() -> impl Strategy<Value = Needs> {
         let mfa = prop_oneof![Just(MfaPolicy::Off), Just(MfaPolicy::Optional), Just(MfaPolicy::Required)];
         let acr = prop_oneof![Just(None), Just(Some(Acr::Aal1)), Just(Some(Acr::Aal2))];
-        (mfa, acr, any::<bool>()).prop_map(|(mfa, acr, has_second_factor)| Needs { mfa, acr, has_second_factor })
+        (mfa, acr, any::<bool>(), any::<bool>()).prop_map(|(mfa, acr, has_second_factor, email_code)| Needs {
+            mfa,
+            acr,
+            has_second_factor,
+            email_code,
+        })
     }
 
     proptest! {
@@ -323,6 +392,10 @@ mod tests {
                         match &event {
                             Event::Restart => (shown, whose, asked) = (vec![], vec![], None),
                             Event::Belongs { tenant, .. } => (shown, whose, asked) = (vec![], vec![], Some(tenant.clone())),
+                            Event::CodeSent { .. } | Event::WrongEmailCode => (shown, whose) = (vec![], vec![]),
+                            // Where it is not enough by itself it counts for nothing.
+                            Event::EmailCode { .. } if next != Progress::SignedIn => (shown, whose) = (vec![], vec![]),
+                            Event::EmailCode { user, .. } => (shown, whose) = (vec![Method::EmailCode], vec![*user]),
                             Event::Password { user, .. } => (shown, whose) = (vec![Method::Password], vec![*user]),
                             Event::Passkey { user, .. } => {
                                 shown.push(Method::Passkey);
@@ -335,7 +408,9 @@ mod tests {
                             prop_assert_eq!(&proven.methods, &shown);
                             prop_assert!(!whose.is_empty() && whose.iter().all(|one| *one == proven.user), "{:?}", whose);
                             let by_passkey = shown.first() == Some(&Method::Passkey);
-                            prop_assert!(by_passkey || shown.first() == Some(&Method::Password), "{:?}", shown);
+                            let by_letter = shown == [Method::EmailCode] && needs.email_code;
+                            let by_password = shown.first() == Some(&Method::Password);
+                            prop_assert!(by_passkey || by_letter || by_password, "{:?}", shown);
                             prop_assert!(!by_passkey || asked.is_none() || asked == Some(tenant_of(proven.user)));
                             let two = shown.contains(&Method::Otp) || shown.contains(&Method::RecoveryCode)
                                 || shown.contains(&Method::Passkey);
@@ -351,7 +426,8 @@ mod tests {
         }
     }
 
-    const PASSWORD_ONLY: Needs = Needs { mfa: MfaPolicy::Optional, acr: None, has_second_factor: false };
+    const PASSWORD_ONLY: Needs =
+        Needs { mfa: MfaPolicy::Optional, acr: None, has_second_factor: false, email_code: false };
 
     fn password() -> Event {
         Event::Password { user: user(), at: Timestamp::from_secs(1), new_app: "sealed".to_owned() }
@@ -389,7 +465,8 @@ mod tests {
 
     #[test]
     fn a_passkey_alone_is_enough_whatever_is_asked() {
-        let strictest = Needs { mfa: MfaPolicy::Required, acr: Some(Acr::Aal2), has_second_factor: true };
+        let strictest =
+            Needs { mfa: MfaPolicy::Required, acr: Some(Acr::Aal2), has_second_factor: true, email_code: false };
         for first in [Progress::Organisation, at_password()] {
             let (arrived, proven) = first.after(passkey(user()), &strictest).unwrap();
             assert_eq!((arrived, proven.unwrap().methods), (Progress::SignedIn, vec![Method::Passkey]));
@@ -407,6 +484,38 @@ mod tests {
         assert_eq!(asked.clone().after(passkey(other()), &needs), Err(OutOfOrder));
         let (arrived, proven) = asked.after(passkey(user()), &needs).unwrap();
         assert_eq!((arrived, proven.unwrap().methods), (Progress::SignedIn, vec![Method::Password, Method::Passkey]));
+    }
+
+    #[test]
+    fn a_code_by_letter_does_for_a_password_where_the_tenant_says_so_and_never_for_two_factors() {
+        let sent = || {
+            let event = Event::CodeSent {
+                email: "ada@shop.example".to_owned(),
+                code: "sealed".to_owned(),
+                at: Timestamp::from_secs(1),
+            };
+            at_password().after(event, &PASSWORD_ONLY).unwrap().0
+        };
+        let right = || Event::EmailCode { user: user(), at: Timestamp::from_secs(2) };
+        let allowed = Needs { email_code: true, ..PASSWORD_ONLY };
+        assert_eq!(sent().after(right(), &allowed).unwrap().0, Progress::SignedIn);
+        for needs in [
+            PASSWORD_ONLY,
+            Needs { has_second_factor: true, ..allowed },
+            Needs { mfa: MfaPolicy::Required, ..allowed },
+            Needs { acr: Some(Acr::Aal2), ..allowed },
+        ] {
+            let (next, proven) = sent().after(right(), &needs).unwrap();
+            assert!(matches!(next, Progress::Password { .. }) && proven.is_none(), "{needs:?}");
+        }
+        // Five guesses, and not one more.
+        let mut progress = sent();
+        for _ in 0..4 {
+            progress = progress.after(Event::WrongEmailCode, &allowed).unwrap().0;
+            assert!(matches!(progress, Progress::EmailCode { .. }));
+        }
+        progress = progress.after(Event::WrongEmailCode, &allowed).unwrap().0;
+        assert_eq!(progress.after(right(), &allowed), Err(OutOfOrder));
     }
 
     #[test]

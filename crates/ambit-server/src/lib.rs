@@ -15,6 +15,7 @@ pub mod limits;
 pub mod listener;
 mod logout;
 pub mod logs;
+pub mod mail;
 pub mod metrics;
 pub mod middleware;
 pub mod oauth;

@@ -225,6 +225,10 @@ pub struct PublicVisits {
     pub reports: Visits,
     /// The same about one entry.
     pub reports_of_an_entry: Visits,
+    /// Letters that somebody has sent.
+    pub letters: Visits,
+    /// The same to one account, from wherever.
+    pub letters_to_one: Visits,
 }
 
 impl PublicVisits {
@@ -235,12 +239,23 @@ impl PublicVisits {
             matches: Visits::new(limits.matches, limits.window, limits.entries),
             reports: Visits::new(limits.reports, Duration::from_hours(1), limits.entries),
             reports_of_an_entry: Visits::new(1, Duration::from_hours(24), limits.entries),
+            letters: Visits::new(30, Duration::from_hours(1), limits.entries),
+            letters_to_one: Visits::new(5, Duration::from_hours(1), limits.entries),
         }
+    }
+
+    /// Whether a letter is sent to an account that somebody names, whether there is one or not.
+    ///
+    /// # Errors
+    /// An allowance is used up.
+    pub fn take_letter(&self, account: &str, address: IpAddr, now: Timestamp) -> Result<(), TooManyFailures> {
+        self.letters.take("", address, now)?;
+        self.letters_to_one.take(account, anywhere(account).address, now)
     }
 
     /// Forgets what has come back.
     pub fn forget_forgiven(&self, now: Timestamp) {
-        for visits in [&self.matches, &self.reports, &self.reports_of_an_entry] {
+        for visits in [&self.matches, &self.reports, &self.reports_of_an_entry, &self.letters, &self.letters_to_one] {
             visits.forget_forgiven(now);
         }
     }

@@ -61,8 +61,8 @@ pub struct Needs {
 #[must_use]
 pub fn table() -> Vec<Route> {
     use admin_api::{
-        administrator, api, application, audit, credential, explain, feature, group, key, partner, scope, secret,
-        tenant, unit, user,
+        administrator, api, application, audit, credential, explain, feature, group, invitation, key, partner, scope,
+        secret, tenant, unit, user,
     };
     const PARTNERS: Needs = read("partners:read");
     const TENANTS: Needs = read("tenants:read");
@@ -206,6 +206,8 @@ pub fn table() -> Vec<Route> {
         credential::delete,
     );
     admin.add(&put, "/users/{id}/password", WRITE, "Set a user's password, or its hash", credential::set_password);
+    admin.add(&post, "/users/{id}/invitation", WRITE, "Invite a user by a letter with a link", invitation::create);
+    admin.add(&delete, "/users/{id}/invitation", WRITE, "Withdraw an invitation", invitation::delete);
     admin.add(&get, "/users/{id}/groups", USERS, "List the groups a user is in, nested ones too", user::list_groups);
 
     admin.add(&get, "/groups", GROUPS, "List groups", group::list);
@@ -388,6 +390,36 @@ pub fn table() -> Vec<Route> {
             on(MethodFilter::GET, web::sign_in::go_on),
         ),
         ("/set-up/{token}", "Where the first administrator is made", on(MethodFilter::GET, web::sign_in::set_up::show)),
+        (
+            "/sign-in/{id}/forgotten",
+            "Where somebody asks for a new password",
+            on(MethodFilter::GET, web::sign_in::asking::show_forgotten),
+        ),
+        (
+            "/sign-in/{id}/register",
+            "Where somebody asks for an account of their own",
+            on(MethodFilter::GET, web::sign_in::asking::show_register),
+        ),
+        (
+            "/registration/{token}",
+            "Where somebody makes an account of their own",
+            on(MethodFilter::GET, web::letters::show_registration),
+        ),
+        (
+            "/invitation/{token}",
+            "Where somebody who was invited chooses their password",
+            on(MethodFilter::GET, web::letters::show_invitation),
+        ),
+        (
+            "/new-password/{token}",
+            "Where somebody chooses a new password",
+            on(MethodFilter::GET, web::letters::show_new_password),
+        ),
+        (
+            "/confirm-address/{token}",
+            "Where somebody shows that an address is theirs",
+            on(MethodFilter::GET, web::letters::show_confirmation),
+        ),
     ] {
         public.add_routed(&get, path, summary, handler, pages::of_a_sign_in);
     }
@@ -409,6 +441,25 @@ pub fn table() -> Vec<Route> {
     for (path, summary, handler) in [
         ("/sign-in/{id}/{step}", "Take a step of signing in", on(MethodFilter::POST, web::sign_in::take)),
         ("/set-up/{token}", "Set up the first administrator", on(MethodFilter::POST, web::sign_in::set_up::take)),
+        (
+            "/sign-in/{id}/forgotten",
+            "Have a link to a new password sent",
+            on(MethodFilter::POST, web::sign_in::asking::take_forgotten),
+        ),
+        (
+            "/sign-in/{id}/register",
+            "Have a link to an account of one's own sent",
+            on(MethodFilter::POST, web::sign_in::asking::take_register),
+        ),
+        ("/registration/{token}", "Make an account of one's own", on(MethodFilter::POST, web::letters::register)),
+        ("/invitation/{token}", "Accept an invitation", on(MethodFilter::POST, web::letters::accept_invitation)),
+        ("/new-password/{token}", "Set a new password", on(MethodFilter::POST, web::letters::set_new_password)),
+        ("/confirm-address/{token}", "Confirm an address", on(MethodFilter::POST, web::letters::confirm_address)),
+        (
+            "/account/confirm-address",
+            "Have a letter sent that confirms one's address",
+            on(MethodFilter::POST, web::account::ask_for_proof),
+        ),
         ("/consent/{id}", "Allow an application something, or not", on(MethodFilter::POST, web::consent::answer)),
         ("/account/sign-out", "Sign out of this browser", on(MethodFilter::POST, web::account::sign_out)),
         ("/account/profile", "Say something else of oneself", on(MethodFilter::POST, web::account::profile::change)),

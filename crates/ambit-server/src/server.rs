@@ -25,6 +25,7 @@ use crate::limits::{Failures, PublicVisits, SignInFailures};
 use crate::listener::Listener;
 use crate::listener::tls::{Tls, TlsError};
 use crate::logs::Log;
+use crate::mail::{Mail, MailError};
 use crate::metrics::{self, Metrics};
 use crate::outbound::{Guard, KeySets, LogoutCalls};
 use crate::passkeys::Passkeys;
@@ -99,6 +100,9 @@ pub enum BuildError {
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Letters cannot be sent as the configuration says.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// The admin API cannot be protected: the public URL makes no issuer, or no identifier.
     #[error("the admin API cannot be protected: {0}")]
     Protection(#[from] ambit_resource_server::BuildError),
@@ -170,6 +174,7 @@ impl Server {
             sign_in_failures: SignInFailures::new(&config.rate_limits),
             passwords: Passwords::start(&config.passwords, &entropy).map_err(BuildError::Threads)?,
             passkeys: Passkeys::new(&base_url),
+            mail: Mail::start(&config, clock.clone(), entropy.clone())?,
             visits: PublicVisits::new(&config.rate_limits),
             reports: Reports::default(),
             metrics,
@@ -240,6 +245,10 @@ impl Server {
         if let Err(error) = &written {
             tracing::error!(%error, "the last tokens could not be written into the journal");
         }
+        let lost = app.mail.close(MAIL_PATIENCE).await;
+        if lost > 0 {
+            tracing::error!(lost, "the last letters could not be sent");
+        }
         #[cfg(feature = "otel")]
         if let Some(spans) = &app.spans {
             spans.flush().await;
@@ -256,5 +265,7 @@ impl Server {
 
 /// Those who watch are few. Their connections are within what is kept free of open files.
 const CONNECTIONS_FOR_METRICS: usize = 16;
+/// How long a server that was told to stop waits for its letters to be sent.
+const MAIL_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long a server that was told to stop waits for its journal to be written.
 const JOURNAL_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

@@ -23,6 +23,7 @@ use crate::journal::Journal;
 use crate::limits::{Failures, PublicVisits, SignInFailures};
 use crate::listener::tls::Tls;
 use crate::logs::Log;
+use crate::mail::Mail;
 use crate::metrics::Metrics;
 use crate::outbound::{KeySets, LogoutCalls};
 use crate::passkeys::Passkeys;
@@ -94,6 +95,8 @@ pub struct Inner {
     pub passwords: Passwords,
     /// Sets the challenges of passkeys; none where browsers have no passkeys for the public URL.
     pub passkeys: Option<Passkeys>,
+    /// Letters to people.
+    pub mail: Mail,
     /// Makes and checks the tokens of forms.
     pub form_key: FormKey,
     /// Names people to applications.

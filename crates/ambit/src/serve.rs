@@ -179,6 +179,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     if let Some(path) = set_up::link(server.app()).await.map_err(|error| store_failure(&error))? {
         eprintln!("no administrator yet; within a day, set the first one up at {base_url}{path}\n");
     }
+    eprintln!("{}", ambit_server::mail::described(&server.app().config));
     eprintln!("ambit {} listens on {bound}; issuer {base_url}", env!("CARGO_PKG_VERSION"));
     if let Some(address) = metrics.as_ref().and_then(|metrics| metrics.local_addr().ok()) {
         eprintln!("/metrics on http://{address}");
@@ -206,7 +207,9 @@ fn build_failure(error: &BuildError) -> Failure {
         }
         // A machine that is short of threads now may have some in a moment: whoever starts servers tries again.
         BuildError::Threads(_) => Failure::unreachable(with_causes(error)),
-        BuildError::Start(_) | BuildError::Tls(_) | BuildError::Protection(_) => Failure::usage(with_causes(error)),
+        BuildError::Start(_) | BuildError::Tls(_) | BuildError::Mail(_) | BuildError::Protection(_) => {
+            Failure::usage(with_causes(error))
+        }
     }
 }
 

@@ -140,6 +140,17 @@ pub enum Conflict {
     /// The application's type keeps no secret.
     #[error("an application of this type cannot keep a secret")]
     PublicClient,
+    /// Whoever has come is not invited.
+    #[error("user {id} {state}: only who has nothing to sign in with yet can be invited")]
+    NotToInvite {
+        /// Which user.
+        id: String,
+        /// Where they stand.
+        state: &'static str,
+    },
+    /// No letters are sent here.
+    #[error("this server sends no letters: its operator sets [mail] in the configuration")]
+    NoMail,
     /// It came with the server and stays as it is.
     #[error("{what} is built in: {why}")]
     BuiltIn {
@@ -267,6 +278,7 @@ impl RegistryError {
                 Conflict::FeatureOffForTenant { .. } => &page::FEATURE_OFF_FOR_TENANT,
                 Conflict::LastSuperAdmin => &page::LAST_SUPER_ADMIN,
                 Conflict::TwoSecrets | Conflict::LastSecret | Conflict::PublicClient => &page::SECRETS,
+                Conflict::NotToInvite { .. } | Conflict::NoMail => &page::CONFLICT,
                 Conflict::BuiltIn { .. } => &page::BUILT_IN,
                 Conflict::NextKeyYoung { .. } => &page::NEXT_KEY_YOUNG,
             },
@@ -350,6 +362,8 @@ impl Conflict {
             | Self::TwoSecrets
             | Self::LastSecret
             | Self::PublicClient
+            | Self::NotToInvite { .. }
+            | Self::NoMail
             | Self::BuiltIn { .. }
             | Self::KeyState { .. } => vec![],
         }

@@ -81,6 +81,7 @@ fn change_settings(before: TenantSettings, change: PatchTenantSettings) -> Tenan
         password_min_length,
         session_idle_secs,
         session_max_secs,
+        email_code,
         self_registration,
         email_domains,
     } = change;
@@ -89,6 +90,7 @@ fn change_settings(before: TenantSettings, change: PatchTenantSettings) -> Tenan
         password_min_length: password_min_length.unwrap_or(before.password_min_length),
         session_idle_secs: session_idle_secs.unwrap_or(before.session_idle_secs),
         session_max_secs: session_max_secs.unwrap_or(before.session_max_secs),
+        email_code: email_code.unwrap_or(before.email_code),
         self_registration: self_registration.unwrap_or(before.self_registration),
         email_domains: email_domains.unwrap_or(before.email_domains),
     }

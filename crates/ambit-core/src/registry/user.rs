@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use ambit_protocol::admin::administrator::Administrator;
-use ambit_protocol::admin::credential::Credential;
+use ambit_protocol::admin::credential::{Credential, CredentialKind};
 use ambit_protocol::admin::group::{GroupOfUser, Membership};
 use ambit_protocol::admin::text::{Name, is_language};
-use ambit_protocol::admin::user::{CreateUser, PatchUser, User};
+use ambit_protocol::admin::user::{CreateUser, PatchUser, User, UserStatus};
 use ambit_protocol::id::UserId;
 use ambit_protocol::time::Timestamp;
 
 use super::administrator::SuperAdminWatch;
 use super::error::OpenedByRole;
 use super::role::{check_roles, refuse};
-use super::{Edit, Faults, RegistryError, see, tenant};
+use super::{Conflict, Edit, Faults, RegistryError, see, tenant};
 use crate::entropy::new_id;
 use crate::person::groups_above;
 use crate::reach::Reach;
@@ -90,6 +90,40 @@ pub async fn patch(edit: &Edit<'_>, id: &str, body: PatchUser) -> Result<User, R
     let after = edit.replace(&before, after).await?;
     watch.after(edit).await?;
     Ok(after)
+}
+
+/// Somebody who can be invited: who has nothing to sign in with yet.
+///
+/// # Errors
+/// [`RegistryError::NotFound`]; [`super::Forbidden`]; [`Conflict::NotToInvite`](super::Conflict::NotToInvite).
+pub async fn invitable(edit: &Edit<'_>, id: &str) -> Result<User, RegistryError> {
+    let user: User = edit.see(id).await?;
+    edit.require_covers(&user)?;
+    let state = match user.status {
+        UserStatus::Invited => return Ok(user),
+        UserStatus::Disabled => "is disabled",
+        UserStatus::Active => {
+            let parent = user.id.to_string();
+            let filter = Filter { parent: Some(&parent), ..Filter::default() };
+            let credentials = noun::list::<Credential>(edit.tx, &filter, Reach::Platform).await?;
+            let signs_in = |it: &Credential| matches!(it.kind, CredentialKind::Password | CredentialKind::Passkey);
+            if !credentials.iter().any(signs_in) {
+                return Ok(user);
+            }
+            "has come already"
+        }
+    };
+    Err(Conflict::NotToInvite { id: user.id.to_string(), state }.into())
+}
+
+/// Notes that somebody read what was sent to their address. Whoever was invited has come with that.
+///
+/// # Errors
+/// [`super::Forbidden`]; those of the store.
+pub async fn prove_address(edit: &Edit<'_>, user: &User) -> Result<User, RegistryError> {
+    edit.require_covers(user)?;
+    let status = if user.status == UserStatus::Invited { UserStatus::Active } else { user.status };
+    edit.replace(user, User { email_verified: true, status, ..user.clone() }).await
 }
 
 /// What people say of themselves.

@@ -233,6 +233,8 @@ fn conflicts() -> Vec<Conflict> {
         Conflict::TwoSecrets => Conflict::TwoSecrets;
         Conflict::LastSecret => Conflict::LastSecret;
         Conflict::PublicClient => Conflict::PublicClient;
+        Conflict::NotToInvite { .. } => Conflict::NotToInvite { id: "usr_1".into(), state: "has come already" };
+        Conflict::NoMail => Conflict::NoMail;
         Conflict::BuiltIn { .. } =>
             Conflict::BuiltIn { what: "scope 'admin:read'".into(), why: "only its title can be changed" };
         Conflict::KeyState { .. } => Conflict::KeyState { id: "key_1".into(), state: "revoked", wanted: "revoked" };

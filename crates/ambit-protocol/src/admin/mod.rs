@@ -10,6 +10,7 @@ pub mod audit;
 pub mod credential;
 pub mod feature;
 pub mod group;
+pub mod invitation;
 pub mod key;
 pub mod partner;
 pub mod scope;

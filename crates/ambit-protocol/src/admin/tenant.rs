@@ -103,6 +103,8 @@ pub struct TenantSettings {
     pub session_idle_secs: u32,
     /// After how many seconds a session ends in any case: at most 30 days.
     pub session_max_secs: u32,
+    /// Whether a code that is sent to their address does for a password. Never for a second factor.
+    pub email_code: bool,
     /// Whether people make their accounts themselves.
     pub self_registration: bool,
     /// The domains whose addresses may do so; all of them where there are none.
@@ -117,6 +119,7 @@ impl Default for TenantSettings {
             // NIST SP 800-63B-4 §2.2.3: reauthentication "no more than 24 hours", inactivity "no more than 1 hour".
             session_idle_secs: 3_600,
             session_max_secs: 86_400,
+            email_code: false,
             self_registration: false,
             email_domains: vec![],
         }
@@ -196,6 +199,9 @@ pub struct PatchTenantSettings {
     /// After how many seconds a session ends in any case: at most 30 days.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub session_max_secs: Option<u32>,
+    /// Whether a code that is sent to their address does for a password.
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
+    pub email_code: Option<bool>,
     /// Whether people make their accounts themselves.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub self_registration: Option<bool>,

@@ -27,6 +27,7 @@ pub mod feature;
 pub mod gate;
 pub mod group;
 mod hooks;
+pub mod invitation;
 pub mod key;
 pub mod partner;
 pub mod query;

@@ -1,13 +1,15 @@
 //! Keys that contradict each other.
 
 use super::error::Fault;
-use super::{Config, is_loopback};
+use super::{Config, MailTls, MailTransport, is_loopback};
 
 /// Every contradiction, in the order of the table.
 pub(super) fn contradictions(config: &Config) -> Vec<Fault> {
     let place = &config.place;
     let loopback = is_loopback(place.listen.ip());
     let tls = config.tls.cert.is_some();
+    let mail = &config.mail;
+    let by_smtp = config.mail_transport() == MailTransport::Smtp;
     let rules = [
         (
             place.public_url.is_none() && !loopback,
@@ -37,6 +39,20 @@ pub(super) fn contradictions(config: &Config) -> Vec<Fault> {
         (
             config.metrics.listen.is_some_and(|listen| listen == place.listen && listen.port() != 0),
             "metrics.listen is the same address as listen: leave it out, or give it one of its own",
+        ),
+        (by_smtp && mail.host.is_none(), "mail.transport is smtp and mail.host is not set: which mail server?"),
+        (by_smtp && mail.from.is_none(), "mail.from must be set: whom do letters come from?"),
+        (
+            mail.tls == MailTls::Off && mail.host.as_ref().is_some_and(|host| !host.is_loopback()),
+            "mail.tls is off and mail.host is not this machine: links and codes would cross the network in the clear",
+        ),
+        (
+            mail.password.is_some() && mail.password_file.is_some(),
+            "mail.password and mail.password_file are both set: one of them is enough",
+        ),
+        (
+            mail.username.is_some() != (mail.password.is_some() || mail.password_file.is_some()),
+            "mail.username and mail.password (or mail.password_file) must be set together",
         ),
         (
             config.limits.body_timeout > config.limits.request_timeout,

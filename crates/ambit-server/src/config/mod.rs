@@ -22,11 +22,14 @@ pub use error::{ConfigErrors, Fault};
 pub use reference::{print, reference, sample};
 pub use sources::{Effective, File, Origin, Sources};
 pub use table::{
-    Bootstrap, Journal, Key, Keys, Limits, Log, Metrics, Otel, Outbound, Passwords, Place, RateLimits, SECTIONS,
+    Bootstrap, Journal, Key, Keys, Limits, Log, Mail, Metrics, Otel, Outbound, Passwords, Place, RateLimits, SECTIONS,
     Section, Tls, Tokens,
 };
 pub(crate) use values::is_loopback;
-pub use values::{BootstrapSecret, ByteSize, CollectorUrl, DatabaseUrl, LogFormat, LogLevel, Network, PublicUrl};
+pub use values::{
+    BootstrapSecret, ByteSize, CollectorUrl, DatabaseUrl, LogFormat, LogLevel, MailHost, MailPassword, MailTls,
+    MailTransport, Network, PublicUrl, Sender,
+};
 
 use sources::Values;
 
@@ -45,6 +48,8 @@ pub struct Config {
     pub rate_limits: RateLimits,
     /// The hashing of passwords.
     pub passwords: Passwords,
+    /// Letters to people.
+    pub mail: Mail,
     /// The record of tokens and refusals.
     pub journal: Journal,
     /// How long it is good for what people lend.
@@ -96,6 +101,7 @@ impl Config {
         let limits = Limits::take(values);
         let rate_limits = RateLimits::take(values);
         let passwords = Passwords::take(values);
+        let mail = Mail::take(values);
         let journal = Journal::take(values);
         let tokens = Tokens::take(values);
         let keys = Keys::take(values);
@@ -110,6 +116,7 @@ impl Config {
             limits: limits?,
             rate_limits: rate_limits?,
             passwords: passwords?,
+            mail: mail?,
             journal: journal?,
             tokens: tokens?,
             keys: keys?,
@@ -134,6 +141,23 @@ impl Config {
             && is_loopback(self.place.listen.ip())
             && self.place.public_url.as_ref().is_none_or(PublicUrl::is_loopback)
             && self.place.trusted_proxies.is_empty()
+    }
+
+    /// How letters go out.
+    #[must_use]
+    pub fn mail_transport(&self) -> MailTransport {
+        match (self.mail.transport, &self.mail.host) {
+            (Some(transport), _) => transport,
+            (None, Some(_)) => MailTransport::Smtp,
+            (None, None) if self.place.demo => MailTransport::File,
+            (None, None) => MailTransport::Off,
+        }
+    }
+
+    /// The folder for letters that go into files.
+    #[must_use]
+    pub fn mail_folder(&self) -> PathBuf {
+        self.mail.folder.clone().unwrap_or_else(|| self.place.data_dir.join("mail"))
     }
 
     /// The file of the master key.

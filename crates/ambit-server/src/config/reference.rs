@@ -97,7 +97,8 @@ fn rule(key: &Key) -> String {
 /// The default as the file would have it, or a value that could stand there.
 fn example(key: &Key) -> String {
     let Some(default) = key.default else {
-        return format!("{:?}", example_of_unset(key.name));
+        let example = example_of_unset(key.name);
+        return if example.parse::<i64>().is_ok() { example.to_owned() } else { format!("{example:?}") };
     };
     if key.name == "trusted_proxies" {
         return "[]".to_owned();
@@ -113,6 +114,14 @@ fn example_of_unset(name: &str) -> &'static str {
         "master_key_file" => "/etc/ambit/master.key",
         "tls.cert" => "/etc/ambit/cert.pem",
         "tls.key" => "/etc/ambit/key.pem",
+        "mail.transport" => "smtp",
+        "mail.host" => "smtp.example.com",
+        "mail.port" => "465",
+        "mail.username" => "ambit",
+        "mail.password" => "PASSWORD",
+        "mail.password_file" => "/etc/ambit/mail-password",
+        "mail.from" => "Example <no-reply@example.com>",
+        "mail.folder" => "/var/lib/ambit/mail",
         "metrics.listen" => "127.0.0.1:9090",
         "otel.endpoint" => "http://127.0.0.1:4318/v1/traces",
         "bootstrap.client_id" => "automation",

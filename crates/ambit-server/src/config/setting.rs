@@ -163,7 +163,7 @@ macro_rules! integer_settings {
     )*};
 }
 
-integer_settings!(u32 usize);
+integer_settings!(u16 u32 usize);
 
 /// Written with a unit, because a bare number has none.
 impl Setting for Duration {

@@ -9,7 +9,10 @@ use ambit_protocol::jose::Algorithm;
 
 use super::setting::Setting;
 use super::sources::Values;
-use super::values::{BootstrapSecret, ByteSize, CollectorUrl, DatabaseUrl, LogFormat, LogLevel, Network, PublicUrl};
+use super::values::{
+    BootstrapSecret, ByteSize, CollectorUrl, DatabaseUrl, LogFormat, LogLevel, MailHost, MailPassword, MailTls,
+    MailTransport, Network, PublicUrl, Sender,
+};
 
 /// One key, as the reference shows it.
 #[derive(Debug)]
@@ -221,6 +224,38 @@ sections! {
         queue: usize = Some("64"), from "1" to "100000";
         /// How long one may wait for its answer.
         patience: Duration = Some("5 s"), from "100 ms" to "1 min";
+    }
+
+    /// Letters to people: invitations, links to a new password, proofs of an address, codes. They are sent behind the answers. One that
+    /// the mail server does not take now is tried again for a while; a crash loses those that wait, and whoever waits for one asks
+    /// for another.
+    Mail = "mail" {
+        /// `smtp` hands them to a mail server, `file` puts each into a file of its own (for development and tests), `off` sends none: then nothing
+        /// is offered that takes one. Unset: `smtp` where `mail.host` is set, else `file` where `demo` is on, else `off`.
+        transport: Option<MailTransport> = None;
+        /// The mail server.
+        host: Option<MailHost> = None;
+        /// Its port. Unset: 465 with `implicit` TLS, 587 with `starttls`, 25 without.
+        port: Option<u16> = None;
+        /// `implicit` is TLS from the first octet, `starttls` begins without and insists on going over to it, `off` is for a mail server on this
+        /// machine only.
+        tls: MailTls = Some("implicit");
+        /// The name to authenticate by. Unset: without authentication.
+        username: Option<String> = None;
+        /// The password that goes with it. Instead of it, `mail.password_file`.
+        password: Option<MailPassword> = None;
+        /// The file with that password, readable by its owner (and group) only. It is read at the start.
+        password_file: Option<PathBuf> = None;
+        /// Whom letters come from: an address, with a name before it or without.
+        from: Option<Sender> = None;
+        /// The folder for the files of `file`. Unset: `mail` in `data_dir`.
+        folder: Option<PathBuf> = None;
+        /// How long handing one letter over may take.
+        timeout: Duration = Some("30 s"), from "100 ms" to "5 min";
+        /// For how long a letter is tried again, if what it says is true for so long.
+        retry: Duration = Some("4 h"), from "1 s" to "5 days";
+        /// How many letters may wait. Beyond it they are dropped, which the log and `ambit_mail_letters_total` say.
+        queue: u32 = Some("1000"), from "1" to "1000000";
     }
 
     /// The record of issued tokens and refused requests, for explain and audit. It is written in batches behind the answers:

@@ -151,6 +151,12 @@ fn contradictions_are_refused() {
         ("tls.key = 'k.pem'", "tls.cert and tls.key"),
         ("tls.cert = 'c.pem'\ntls.key = 'k.pem'\npublic_url = 'http://localhost'", "public_url begins with http://"),
         ("metrics.listen = '127.0.0.1:5000'", "metrics.listen is the same"),
+        ("mail.transport = 'smtp'\nmail.from = 'a@b.example'", "mail.transport is smtp"),
+        ("mail.host = 'smtp.example.com'", "mail.from must be set"),
+        ("mail.host = 'smtp.example.com'\nmail.from = 'a@b.example'\nmail.tls = 'off'", "mail.tls is off"),
+        ("mail.username = 'ambit'", "mail.username and"),
+        ("mail.password = 'x'", "mail.username and"),
+        ("mail.username = 'ambit'\nmail.password = 'x'\nmail.password_file = 'y'", "mail.password and"),
         ("limits.body_timeout = '31 s'", "limits.body_timeout"),
         ("rate_limits.client_total_failures = 19", "rate_limits.client_failures"),
         ("keys.rotate = '1 day'", "keys.publish_ahead"),
@@ -165,6 +171,22 @@ fn contradictions_are_refused() {
     assert!(faults(&file("listen = '[::1]:5000'\ndemo = true")).is_empty());
     assert!(faults(&file("keys.rotate = '14 h'\nkeys.publish_ahead = '1 h'")).is_empty());
     assert!(faults(&file("rate_limits.client_total_failures = 20\nlimits.body_timeout = '30 s'")).is_empty());
+}
+
+#[test]
+fn letters_go_where_the_configuration_says_and_nowhere_by_themselves() {
+    let transport = |text: &str| Config::load(&file(text)).expect("valid").mail_transport();
+    let host = "mail.host = 'localhost'\nmail.from = 'a@b.example'\n";
+    for (text, by) in [
+        ("log.level = 'info'", MailTransport::Off),
+        ("demo = true", MailTransport::File),
+        (host, MailTransport::Smtp),
+        (&format!("demo = true\n{host}"), MailTransport::Smtp),
+        (&format!("{host}mail.transport = 'off'"), MailTransport::Off),
+        ("demo = true\nmail.transport = 'off'", MailTransport::Off),
+    ] {
+        assert_eq!(transport(text), by, "{text}");
+    }
 }
 
 #[cfg(not(feature = "otel"))]
@@ -218,9 +240,12 @@ fn the_sample_changes_nothing_and_with_its_keys_uncommented_is_good() {
         .lines()
         .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned() + "\n")
         .filter(|line| cfg!(feature = "otel") || !line.starts_with("endpoint"))
+        // It and `mail.password` are the same thing.
+        .filter(|line| !line.starts_with("password_file"))
         .collect();
     let (_, effective) = Config::load_with_origins(&file(&uncommented)).expect("every example is good");
-    assert!(effective.iter().all(|value| value.origin != Origin::Default || value.key.name == "otel.endpoint"));
+    let left_out = ["otel.endpoint", "mail.password_file"];
+    assert!(effective.iter().all(|value| value.origin != Origin::Default || left_out.contains(&value.key.name)));
 }
 
 #[test]

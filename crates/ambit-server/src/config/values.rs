@@ -5,11 +5,12 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use lettre::message::Mailbox;
 use secrecy::{ExposeSecret as _, SecretString};
 use tracing::level_filters::LevelFilter;
 use url::{Host, Url};
 
-use super::setting::{Raw, Setting, split_unit};
+use super::setting::{Raw, Setting, split_unit, toml_text};
 
 /// A number of octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -276,6 +277,141 @@ impl Setting for BootstrapSecret {
     }
 }
 
+/// How letters go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailTransport {
+    /// To a mail server.
+    Smtp,
+    /// Each into a file.
+    File,
+    /// Not at all.
+    Off,
+}
+
+impl Setting for MailTransport {
+    const FORM: &'static str = "\"smtp\", \"file\" or \"off\"";
+
+    fn read(raw: &Raw) -> Result<Self, Cow<'static, str>> {
+        match raw.text() {
+            Some("smtp") => Ok(Self::Smtp),
+            Some("file") => Ok(Self::File),
+            Some("off") => Ok(Self::Off),
+            _ => Err(Self::FORM.into()),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        let text = match self {
+            Self::Smtp => "smtp",
+            Self::File => "file",
+            Self::Off => "off",
+        };
+        Some(format!("\"{text}\""))
+    }
+}
+
+/// How the way to the mail server is kept from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailTls {
+    /// TLS from the first octet (RFC 8314 §3.3).
+    Implicit,
+    /// Over to TLS before anything is told; a server that does not go over is told nothing.
+    Starttls,
+    /// Not at all.
+    Off,
+}
+
+impl Setting for MailTls {
+    const FORM: &'static str = "\"implicit\", \"starttls\" or \"off\"";
+
+    fn read(raw: &Raw) -> Result<Self, Cow<'static, str>> {
+        match raw.text() {
+            Some("implicit") => Ok(Self::Implicit),
+            Some("starttls") => Ok(Self::Starttls),
+            Some("off") => Ok(Self::Off),
+            _ => Err(Self::FORM.into()),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        let text = match self {
+            Self::Implicit => "implicit",
+            Self::Starttls => "starttls",
+            Self::Off => "off",
+        };
+        Some(format!("\"{text}\""))
+    }
+}
+
+/// The mail server's name or address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailHost(String);
+
+impl MailHost {
+    /// The name or address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let address: Option<IpAddr> = self.0.trim_matches(['[', ']']).parse().ok();
+        self.0 == "localhost" || address.is_some_and(is_loopback)
+    }
+}
+
+impl Setting for MailHost {
+    const FORM: &'static str = "the name or IP address of a host, such as \"smtp.example.com\"";
+
+    fn read(raw: &Raw) -> Result<Self, Cow<'static, str>> {
+        let text = raw.text().ok_or(Cow::Borrowed(Self::FORM))?;
+        if text.parse::<IpAddr>().is_ok() {
+            return Ok(Self(text.to_owned()));
+        }
+        Host::parse(text).map(|host| Self(host.to_string())).map_err(|_| Self::FORM.into())
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(toml_text(&self.0))
+    }
+}
+
+/// What authenticates at the mail server.
+#[derive(Clone, Debug)]
+pub struct MailPassword(pub SecretString);
+
+impl Setting for MailPassword {
+    const FORM: &'static str = "a text";
+    const SECRET: bool = true;
+
+    fn read(raw: &Raw) -> Result<Self, Cow<'static, str>> {
+        raw.text().filter(|text| !text.is_empty()).map(|text| Self(text.into())).ok_or(Self::FORM.into())
+    }
+
+    fn show(&self) -> Option<String> {
+        Some("(set, and not shown)".to_owned())
+    }
+}
+
+/// Whom letters come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender(pub Mailbox);
+
+impl Setting for Sender {
+    const FORM: &'static str = "an address, such as \"Example <no-reply@example.com>\" or \"no-reply@example.com\"";
+
+    fn read(raw: &Raw) -> Result<Self, Cow<'static, str>> {
+        let text = raw.text().filter(|text| !text.chars().any(char::is_control)).ok_or(Cow::Borrowed(Self::FORM))?;
+        text.parse().map(Self).map_err(|_| Self::FORM.into())
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(toml_text(&self.0.to_string()))
+    }
+}
+
 /// Where a collector of traces listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CollectorUrl(String);
@@ -438,10 +574,31 @@ mod tests {
     }
 
     #[test]
+    fn a_mail_server_is_a_host_and_letters_come_from_an_address() {
+        let host = |host: &str| MailHost::read(&text(host));
+        for (name, here) in
+            [("localhost", true), ("127.0.0.2", true), ("::1", true), ("[::1]", true), ("smtp.example.com", false)]
+        {
+            assert_eq!(host(name).expect("a host").is_loopback(), here, "{name}");
+        }
+        for bad in ["", "smtp://smtp.example.com", "smtp.example.com:25", "a b", "ada@smtp.example.com"] {
+            assert!(host(bad).is_err(), "{bad}");
+        }
+        let from = |from: &str| Sender::read(&text(from));
+        assert_eq!(from("no-reply@example.com").expect("an address").0.to_string(), "no-reply@example.com");
+        assert!(from("The Shop <no-reply@example.com>").is_ok());
+        for bad in ["", "Shop", "a@b@c", "Shop <x@example.com>\r\nBcc: eve@example.com"] {
+            assert!(from(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn no_secret_is_shown() {
         let url = DatabaseUrl::read(&text("postgres://ambit:CANARY@db/ambit")).expect("valid");
         let secret = BootstrapSecret::read(&text("CANARY-CANARY-CANARY-CANARY-CANARY")).expect("valid");
-        for shown in [format!("{url:?} {secret:?}"), url.show().expect("set"), secret.show().expect("set")] {
+        let password = MailPassword::read(&text("CANARY")).expect("valid");
+        let debug = format!("{url:?} {secret:?} {password:?}");
+        for shown in [&debug, &url.show().expect("set"), &secret.show().expect("set"), &password.show().expect("set")] {
             assert!(!shown.contains("CANARY"), "{shown}");
         }
         assert!(url.is_postgres());

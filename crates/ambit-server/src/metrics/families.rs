@@ -128,6 +128,13 @@ families! {
     /// Records that found no room in time. Such a `token` was not handed out; such a `refusal` was answered and is not recorded.
     JOURNAL_LOST = Counter "ambit_journal_lost_total" ["record"];
 
+    /// Letters that wait to be sent.
+    MAIL_DEPTH = Gauge "ambit_mail_depth" [];
+    /// Letters: `sent` to the mail server, `failed` since it did not take them, or `dropped` because `mail.queue` was full.
+    MAIL_LETTERS = Counter "ambit_mail_letters_total" ["outcome"];
+    /// How often a letter was tried again.
+    MAIL_RETRIES = Counter "ambit_mail_retries_total" [];
+
     /// Runs of a job: `ok` or `failed`. A failed job is tried again in its next turn.
     JOB_RUNS = Counter "ambit_job_runs_total" ["job", "outcome"];
     /// When a job last did its work, in seconds since 1970; 0 before the first time.
@@ -167,7 +174,7 @@ merely invents is in no label. Beyond 10,000 combinations of client, scope and r
 
 Worth an alert: `ambit_invariant_violations_total` above 0; `ambit_registry_age_seconds` above 10; `ambit_journal_depth` near
 `ambit_journal_capacity`, or `ambit_journal_lost_total` growing; `ambit_job_runs_total{outcome=\"failed\"}` growing while
-`ambit_job_last_success_seconds` stands still; `ambit_clock_jumps_total` growing; `ambit_log_lost_lines_total` growing.
+`ambit_job_last_success_seconds` stands still; `ambit_mail_letters_total` growing for another outcome than `sent`; `ambit_clock_jumps_total` growing; `ambit_log_lost_lines_total` growing.
 
 | metric | kind | labels | what it says |
 |---|---|---|---|

@@ -189,6 +189,7 @@ impl Metrics {
         self.render_tokens(&mut text, app);
         render_registry(&mut text, app);
         render_journal(&mut text, app);
+        render_mail(&mut text, app);
         self.render_jobs(&mut text);
         text.one(&families::CLOCK_JUMPS, app.settled.jumps());
         text.one(&families::LOG_LOST, app.log.lost_lines());
@@ -321,6 +322,16 @@ fn render_journal(text: &mut Text, app: &App) {
         samples.add(&["token"], load(token));
         samples.add(&["refusal"], load(refusal));
     }
+}
+
+fn render_mail(text: &mut Text, app: &App) {
+    let counts = app.mail.counts();
+    text.one(&families::MAIL_DEPTH, app.mail.depth());
+    let mut samples = text.family(&families::MAIL_LETTERS);
+    for (outcome, count) in [("sent", &counts.sent), ("failed", &counts.failed), ("dropped", &counts.dropped)] {
+        samples.add(&[outcome], load(count));
+    }
+    text.one(&families::MAIL_RETRIES, load(&counts.retries));
 }
 
 fn load(counter: &AtomicU64) -> u64 {

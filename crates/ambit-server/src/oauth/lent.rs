@@ -119,8 +119,9 @@ pub(super) async fn redeem(
         expires_at: (now + times.refresh_token_idle).min(expires_at),
         used_at: None,
     });
-    // The session may have ended since the code was given: then what was lent in it ends before it begins.
-    if kept.session_id.is_some() && !is_session_alive(app, lent, now).await? {
+    // The session may have ended since the code was given: then what was lent in it ends before it begins, even what would have
+    // outlived it. Whoever has a new password has ended all their sessions.
+    if !is_session_alive(app, lent, now).await? {
         return Err(Refusal::Grant(GrantFault::Withdrawn).into());
     }
     if !sign_ins.spend_code(&hash, now, Some((&kept, refresh_row.as_ref()))).await.map_err(unavailable)? {

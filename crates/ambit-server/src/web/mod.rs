@@ -8,12 +8,13 @@ pub mod consent;
 pub(crate) mod describe;
 pub mod docs;
 pub mod errors;
+pub mod letters;
 mod negotiate;
 mod own;
 pub mod passkey;
 mod policy;
 pub(crate) mod posted;
-mod shown;
+pub(crate) mod shown;
 pub mod sign_in;
 pub(crate) mod sign_out;
 

@@ -81,6 +81,10 @@ mod tests {
     fn templates(folder: &Path, found: &mut Vec<(String, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
+            // A letter is no page: mail programs read the styles of attributes, and no others.
+            if path.ends_with("mail") {
+                continue;
+            }
             if path.is_dir() {
                 templates(&path, found);
             } else {

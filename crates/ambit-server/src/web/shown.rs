@@ -29,7 +29,7 @@ impl Shown {
 
 /// At most so many characters of a text, on one line. Characters that nobody sees are left out: those that turn the direction of
 /// writing would let a name rewrite the sentence around it (CVE-2021-42574). Markup stays what it is, text: the template escapes it.
-pub(super) fn plain(text: &str, most: usize) -> String {
+pub(crate) fn plain(text: &str, most: usize) -> String {
     let words: Vec<String> = text
         .split(|c: char| c.is_whitespace() || c.is_control())
         .map(|word| word.chars().filter(|c| !is_unseen(*c)).collect::<String>())
@@ -54,7 +54,7 @@ const fn is_unseen(c: char) -> bool {
 }
 
 /// Characters of a name.
-pub(super) const NAME: usize = 80;
+pub(crate) const NAME: usize = 80;
 /// Characters of a sentence.
 pub(super) const SENTENCE: usize = 240;
 

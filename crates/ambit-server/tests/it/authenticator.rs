@@ -29,10 +29,18 @@ pub(crate) struct Says {
     pub(crate) cross_origin: bool,
     /// Whether the person shows the authenticator that it is they.
     pub(crate) is_verified: bool,
-    /// Somebody else than the passkey's person; nobody at all.
-    pub(crate) user: Option<Option<UserId>>,
+    pub(crate) whose: Whose,
     /// What `credProps` says.
     pub(crate) is_discoverable: bool,
+}
+
+/// Whose the answer says that the passkey is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Whose {
+    /// The person's it was made for.
+    Theirs,
+    Of(UserId),
+    Unsaid,
 }
 
 impl Default for Says {
@@ -44,7 +52,7 @@ impl Default for Says {
             challenge: None,
             cross_origin: false,
             is_verified: true,
-            user: None,
+            whose: Whose::Theirs,
             is_discoverable: true,
         }
     }
@@ -115,9 +123,10 @@ impl Device {
         };
         let shown = self.0.get_assertion(request).await.expect("an assertion");
         let id = shown.credential.expect("a passkey").id.to_vec();
-        let handle = match says.user {
-            None => shown.user.map(|user| base64url(&user.id)),
-            Some(other) => other.map(|user| base64url(user.uuid().as_bytes())),
+        let handle = match says.whose {
+            Whose::Theirs => shown.user.map(|user| base64url(&user.id)),
+            Whose::Of(user) => Some(base64url(user.uuid().as_bytes())),
+            Whose::Unsaid => None,
         };
         let mut response = json!({
             "clientDataJSON": base64url(&client_data), "authenticatorData": base64url(&shown.auth_data.to_vec()),

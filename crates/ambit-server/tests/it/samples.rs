@@ -134,6 +134,7 @@ impl World {
                 Owner::North | Owner::South => json!({"name": name, "slug": name, "partner_id": things.own_id}),
                 _ => return None,
             },
+            ("POST", "/users/{id}/invitation") => Value::Null,
             ("POST", "/tenants/{id}/status") => json!({"status": "active"}),
             ("POST", "/tenants/{id}/units") => json!({"name": name, "slug": name, "kind": "shop"}),
             ("POST", "/features") => json!({"key": name, "title": "A feature"}),

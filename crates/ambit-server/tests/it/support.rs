@@ -139,10 +139,12 @@ impl Fixture {
     ) -> Self {
         let flags = [("public_url", BASE), ("data_dir", dir.path().to_str().expect("a path in UTF-8"))];
         let environment = [("AMBIT_BOOTSTRAP_CLIENT_ID", ROOT), ("AMBIT_BOOTSTRAP_CLIENT_SECRET", ROOT_SECRET)];
+        // Letters go into the test's own folder, unless it says otherwise.
+        let mail = (!file.contains("mail")).then_some(("AMBIT_MAIL_TRANSPORT", "file"));
         let text = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
         let sources = Sources {
             flags: flags.map(text).to_vec(),
-            environment: environment.map(text).into_iter().collect(),
+            environment: environment.into_iter().chain(mail).map(text).collect(),
             file: (!file.is_empty()).then(|| File { name: "ambit.toml".to_owned(), text: file.to_owned() }),
         };
         let config = Config::load(&sources).expect("a configuration");

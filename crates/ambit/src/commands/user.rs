@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Read as _};
 use ambit_core::password::{LEAST_CHARACTERS, generate};
 use ambit_server::entropy::SystemEntropy;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::{lines, of_tenant, only_one, text, with_given};
@@ -17,6 +17,9 @@ use crate::output::{Failure, Output, table};
 pub enum User {
     /// Make a user. They have nothing to sign in with yet.
     Create(Create),
+    /// Invite somebody by a letter with a link: makes the user where there is none yet. Once more sends another link, and the one
+    /// before is good no more.
+    Invite(Invite),
     /// List users.
     List {
         /// Of this tenant only (identifier).
@@ -81,6 +84,16 @@ pub struct Create {
     connection: Connection,
 }
 
+/// Who is invited.
+#[derive(Debug, Args)]
+pub struct Invite {
+    #[command(flatten)]
+    who: Create,
+    /// Make the link of the last letter good no more, instead.
+    #[arg(long, conflicts_with_all = ["name", "tenant_id", "partner_id", "roles"])]
+    withdraw: bool,
+}
+
 /// What changes of somebody's roles.
 #[derive(Debug, Args)]
 pub struct Roles {
@@ -103,6 +116,7 @@ impl User {
     pub async fn run(self, output: Output) -> Result<(), Failure> {
         match self {
             Self::Create(create) => create.run(output).await,
+            Self::Invite(invite) => invite.run(output).await,
             Self::List { tenant_id, connection } => {
                 let items = connection.admin().await?.list(&of_tenant("/users", tenant_id.as_deref())).await?;
                 let rows: Vec<Vec<String>> = items
@@ -160,10 +174,41 @@ impl User {
 
 impl Create {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let given = [("display_name", self.name), ("tenant_id", self.tenant_id), ("partner_id", self.partner_id)];
-        let body = with_given(json!({ "email": self.email }), &self.roles, given);
-        let made = self.connection.admin().await?.post("/users", &body).await?;
+        let made = self.make(&self.connection.admin().await?, "active").await?;
         output.say(&shown(&made), &made)
+    }
+
+    async fn make(&self, admin: &AdminApi, status: &str) -> Result<Value, Failure> {
+        let given = [
+            ("display_name", self.name.clone()),
+            ("tenant_id", self.tenant_id.clone()),
+            ("partner_id", self.partner_id.clone()),
+        ];
+        let body = with_given(json!({ "email": self.email, "status": status }), &self.roles, given);
+        admin.post("/users", &body).await
+    }
+}
+
+impl Invite {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let admin = self.who.connection.admin().await?;
+        if self.withdraw {
+            let user = find(&admin, &self.who.email).await?;
+            admin.delete(&format!("{}/invitation", path(&user))).await?;
+            return output.say("withdrawn", &json!({ "user_id": user["id"] }));
+        }
+        let user = match with_address(&admin, &self.who.email, self.who.tenant_id.as_deref()).await?.as_slice() {
+            [] => self.who.make(&admin, "invited").await?,
+            [user] => user.clone(),
+            _ => {
+                return Err(Failure::usage(format!(
+                    "'{}' is an address in several tenants: --tenant-id",
+                    self.who.email
+                )));
+            }
+        };
+        let sent = admin.post(&format!("{}/invitation", path(&user)), &Map::new()).await?;
+        output.say(&lines(&sent, &["email", "user_id", "expires_at"], []), &sent)
     }
 }
 
@@ -239,10 +284,18 @@ pub async fn find(admin: &AdminApi, user: &str) -> Result<Value, Failure> {
     if !user.contains('@') {
         return admin.get(&format!("/users/{}", segment(user))).await;
     }
-    let found = admin.list(&format!("/users?q={}", segment(user))).await?;
-    let same: Vec<Value> =
-        found.into_iter().filter(|it| text(it, "email").to_lowercase() == user.to_lowercase()).collect();
+    let same = with_address(admin, user, None).await?;
     only_one(same, format!("there is no user '{user}'"), &format!("'{user}' is an address in several tenants"))
+}
+
+/// Everybody with an address, in a tenant or anywhere.
+async fn with_address(admin: &AdminApi, address: &str, tenant_id: Option<&str>) -> Result<Vec<Value>, Failure> {
+    let found = admin.list(&format!("/users?q={}", segment(address))).await?;
+    let is_theirs = |it: &Value| {
+        text(it, "email").to_lowercase() == address.to_lowercase()
+            && tenant_id.is_none_or(|tenant| text(it, "tenant_id") == tenant)
+    };
+    Ok(found.into_iter().filter(is_theirs).collect())
 }
 
 /// The roles held directly, in short.

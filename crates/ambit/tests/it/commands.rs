@@ -125,6 +125,10 @@ async fn every_command_goes_well_for_people_and_for_programs() {
     // People.
     let made = it.well("user create kari-MODE@shop.example --name Kari --role manager").await;
     assert_eq!((&made["email"], &made["status"]), (&json!("kari-json@shop.example"), &json!("active")), "{made}");
+    let invited = it.well("user invite lise-MODE@shop.example --name Lise").await;
+    assert!(invited["expires_at"].is_string() && invited["email"] == "lise-json@shop.example", "{invited}");
+    it.well("user invite lise-MODE@shop.example").await;
+    it.well("user invite lise-MODE@shop.example --withdraw").await;
     let listed = it.well("user list").await;
     assert!(listed.as_array().expect("a list").iter().any(|it| it["email"] == "kari-json@shop.example"), "{listed}");
     assert_eq!(it.well("user disable kari-MODE@shop.example").await["status"], "disabled");

@@ -172,3 +172,22 @@ async fn people_read_a_line_for_each_thing() {
     assert_eq!(ran.stdout.lines().count(), checks.len());
     assert!(ran.stdout.lines().all(|line| line.starts_with("ok    ")), "{}", ran.stdout);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_letters_go_is_told_and_whether_they_are_taken() {
+    let folder = folder();
+    let (good, text) = found(folder.path(), "--offline --data-dir data", &[], "mail").await;
+    assert!(good && text.contains("no letters are sent") && text.contains("[mail]"), "{text}");
+    let (good, text) = found(folder.path(), "--offline --data-dir data --set mail.transport=file", &[], "mail").await;
+    assert!(good && text.contains("data/mail"), "{text}");
+    // A port that was free a moment ago, and where nobody listens now.
+    let port = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port();
+    let here = format!(
+        "--data-dir data --set mail.host=127.0.0.1 --set mail.tls=off --set mail.from=a@b.example --set mail.port={port}"
+    );
+    let nobody = [("AMBIT_URL", "http://127.0.0.1:1")];
+    let (good, text) = found(folder.path(), &here, &nobody, "mail").await;
+    assert!(!good, "{text}");
+    let (good, text) = found(folder.path(), &format!("{here} --offline"), &nobody, "mail").await;
+    assert!(good && text.contains("127.0.0.1"), "{text}");
+}

@@ -7,6 +7,7 @@
 //! What takes access away (ending a session, taking consent back) is done at once. What could lock the person out, or let
 //! somebody else in, asks them to prove once more who they are (`security`).
 
+mod address;
 mod device;
 pub mod passkeys;
 pub mod profile;
@@ -32,6 +33,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 
+pub use self::address::ask_for_proof;
 use self::view::{ApplicationsPage, Frame, HeldBy, OverviewPage, SessionsPage, Tab};
 use super::branding::Brand;
 use super::consent;
@@ -66,7 +68,8 @@ pub async fn overview(State(app): State<App>, parts: Parts) -> Response {
         Ok(tenant) => tenant,
         Err(error) => return failed(&app, &parts, &error),
     };
-    me.page(&OverviewPage::new(me.frame(&app, Tab::Overview), &me.signed_in, tenant))
+    let page = OverviewPage::new(me.frame(&app, Tab::Overview), &me.signed_in, tenant);
+    me.page(&page.with_letters(app.mail.is_on()))
 }
 
 /// Where the person is signed in.

@@ -24,7 +24,7 @@ impl Me {
     /// two things.
     pub(super) fn is_proven(&self, app: &App, least: Acr) -> bool {
         let authentication = &self.signed_in.authentication;
-        let needs = Needs { mfa: MfaPolicy::Off, acr: Some(least), has_second_factor: false };
+        let needs = Needs { mfa: MfaPolicy::Off, acr: Some(least), has_second_factor: false, email_code: false };
         app.clock.now() < authentication.at.plus_secs(RECENT_SECS) && needs.is_met_by(&authentication.methods)
     }
 

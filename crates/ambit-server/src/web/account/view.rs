@@ -100,9 +100,15 @@ pub(super) struct OverviewPage<'a> {
     tenant: Option<String>,
     since: String,
     by: String,
+    can_confirm: bool,
 }
 
 impl<'a> OverviewPage<'a> {
+    /// Where letters are sent, somebody whose address is not verified can have one.
+    pub(super) fn with_letters(self, are_sent: bool) -> Self {
+        Self { can_confirm: are_sent && !self.person.person.user.email_verified, ..self }
+    }
+
     pub(super) fn new(frame: Frame, person: &'a SignedIn, tenant: Option<String>) -> Self {
         let user = &person.person.user;
         let parts: Vec<&str> = [&user.given_name, &user.family_name].into_iter().flatten().map(Name::as_str).collect();
@@ -112,6 +118,7 @@ impl<'a> OverviewPage<'a> {
             tenant: tenant.map(|tenant| plain(&tenant, NAME)),
             since: moment(person.authentication.at),
             by: methods(&person.authentication, frame.words),
+            can_confirm: false,
             person,
             frame,
         }

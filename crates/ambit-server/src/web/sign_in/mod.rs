@@ -8,6 +8,8 @@
 //! Whether an account exists cannot be told by what is answered, nor by how long it takes: where there is none, a password is
 //! hashed all the same, and failures are counted for the address that was typed.
 
+mod arrival;
+pub mod asking;
 pub mod set_up;
 mod steps;
 mod view;
@@ -35,7 +37,9 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use self::view::{EnrolmentPage, Frame, OrganisationPage, PasswordPage, Picture, SecondFactorPage, Told};
+use self::view::{
+    ByMail, EmailCodePage, EnrolmentPage, Frame, OrganisationPage, PasswordPage, Picture, SecondFactorPage, Told,
+};
 use self::wording::Words;
 use super::branding::Brand;
 use super::negotiate::wished_language;
@@ -49,6 +53,7 @@ use crate::problem::Answer;
 use crate::session::{Browser, form_token, signed_in};
 use crate::state::App;
 
+pub(crate) use self::arrival::arrive_with_new_password;
 pub use self::steps::take;
 pub(super) use self::steps::{MOST_APPS, settings_of};
 
@@ -207,10 +212,12 @@ impl Underway {
             None | Some(Wrong::Passkey) => (None, ""),
         };
         let tenant = match &self.interaction.progress {
-            Progress::Password { tenant: Some(slug), .. } => match open_tenant(app, slug).await? {
-                Some(tenant) => Some(tenant),
-                None => return Ok(told(parts, words.closed, StatusCode::FORBIDDEN)),
-            },
+            Progress::Password { tenant: Some(slug), .. } | Progress::EmailCode { tenant: Some(slug), .. } => {
+                match open_tenant(app, slug).await? {
+                    Some(tenant) => Some(tenant),
+                    None => return Ok(told(parts, words.closed, StatusCode::FORBIDDEN)),
+                }
+            }
             Progress::SecondFactor(proven) | Progress::Enrolment { proven, .. } => {
                 let person = app.registry.person(proven.user).await?;
                 match person.and_then(|person| person.user.tenant_id) {
@@ -239,8 +246,10 @@ impl Underway {
                 let given = email.as_deref().or(self.interaction.login_hint.as_deref()).unwrap_or_default();
                 let email = plain(if text.is_some() { typed } else { given }, MOST_TYPED);
                 let can_restart = self.interaction.tenant.is_none();
-                for_a_person(&PasswordPage { frame, email, can_restart })
+                let by_mail = ByMail::offered(app, tenant.as_ref().map(|tenant| &tenant.tenant.settings));
+                for_a_person(&PasswordPage { frame, email, can_restart, by_mail })
             }
+            Progress::EmailCode { .. } => for_a_person(&EmailCodePage { frame }),
             Progress::SecondFactor(proven) => {
                 let credentials = Credentials::of(&*app.store, &app.vault, proven.user).await?;
                 for_a_person(&SecondFactorPage { frame, has_app: !credentials.totp.is_empty() })
@@ -269,7 +278,7 @@ impl Underway {
             Progress::Organisation | Progress::Password { .. } => (words.by_passkey, Act::Get),
             Progress::SecondFactor(_) => (words.confirm_by_passkey, Act::Get),
             Progress::Enrolment { .. } => (words.set_up_passkey, Act::Create),
-            Progress::SignedIn => return None,
+            Progress::EmailCode { .. } | Progress::SignedIn => return None,
         };
         let button = PasskeyButton::new("passkey", label, act, ceremony, words.passkey);
         Some(if is_wrong { button.refused() } else { button })
@@ -307,7 +316,7 @@ async fn challenged(app: &App, interaction: Interaction) -> Result<Interaction, 
             let person = app.registry.person(proven.user).await?;
             person.map(|person| passkeys.ask_for_new(&person.user, []))
         }
-        Progress::SignedIn => None,
+        Progress::EmailCode { .. } | Progress::SignedIn => None,
     };
     let passkey = asked.transpose().map_err(|error| StoreError::Unavailable(error.into()))?;
     Ok(Interaction { passkey, ..interaction })
@@ -330,13 +339,14 @@ async fn proven_before(app: &App, parts: &Parts, asked: &Interaction) -> Result<
     let credentials = Credentials::of(&*app.store, &app.vault, found.person.id()).await?;
     let methods = found.authentication.methods;
     // Whoever came in by another way than these two has the first thing still to show.
-    let has_first = Needs { mfa: MfaPolicy::Off, acr: None, has_second_factor: false }.is_met_by(&methods);
+    let has_first =
+        Needs { mfa: MfaPolicy::Off, acr: None, has_second_factor: false, email_code: false }.is_met_by(&methods);
     let proven = Proven { user: found.session.user_id, methods, since: now, session: Some(found.session.id) };
     Ok((has_first && credentials.has_second_factor()).then_some(proven))
 }
 
 /// A tenant that is in business, as its partner is: nobody signs in to another.
-async fn open_tenant(app: &App, slug: &Slug) -> Result<Option<Arc<TenantFacts>>, StoreError> {
+pub(crate) async fn open_tenant(app: &App, slug: &Slug) -> Result<Option<Arc<TenantFacts>>, StoreError> {
     let found = app.registry.tenant(slug.as_str()).await?;
     Ok(found.filter(|facts| {
         let is_open = !matches!(facts.tenant.status, TenantStatus::Suspended | TenantStatus::Churned);
@@ -387,7 +397,7 @@ pub(super) fn account(tenant: Option<&Slug>, email: &str) -> String {
 }
 
 /// A name of an interaction: 256 random bits.
-fn name(app: &App) -> String {
+pub(crate) fn name(app: &App) -> String {
     let mut random = [0; 32];
     app.entropy.fill(&mut random);
     BASE64_URL_SAFE_NO_PAD.encode(random)

@@ -1,5 +1,7 @@
 //! The steps of a sign-in, each by a form.
 
+mod email_code;
+
 use std::error::Error;
 use std::sync::Arc;
 
@@ -66,6 +68,10 @@ pub async fn take(State(app): State<App>, Path((id, step)): Path<(String, String
         ("restart", progress) if *progress != Progress::SignedIn => taking.move_on(Event::Restart).await,
         ("organisation", Progress::Organisation) => taking.organisation().await,
         ("password", Progress::Password { tenant, .. }) => taking.password(tenant.as_ref()).await,
+        ("email-code", Progress::Password { tenant, .. }) => taking.send_code(tenant.as_ref()).await,
+        ("code", Progress::EmailCode { tenant, email, code, sent_at, .. }) => {
+            taking.email_code(tenant.as_ref(), email, code, *sent_at).await
+        }
         ("second-factor", Progress::SecondFactor(proven)) => taking.second_factor(proven).await,
         ("enrolment", Progress::Enrolment { proven, secret }) => taking.enrolment(proven, secret).await,
         ("passkey", Progress::Organisation | Progress::Password { .. }) => taking.passkey().await,
@@ -500,7 +506,8 @@ impl Taking<'_> {
     ) -> Result<Response, StoreError> {
         let interaction = &self.underway.interaction;
         let settings = settings_of(self.app, person).await?;
-        let needs = Needs { mfa: settings.mfa, acr: interaction.acr, has_second_factor };
+        let email_code = settings.email_code;
+        let needs = Needs { mfa: settings.mfa, acr: interaction.acr, has_second_factor, email_code };
         let is_by_passkey = matches!(event, Event::Passkey { .. });
         let Ok((progress, proven)) = interaction.progress.clone().after(event, &needs) else {
             // Other people sign in here.
@@ -548,11 +555,16 @@ impl Taking<'_> {
     /// A step about nobody in particular.
     async fn move_on(&self, event: Event) -> Result<Response, StoreError> {
         let interaction = &self.underway.interaction;
-        let needs = Needs { mfa: TenantSettings::default().mfa, acr: interaction.acr, has_second_factor: false };
-        if let Ok((progress, _)) = interaction.progress.clone().after(event, &needs) {
+        if let Ok((progress, _)) = interaction.progress.clone().after(event, &self.needs_of_nobody()) {
             self.underway.advance(self.app, &interaction.clone().at(progress)).await?;
         }
         Ok(self.back())
+    }
+
+    /// What is asked where it is not known of whom.
+    fn needs_of_nobody(&self) -> Needs {
+        let (mfa, acr) = (TenantSettings::default().mfa, self.underway.interaction.acr);
+        Needs { mfa, acr, has_second_factor: false, email_code: false }
     }
 
     /// A change of a person's own credentials, by themselves.

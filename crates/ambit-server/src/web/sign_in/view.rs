@@ -1,11 +1,13 @@
 //! The pages as structs: what their templates show.
 
 use ambit_core::second_factor::ShownCodes;
+use ambit_protocol::admin::tenant::TenantSettings;
 use askama::Template;
 use qrcode::{Color, EcLevel, QrCode};
 use zeroize::Zeroizing;
 
 use super::wording::Words;
+use crate::state::App;
 use crate::web::branding::Brand;
 use crate::web::passkey::PasskeyButton;
 
@@ -40,6 +42,36 @@ pub(super) struct PasswordPage {
     pub(super) email: String,
     /// Whether they may have gone to the wrong organisation.
     pub(super) can_restart: bool,
+    pub(super) by_mail: ByMail,
+}
+
+/// What is offered to somebody without a password at hand, where letters are sent.
+#[derive(Debug)]
+pub(super) struct ByMail {
+    /// A link to a new password.
+    pub(super) new_password: bool,
+    /// A code that does for the password.
+    pub(super) code: bool,
+    /// An account of one's own.
+    pub(super) account: bool,
+}
+
+impl ByMail {
+    pub(super) fn offered(app: &App, settings: Option<&TenantSettings>) -> Self {
+        let is_on = app.mail.is_on();
+        Self {
+            new_password: is_on,
+            code: is_on && settings.is_some_and(|settings| settings.email_code),
+            account: is_on && settings.is_some_and(|settings| settings.self_registration),
+        }
+    }
+}
+
+/// The code that was sent to them.
+#[derive(Debug, Template)]
+#[template(path = "sign_in/email_code.html")]
+pub(super) struct EmailCodePage {
+    pub(super) frame: Frame,
 }
 
 /// What they show beside it.

@@ -87,6 +87,8 @@ const POLICY: &[(&str, &str, Named, May)] = {
         ("GET", "/users/{id}/credentials", Path, Reach),
         ("DELETE", "/users/{id}/credentials/{credential_id}", Path, Reach),
         ("PUT", "/users/{id}/password", Path, Reach),
+        ("POST", "/users/{id}/invitation", Path, Reach),
+        ("DELETE", "/users/{id}/invitation", Path, Reach),
         ("POST", "/groups", Body, Reach),
         ("GET", "/groups/{id}", Path, Reach),
         ("PATCH", "/groups/{id}", Path, Reach),

@@ -96,6 +96,13 @@ impl Shop {
 
     /// The scope of the token that a code becomes.
     pub(crate) async fn redeemed(&self, back: &Answer) -> Value {
+        let answer = self.redeem(back).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        answer.json
+    }
+
+    /// What comes of a code.
+    pub(crate) async fn redeem(&self, back: &Answer) -> Answer {
         let code = parameter(back, "code").unwrap_or_else(|| panic!("no code: {} {:?}", back.text, back.headers));
         let fields = [
             ("grant_type", "authorization_code"),
@@ -104,9 +111,7 @@ impl Shop {
             ("redirect_uri", CALLBACK),
             ("code_verifier", VERIFIER),
         ];
-        let answer = self.fixture.form("/tenants/acme/connect/token", None, &fields).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-        answer.json
+        self.fixture.form("/tenants/acme/connect/token", None, &fields).await
     }
 
     /// What is kept of Ada's consent, as it counts now.

@@ -11,6 +11,7 @@ use ambit_server::clock::SystemClock;
 use ambit_server::config::Config;
 use ambit_server::listener::tls::Tls;
 use ambit_server::logs::with_causes;
+use ambit_server::mail;
 use ambit_store::SqlStore;
 use clap::Args;
 use reqwest::header::{DATE, HeaderMap};
@@ -51,6 +52,7 @@ impl Server {
         if let Ok(config) = &config {
             checks.extend(on_this_machine(config).await);
             checks.extend(tls(config).map(|outcome| Check { what: "certificate", outcome }));
+            checks.push(Check { what: "mail", outcome: mail(config, self.offline).await });
         }
         if !self.offline {
             checks.extend(running(connection).await?);
@@ -124,6 +126,14 @@ async fn running(connection: &Connection) -> Result<Vec<Check>, Failure> {
         });
     }
     Ok(checks)
+}
+
+/// How letters go out; and whether the mail server takes them from us, unless nobody is to be asked.
+async fn mail(config: &Config, offline: bool) -> Result<String, String> {
+    if !offline {
+        mail::probe(config).await?;
+    }
+    Ok(mail::described(config))
 }
 
 /// The master key, the store and the signing keys of a configuration.

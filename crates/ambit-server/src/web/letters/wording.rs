@@ -1,0 +1,155 @@
+//! What the pages say, in each language.
+
+use ambit_knowledge::Language;
+
+/// The words of the pages in one language.
+#[derive(Debug)]
+pub(crate) struct Words {
+    pub(crate) lang: &'static str,
+    pub(crate) email: &'static str,
+    pub(crate) next: &'static str,
+    pub(crate) back: &'static str,
+    pub(crate) to_account: &'static str,
+    pub(crate) forgotten: &'static str,
+    pub(crate) forgotten_text: &'static str,
+    pub(crate) letter_sent: (&'static str, &'static str),
+    pub(crate) register: &'static str,
+    pub(crate) register_text: &'static str,
+    pub(crate) bad_email: &'static str,
+    pub(crate) other_domain: &'static str,
+    pub(crate) registration_sent: (&'static str, &'static str),
+    pub(super) registration_text: &'static str,
+    pub(super) name: &'static str,
+    pub(super) bad_name: &'static str,
+    pub(super) full: (&'static str, &'static str),
+    pub(crate) no_mail: (&'static str, &'static str),
+    pub(super) over: (&'static str, &'static str),
+    pub(super) forged: (&'static str, &'static str),
+    pub(super) busy: (&'static str, &'static str),
+    pub(super) invitation: &'static str,
+    pub(super) invitation_text: &'static str,
+    pub(super) new_password: &'static str,
+    pub(super) new_password_text: &'static str,
+    pub(super) password: &'static str,
+    pub(super) password_hint: &'static str,
+    pub(super) short_password: &'static str,
+    pub(super) address_password: &'static str,
+    pub(super) password_set: (&'static str, &'static str),
+    pub(super) proof_sent: (&'static str, &'static str),
+    pub(super) confirmation: &'static str,
+    pub(super) confirmation_text: &'static str,
+    pub(super) confirm: &'static str,
+    pub(super) confirmed: (&'static str, &'static str),
+}
+
+impl Words {
+    pub(crate) const fn of(language: Language) -> &'static Self {
+        match language {
+            Language::En => &EN,
+            Language::Zh => &ZH,
+        }
+    }
+}
+
+static EN: Words = Words {
+    lang: "en",
+    email: "E-mail address",
+    next: "Next",
+    back: "Back to signing in",
+    to_account: "Go to your account",
+    forgotten: "Choose a new password",
+    forgotten_text: "Enter the address that you sign in with. A letter with a link goes there, if there is an account.",
+    letter_sent: (
+        "Look into your mailbox",
+        "If there is an account with this address, a letter is on its way to it. It has a link that works for 30 minutes. You can close this page.",
+    ),
+    register: "Make an account",
+    register_text: "Enter your address. A letter goes there with which you go on.",
+    bad_email: "This is not an e-mail address.",
+    other_domain: "This organisation takes addresses of other domains only.",
+    registration_sent: (
+        "Look into your mailbox",
+        "A letter is on its way to the address. It says how to go on. You can close this page.",
+    ),
+    registration_text: "Choose the password that you will sign in with.",
+    name: "Name",
+    bad_name: "Enter a name of 1 to 200 characters.",
+    full: (
+        "No account can be made at the moment",
+        "Your organisation has as many as it may have. Ask its administrator.",
+    ),
+    no_mail: (
+        "No letters are sent here",
+        "The operator of this server has not set up e-mail. Your administrator can give you a new password.",
+    ),
+    over: (
+        "This link is of no use any more",
+        "It was used before, is too old, or another one was sent after it. Ask for a new one.",
+    ),
+    forged: (
+        "This form cannot be taken",
+        "It did not come from a page of this server in this browser. Open the link in the letter once more.",
+    ),
+    busy: ("Many people are signing in right now", "Try again in a few seconds."),
+    invitation: "Welcome",
+    invitation_text: "Choose the password that you will sign in with.",
+    new_password: "Choose a new password",
+    new_password_text: "You will be signed out everywhere, and applications will ask you to sign in again.",
+    password: "New password",
+    password_hint: "The longer the better; any characters, at least",
+    short_password: "The password is too short.",
+    address_password: "The password must not be the e-mail address.",
+    password_set: (
+        "Your password is set",
+        "Sign in with it from now on. If you have set up a second proof, you are asked for it as before.",
+    ),
+    proof_sent: (
+        "Look into your mailbox",
+        "A letter with a link is on its way to your address. The link works for a day.",
+    ),
+    confirmation: "Confirm your address",
+    confirmation_text: "With this you show that you read what is sent to this address:",
+    confirm: "Confirm",
+    confirmed: ("Your address is confirmed", "Thank you. You can close this page."),
+};
+
+static ZH: Words = Words {
+    lang: "zh",
+    email: "电子邮件地址",
+    next: "下一步",
+    back: "返回登录",
+    to_account: "前往您的账户",
+    forgotten: "选择新密码",
+    forgotten_text: "请输入您登录时使用的地址。如果存在该账户，包含链接的邮件将发送到该地址。",
+    letter_sent: (
+        "请查看您的邮箱",
+        "如果存在使用此地址的账户，邮件正在发送中。其中的链接 30 分钟内有效。您可以关闭此页面。",
+    ),
+    register: "创建账户",
+    register_text: "请输入您的邮箱地址，后续步骤将通过邮件发送。",
+    bad_email: "这不是电子邮件地址。",
+    other_domain: "该组织只接受其他域名的邮箱地址。",
+    registration_sent: ("请查看您的邮箱", "邮件正在发送到该地址，其中说明了后续步骤。您可以关闭此页面。"),
+    registration_text: "请选择您登录时使用的密码。",
+    name: "姓名",
+    bad_name: "请输入 1 至 200 个字符的姓名。",
+    full: ("目前无法创建账户", "您的组织已达到账户数量上限。请联系管理员。"),
+    no_mail: ("此服务器不发送邮件", "服务器运营方尚未设置电子邮件。您的管理员可以为您设置新密码。"),
+    over: ("此链接已失效", "它已被使用、已过期，或之后又发送了新的链接。请重新申请。"),
+    forged: ("无法接受此表单", "它不是来自此浏览器中本服务器的页面。请重新打开邮件中的链接。"),
+    busy: ("目前登录人数较多", "请几秒钟后再试。"),
+    invitation: "欢迎",
+    invitation_text: "请选择您登录时使用的密码。",
+    new_password: "选择新密码",
+    new_password_text: "您将在所有地方退出登录，应用会要求您重新登录。",
+    password: "新密码",
+    password_hint: "越长越好，可用任何字符，最少字符数：",
+    short_password: "密码太短。",
+    address_password: "密码不能是电子邮件地址。",
+    password_set: ("密码已设置", "从现在起请使用新密码登录。如果您设置了第二种身份证明，仍会要求验证。"),
+    proof_sent: ("请查看您的邮箱", "包含链接的邮件正在发送到您的地址。链接一天内有效。"),
+    confirmation: "确认您的地址",
+    confirmation_text: "由此表明您能收到发送到此地址的邮件：",
+    confirm: "确认",
+    confirmed: ("您的地址已确认", "谢谢。您可以关闭此页面。"),
+};

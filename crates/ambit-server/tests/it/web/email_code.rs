@@ -1,0 +1,181 @@
+//! A code that is sent to an address does for a password, where the tenant says so.
+
+use ambit_protocol::admin::tenant::Tenant;
+use ambit_protocol::admin::user::User;
+use axum::http::{Method, header};
+use serde_json::{Value, json};
+
+use crate::people::{Browser, PASSWORD, form_token};
+use crate::support::{Answer, Fixture};
+
+const ADA: &str = "ada@shop.example";
+const SESSION: &str = "__Host-ambit-session";
+
+async fn shop(settings: Value) -> (Fixture, Tenant, User) {
+    let fixture = Fixture::with("trusted_proxies = ['127.0.0.1']").await;
+    let tenant = fixture.tenant("shop", settings).await;
+    let ada = fixture.person(Some(&tenant), ADA).await;
+    (fixture, tenant, ada)
+}
+
+/// A sign-in for which a code was asked for.
+async fn asked(browser: &Browser<'_>, email: &str) -> String {
+    let at = browser.begin("/account/").await;
+    browser.step(&at, "organisation", &[("organisation", "shop")]).await;
+    browser.step(&at, "email-code", &[("email", email)]).await;
+    at
+}
+
+/// The code in the one letter that was sent.
+async fn code(fixture: &Fixture) -> String {
+    let letter = fixture.letter().await;
+    assert!(!letter.text.contains("://") && !letter.subject.contains(char::is_numeric), "{letter:?}");
+    let digits: String = letter.text.chars().filter(char::is_ascii_digit).collect();
+    assert_eq!(digits.len(), 8, "{}", letter.text);
+    digits
+}
+
+fn is_in(at: &str, answer: &Answer) -> bool {
+    answer.header(header::LOCATION) == format!("{at}/continue") && answer.headers.contains_key(header::SET_COOKIE)
+}
+
+fn another(code: &str) -> String {
+    let last = code.bytes().last().expect("eight digits");
+    format!("{}{}", &code[..7], char::from(if last == b'9' { b'0' } else { last + 1 }))
+}
+
+#[tokio::test]
+async fn a_code_signs_in_once_where_the_tenant_says_so() {
+    let (fixture, tenant, _) = shop(json!({})).await;
+    // Off by default: neither offered nor taken.
+    let browser = Browser::new(&fixture);
+    let at = asked(&browser, ADA).await;
+    let page = browser.get(&at).await;
+    assert!(page.text.contains(r#"name="password""#) && !page.text.contains("email-code"), "{}", page.text);
+    assert!(fixture.letters().await.is_empty());
+
+    let path = format!("/tenants/{}", tenant.id);
+    fixture.made(Method::PATCH, &path, &json!({"settings": {"email_code": true}})).await;
+    let at = asked(&browser, "Ada@Shop.example").await;
+    let code = code(&fixture).await;
+    let page = browser.get(&at).await;
+    assert!(page.text.contains("Eight digits"), "{}", page.text);
+    let wrong = browser.step(&at, "code", &[("code", &another(&code))]).await;
+    assert!(wrong.status == 422 && wrong.text.contains(r#"aria-invalid="true""#), "{}", wrong.text);
+    let spaced = format!(" {} {} ", &code[..4], &code[4..]);
+    let token = form_token(&browser.get(&at).await);
+    let answer = browser.post(&format!("{at}/code"), &[("form", &token), ("code", &spaced)]).await;
+    assert!(is_in(&at, &answer), "{} {}", answer.status, answer.text);
+    // The same form again, and the same code in another sign-in.
+    let again = browser.post(&format!("{at}/code"), &[("form", &token), ("code", &code)]).await;
+    assert!(!again.headers.contains_key(header::SET_COOKIE));
+    let stranger = Browser::new(&fixture);
+    let other = asked(&stranger, ADA).await;
+    assert!(!is_in(&other, &stranger.step(&other, "code", &[("code", &code)]).await));
+    assert!(stranger.cookie(SESSION).is_none());
+}
+
+#[tokio::test]
+async fn a_code_is_no_second_factor_and_stands_beside_none() {
+    let (fixture, tenant, ada) = shop(json!({"email_code": true})).await;
+    let app = fixture.app_of(&ada).await;
+    let browser = Browser::new(&fixture);
+    let at = asked(&browser, ADA).await;
+    let sent = code(&fixture).await;
+    let answer = browser.step(&at, "code", &[("code", &sent)]).await;
+    assert_eq!((answer.status.as_u16(), answer.header(header::LOCATION)), (303, at.as_str()));
+    // The password is asked for, and the code of the app counts behind that only.
+    assert!(browser.get(&at).await.text.contains(r#"name="password""#));
+    browser.step(&at, "second-factor", &[("code", &fixture.code(&app))]).await;
+    assert!(browser.cookie(SESSION).is_none());
+    browser.password(&at, ADA, PASSWORD).await;
+    let answer = browser.step(&at, "second-factor", &[("code", &fixture.code(&app))]).await;
+    assert!(is_in(&at, &answer));
+
+    // Where everybody has two factors, nobody sets the second one up with a letter at hand.
+    fixture.person(Some(&tenant), "bob@shop.example").await;
+    fixture.made(Method::PATCH, &format!("/tenants/{}", tenant.id), &json!({"settings": {"mfa": "required"}})).await;
+    let browser = Browser::new(&fixture);
+    let at = asked(&browser, "bob@shop.example").await;
+    let sent = code(&fixture).await;
+    browser.step(&at, "code", &[("code", &sent)]).await;
+    let page = browser.get(&at).await;
+    assert!(page.text.contains(r#"name="password""#) && browser.cookie(SESSION).is_none(), "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_code_is_good_for_ten_minutes_and_five_guesses_in_its_own_sign_in() {
+    let (fixture, _, _) = shop(json!({"email_code": true})).await;
+    for (secs, is_good) in [(599, true), (600, false)] {
+        let browser = Browser::new(&fixture);
+        let at = asked(&browser, ADA).await;
+        let sent = code(&fixture).await;
+        fixture.clock.advance_secs(secs);
+        assert_eq!(is_in(&at, &browser.step(&at, "code", &[("code", &sent)]).await), is_good, "{secs}");
+    }
+    fixture.clock.advance_secs(3600);
+    // In somebody else's sign-in it is a guess like any other.
+    let (ada, eve) = (Browser::new(&fixture), Browser::new(&fixture));
+    let adas = asked(&ada, ADA).await;
+    let sent = code(&fixture).await;
+    let eves = asked(&eve, ADA).await;
+    code(&fixture).await;
+    assert!(!is_in(&eves, &eve.step(&eves, "code", &[("code", &sent)]).await));
+    assert!(is_in(&adas, &ada.step(&adas, "code", &[("code", &sent)]).await));
+
+    // The fifth wrong one ends it, though the sixth is right.
+    fixture.clock.advance_secs(3600);
+    let browser = Browser::new(&fixture);
+    let at = asked(&browser, ADA).await;
+    let sent = code(&fixture).await;
+    for _ in 0..5 {
+        browser.step(&at, "code", &[("code", &another(&sent))]).await;
+    }
+    assert!(browser.get(&at).await.text.contains(r#"name="password""#));
+    let token = form_token(&browser.get(&at).await);
+    browser.post(&format!("{at}/code"), &[("form", &token), ("code", &sent)]).await;
+    assert!(browser.cookie(SESSION).is_none());
+}
+
+#[tokio::test]
+async fn guesses_at_once_are_told_apart_no_more_often_than_they_are_counted() {
+    let (fixture, _, _) = shop(json!({"email_code": true})).await;
+    let browser = Browser::new(&fixture);
+    let at = asked(&browser, ADA).await;
+    let sent = code(&fixture).await;
+    let token = form_token(&browser.get(&at).await);
+    let guesses = (0..40).map(async |_| {
+        let wrong = another(&sent);
+        browser.post(&format!("{at}/code"), &[("form", &token), ("code", &wrong)]).await.status.as_u16()
+    });
+    let statuses = futures_util::future::join_all(guesses).await;
+    let told = statuses.iter().filter(|status| **status == 422).count();
+    assert!(told <= 4, "{statuses:?}");
+    // Six in a quarter of an hour for the account, in whichever sign-in and from wherever; then the right one waits as well.
+    let browser = Browser::at(&fixture, "192.0.2.1");
+    let at = asked(&browser, ADA).await;
+    let sent = code(&fixture).await;
+    for _ in 0..2 {
+        browser.step(&at, "code", &[("code", &another(&sent))]).await;
+    }
+    assert_eq!(browser.step(&at, "code", &[("code", &sent)]).await.status, 429);
+    fixture.clock.advance_secs(180);
+    assert!(is_in(&at, &browser.step(&at, "code", &[("code", &sent)]).await));
+}
+
+#[tokio::test]
+async fn neither_text_nor_status_tells_whether_a_code_is_on_its_way() {
+    let (fixture, _, _) = shop(json!({"email_code": true})).await;
+    let mut seen = vec![];
+    for email in [ADA, "nobody@shop.example"] {
+        let browser = Browser::new(&fixture);
+        let at = asked(&browser, email).await;
+        let page = browser.get(&at).await;
+        let token = form_token(&page);
+        let wrong = browser.step(&at, "code", &[("code", "0000 0000")]).await;
+        let text = |answer: &Answer| answer.text.replace(&at, "AT").replace(&token, "TOKEN");
+        seen.push((page.status.as_u16(), text(&page), wrong.status.as_u16(), text(&wrong)));
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(fixture.letters().await.len(), 1);
+}

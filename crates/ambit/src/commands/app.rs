@@ -11,7 +11,7 @@ use crate::output::{Failure, Output, table};
 #[derive(Debug, Subcommand)]
 pub enum App {
     /// Register an application. Its secret is printed once.
-    Create(Create),
+    Create(Box<Create>),
     /// List applications.
     List {
         #[command(flatten)]
@@ -85,7 +85,7 @@ pub struct Create {
     /// Where a browser may be sent after signing out.
     #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
     post_logout_redirect_uris: Vec<String>,
-    /// An origin whose scripts may call the server for it, such as https://app.example.
+    /// An origin whose scripts may call the server for it, such as `https://app.example`.
     #[arg(long = "allowed-origin", value_name = "ORIGIN")]
     allowed_origins: Vec<String>,
     /// Take the recommended scopes of an integration; `ambit scope integrations` lists them.

@@ -83,7 +83,7 @@ seen.introspected = client_secret
   : await refused(() => introspected(tokens.access_token))
 
 // What is told about somebody can be had signed, too.
-const signing = { ...client, userinfo_signed_response_alg: as.userinfo_signing_alg_values_supported[0] }
+const signing = { ...client, userinfo_signed_response_alg: seen.alg }
 const signed = await oauth.userInfoRequest(as, signing, tokens.access_token)
 const told = await oauth.processUserInfoResponse(as, signing, tokens.claims.sub, signed)
 await oauth.validateApplicationLevelSignature(as, signed)

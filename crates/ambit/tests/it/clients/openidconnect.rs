@@ -172,8 +172,8 @@ impl Application {
 async fn an_application_with_openidconnect_signs_people_in_and_notices_what_is_wrong() {
     let world = World::new().await;
     for registered in world.registered() {
-        let seen = seen(&world, registered).await.expect("what works");
-        check(&world, registered, &seen);
+        let seen = Box::pin(seen(&world, registered)).await.expect("what works");
+        check(registered, &seen);
         assert!(description(&seen, "wrong_nonce").to_lowercase().contains("nonce"), "{seen:#}");
         assert!(description(&seen, "wrong_signature").to_lowercase().contains("signature"), "{seen:#}");
     }

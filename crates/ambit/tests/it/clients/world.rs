@@ -15,6 +15,8 @@ pub(crate) const AFTER_LOGOUT: &str = "https://app.example/bye";
 pub(crate) const API: &str = "https://orders.example";
 /// What the applications ask for, in the order in which it is granted.
 pub(crate) const SCOPE: &str = "openid profile email offline_access orders:read";
+/// What ID tokens are signed with where an application does not say (OpenID Connect Dynamic Client Registration 1.0 §2).
+pub(crate) const DEFAULT_ALGORITHM: &str = "RS256";
 pub(crate) const EMAIL: &str = "ada@acme.example";
 pub(crate) const PASSWORD: &str = "a horse, a battery and a staple";
 
@@ -23,8 +25,6 @@ pub(crate) struct World {
     pub(crate) node: Node,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) authority: Certificate,
-    /// What ID tokens are signed with, as discovery has it.
-    pub(crate) algorithm: String,
     registered: Vec<Registered>,
 }
 
@@ -76,9 +76,9 @@ impl World {
             }
         }
         let discovery = node.get("/.well-known/openid-configuration").await.json;
-        let mut algorithms = discovery["id_token_signing_alg_values_supported"].as_array().expect("a list").iter();
-        let algorithm = algorithms.next().and_then(Value::as_str).expect("an algorithm").to_owned();
-        Self { node, folder, authority, algorithm, registered }
+        let algorithms = discovery["id_token_signing_alg_values_supported"].as_array().expect("a list");
+        assert!(algorithms.contains(&json!(DEFAULT_ALGORITHM)), "{algorithms:?}");
+        Self { node, folder, authority, registered }
     }
 
     /// A confidential and a public one at each issuer.

@@ -8,8 +8,6 @@
 //! 4. What they lend. Scopes are looked at only now: nobody is sent to an application with an error before they were seen
 //!    (RFC 9700 §4.11.2).
 
-use std::borrow::Cow;
-
 use ambit_core::authorize::{
     Callback, CodeDocument, Lent, Need, Unproven, callback, check_client, grantable, least_acr, lend, need,
 };
@@ -23,6 +21,7 @@ use ambit_core::secret::SecretHash;
 use ambit_core::sign_in::{Destination, Interaction, Progress};
 use ambit_core::store::StoreError;
 use ambit_core::store::sign_in::Code;
+use ambit_knowledge::Language;
 use ambit_protocol::admin::application::ConsentPolicy;
 use ambit_protocol::admin::text::Slug;
 use ambit_protocol::authorization_request::{Address, AuthorizationRequest, ResponseMode};
@@ -36,6 +35,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use url::form_urlencoded;
 
 use super::unavailable;
 use crate::body;
@@ -46,6 +46,7 @@ use crate::registry::Acting;
 use crate::session::{SignedIn, signed_in};
 use crate::state::App;
 use crate::web;
+use crate::web::authorize::{FormPostPage, LostPage, Why};
 use crate::web::consent::{ConsentQuestion, read};
 
 /// Takes a request of a browser.
@@ -210,7 +211,7 @@ impl Asking<'_> {
 
     /// Steps 1 and 2.
     async fn read(&self) -> Result<Asked, Response> {
-        let lost = |lost: Lost| lost_with(self, &lost);
+        let lost = |lost: Lost<'_>| lost_with(self, &lost);
         let params = Params::parse(self.parameters.as_bytes(), AuthorizationRequest::RULES)
             .map_err(|error| lost(Lost::unreadable(&error.to_string())))?;
         let address =
@@ -477,6 +478,13 @@ impl Asking<'_> {
         response
     }
 
+    /// The language of a page, as the request wishes or the browser prefers.
+    fn language(&self) -> Language {
+        let mut sent = form_urlencoded::parse(self.parameters.as_bytes());
+        let wished = sent.find(|(name, _)| name == "ui_locales").map(|(_, value)| value);
+        web::language_of([wished.as_deref()], &self.parts.headers)
+    }
+
     /// Back to the client, with `state` and `iss`.
     fn back(&self, callback: &Callback, answer: &[(&str, &str)]) -> Response {
         let issuer = self.issuer.url(&self.app.base_url);
@@ -486,7 +494,7 @@ impl Asking<'_> {
         match callback.mode() {
             // RFC 6749 §3.1.2: the query that the URI has itself "MUST be retained".
             ResponseMode::Query => private(web::leave_for(&web::with_query(callback.redirect_uri(), members))),
-            ResponseMode::FormPost => posted(callback.redirect_uri(), &members),
+            ResponseMode::FormPost => posted(self.language(), callback.redirect_uri(), &members),
         }
     }
 }
@@ -502,8 +510,8 @@ fn issuer_of(slug: Option<&Slug>) -> Issuer {
 }
 
 /// OAuth 2.0 Form Post Response Mode: a form that a browser with scripts sends by itself, and a person by its button.
-fn posted(redirect_uri: &str, members: &[(&str, &str)]) -> Response {
-    let page = FormPostPage { redirect_uri, members, script: FORM_POST_SCRIPT };
+fn posted(language: Language, redirect_uri: &str, members: &[(&str, &str)]) -> Response {
+    let page = FormPostPage::new(language, redirect_uri, members, FORM_POST_SCRIPT);
     let Ok(html) = page.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let mut response = web::page(html);
     web::leading_to(response.headers_mut(), redirect_uri, Some(FORM_POST_SCRIPT_HASH));
@@ -520,74 +528,51 @@ fn private(mut response: Response) -> Response {
 }
 
 /// Why a person sees a page instead of the application.
-struct Lost {
+struct Lost<'a> {
     page: &'static Page,
     status: StatusCode,
-    detail: Cow<'static, str>,
+    why: Why<'a>,
     /// What was sent that is not what is registered.
     sent: Option<String>,
 }
 
-impl Lost {
-    fn unreadable(detail: &str) -> Self {
-        let detail = Cow::Owned(detail.to_owned());
-        Self { page: &page::INVALID_REQUEST, status: StatusCode::BAD_REQUEST, detail, sent: None }
+impl<'a> Lost<'a> {
+    const fn unreadable(detail: &'a str) -> Self {
+        let why = Why::Unreadable(detail);
+        Self { page: &page::INVALID_REQUEST, status: StatusCode::BAD_REQUEST, why, sent: None }
     }
 
-    fn over() -> Self {
-        let detail = Cow::Borrowed("This sign-in is over. Go back to the application and begin again.");
-        Self { page: &page::NOT_FOUND, status: StatusCode::NOT_FOUND, detail, sent: None }
+    const fn over() -> Self {
+        Self { page: &page::NOT_FOUND, status: StatusCode::NOT_FOUND, why: Why::Over, sent: None }
     }
 
     fn ours(asking: &Asking<'_>, error: &StoreError) -> Self {
         let trace_id = RequestContext::of(asking.parts, asking.app).trace_id;
         tracing::error!(%trace_id, reason = with_causes(error), "an authorization request failed");
-        let detail = Cow::Borrowed("The server cannot answer now. Try again in a moment.");
-        Self { page: &page::UNAVAILABLE, status: StatusCode::SERVICE_UNAVAILABLE, detail, sent: None }
+        Self { page: &page::UNAVAILABLE, status: StatusCode::SERVICE_UNAVAILABLE, why: Why::Ours, sent: None }
     }
 
-    fn unproven(why: &Unproven, address: &Address, client: Option<&Client>) -> Self {
-        let (page, detail, sent): (_, Cow<'static, str>, _) = match why {
-            Unproven::UnknownClient => (
-                &page::INVALID_REQUEST,
-                "No application of this client_id may sign people in here.".into(),
-                Some(&address.client_id),
-            ),
-            Unproven::NoRedirectUri if client.is_some_and(|client| client.application.redirect_uris.is_empty()) => (
-                &page::REDIRECT_URI_MISMATCH,
-                "This application has no redirect URI: register the one that it uses.".into(),
-                None,
-            ),
-            Unproven::NoRedirectUri => (
-                &page::REDIRECT_URI_MISMATCH,
-                "The request has no redirect_uri, and this application has several.".into(),
-                None,
-            ),
-            Unproven::NotRegistered { sent } => (
-                &page::REDIRECT_URI_MISMATCH,
-                "The redirect_uri is none that is registered for this application. They are compared character by \
-                 character: scheme, host, port, path and a slash at the end all count."
-                    .into(),
-                Some(sent),
-            ),
+    fn unproven(unproven: &Unproven, address: &Address, client: Option<&Client>) -> Self {
+        let (page, why, sent) = match unproven {
+            Unproven::UnknownClient => (&page::INVALID_REQUEST, Why::UnknownClient, Some(&address.client_id)),
+            Unproven::NoRedirectUri if client.is_some_and(|client| client.application.redirect_uris.is_empty()) => {
+                (&page::REDIRECT_URI_MISMATCH, Why::NoneRegistered, None)
+            }
+            Unproven::NoRedirectUri => (&page::REDIRECT_URI_MISMATCH, Why::NoneNamed, None),
+            Unproven::NotRegistered { sent } => (&page::REDIRECT_URI_MISMATCH, Why::NotRegistered, Some(sent)),
         };
-        Self { page, status: StatusCode::BAD_REQUEST, detail, sent: sent.map(|sent| describe_within(sent, MAX_SHOWN)) }
+        Self { page, status: StatusCode::BAD_REQUEST, why, sent: sent.map(|sent| describe_within(sent, MAX_SHOWN)) }
     }
 }
 
-fn lost_with(asking: &Asking<'_>, why: &Lost) -> Response {
+fn lost_with(asking: &Asking<'_>, why: &Lost<'_>) -> Response {
     lost(asking.app, asking.parts, why)
 }
 
-fn lost(app: &App, parts: &Parts, why: &Lost) -> Response {
+fn lost(app: &App, parts: &Parts, why: &Lost<'_>) -> Response {
     let trace_id = RequestContext::of(parts, app).trace_id.to_string();
-    let page = LostPage {
-        title: why.page.title,
-        detail: &why.detail,
-        sent: why.sent.as_deref(),
-        slug: why.page.slug,
-        trace_id: &trace_id,
-    };
+    let language = web::language_of([None], &parts.headers);
+    let page = LostPage::new(language, why.page, why.why, why.sent.as_deref(), &trace_id);
     let Ok(html) = page.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let mut response = private(web::page(html));
     *response.status_mut() = why.status;
@@ -600,26 +585,6 @@ fn lost(app: &App, parts: &Parts, why: &Lost) -> Response {
     }
     response.extensions_mut().insert(Outcome { outcome: "refused", reason: Some(why.page.code), ..Outcome::default() });
     response
-}
-
-/// A request that leads nowhere, as a page.
-#[derive(Template)]
-#[template(path = "authorize/lost.html")]
-struct LostPage<'a> {
-    title: &'a str,
-    detail: &'a str,
-    sent: Option<&'a str>,
-    slug: &'a str,
-    trace_id: &'a str,
-}
-
-/// The form of `form_post`.
-#[derive(Template)]
-#[template(path = "authorize/form_post.html")]
-struct FormPostPage<'a> {
-    redirect_uri: &'a str,
-    members: &'a [(&'a str, &'a str)],
-    script: &'static str,
 }
 
 /// The one script of the form: the policy names its hash, and takes no other.

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod api_docs;
+pub(crate) mod authorize;
 pub mod branding;
 mod cacheable;
 pub mod consent;

@@ -1,6 +1,7 @@
 //! The binary as its users have it: real processes, on free ports of this machine, killed when a test is over.
 
 mod backup;
+mod browser;
 mod canary;
 mod clients;
 mod commands;

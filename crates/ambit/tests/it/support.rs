@@ -484,7 +484,9 @@ pub(crate) struct Postgres {
 /// Runs a case on a fresh database of the PostgreSQL that the environment names, if it names one.
 pub(crate) async fn on_postgres(case: impl AsyncFnOnce(&Postgres)) {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let Some(server) = postgres_url() else { return say_skipped("AMBIT_TEST_POSTGRES_URL is not set") };
+    let Some(server) = postgres_url() else {
+        return say_skipped("AMBIT_TEST_POSTGRES_URL is not set");
+    };
     let name = format!("ambit_it_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let database = Postgres { server, name };
     database.administer("CREATE DATABASE DATABASE_NAME").await;
@@ -539,12 +541,13 @@ pub(crate) fn client_libraries() -> Option<PathBuf> {
     folder
 }
 
+/// What the environment names to test with.
 #[expect(clippy::disallowed_methods, reason = "the environment names what to test with")]
-fn named_by(variable: &str) -> Option<String> {
+pub(crate) fn named_by(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
-fn say_skipped(why: &str) {
+pub(crate) fn say_skipped(why: &str) {
     use std::io::Write as _;
     static SAID: Mutex<Vec<String>> = Mutex::new(vec![]);
     let mut said = SAID.lock().expect("nobody panics with it");

@@ -60,7 +60,7 @@ const EN: Words = Words {
     sensitive: "Sensitive",
     privileged: "Privileged",
     required: "Needed to sign in",
-    includes: "What this includes:",
+    includes: "What this includes: ",
     offline: (
         "Keep this access while you are away",
         "It can go on without you and without signing in again, until you take the access back in your account.",

@@ -131,7 +131,7 @@ const EN: Words = Words {
     ),
     name: "Name",
     new_password: "New password",
-    password_hint: "The longer the better; any characters, at least",
+    password_hint: "The longer the better; any characters, at least ",
     short_password: "The password is too short.",
     address_password: "The password must not be the e-mail address.",
     bad_email: "This is not an e-mail address.",

@@ -159,6 +159,15 @@ impl Input {
         !self.facts.iter().any(is_ours) && self.products.is_empty() && words::is_of_another_protocol(self.flat.folded())
     }
 
+    /// Whether anything in it is OAuth's: a code, a product, a token, a word of the protocol.
+    pub(crate) fn is_about_oauth(&self) -> bool {
+        let is_code = |fact: &Fact| matches!(fact.kind, FactKind::OauthError | FactKind::MentionedError);
+        self.facts.iter().any(is_code)
+            || !self.products.is_empty()
+            || !self.jwts.is_empty()
+            || words::is_of_oauth(self.flat.folded())
+    }
+
     pub(crate) const fn flat(&self) -> &Flat {
         &self.flat
     }

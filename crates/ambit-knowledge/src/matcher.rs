@@ -198,7 +198,9 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
             return Verdict::One;
         }
         let has_hard = ranked.iter().take(MAX_TIED).any(|other| other.evidence.is_hard() && other.score >= ENOUGH);
-        return if has_hard || first.likeness >= LIKE_HALF && first.score >= ENOUGH {
+        // Where nothing says that it is about OAuth, common words are alike by chance.
+        let enough = if input.is_about_oauth() { LIKE_HALF } else { LIKE_MUCH };
+        return if has_hard || first.likeness >= enough && first.score >= ENOUGH {
             tied_or_none(ranked, tied)
         } else {
             Verdict::None
@@ -243,6 +245,8 @@ fn has_unknown_code(input: &Input, first: &Ranked, corpus: &Corpus) -> bool {
         code.starts_with(|c: char| c.is_ascii_uppercase()) && code.bytes().filter(u8::is_ascii_digit).count() >= 4
     };
     let entry = &corpus.entries()[first.place];
+    let described = first.evidence.structure.as_ref().and_then(|held| held.description.as_ref());
+    let hits = || described.into_iter().chain(&first.evidence.pattern);
     let mut numbered = input.values(FactKind::VendorCode).filter(|fact| is_numbered(&fact.value)).peekable();
     numbered.peek().is_some()
         && !numbered.any(|fact| {
@@ -250,6 +254,8 @@ fn has_unknown_code(input: &Input, first: &Ranked, corpus: &Corpus) -> bool {
             entry.id.slug().contains(&code)
                 || entry.error_code.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(&code))
                 || entry.matching.patterns.iter().any(|pattern| pattern.to_ascii_lowercase().contains(&code))
+                // A pattern for several numbers has found this one.
+                || hits().any(|hit| hit.seen.to_ascii_lowercase().contains(&code))
         })
 }
 

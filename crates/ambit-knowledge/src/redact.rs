@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
+use crate::input::REGISTERED;
+
 /// What stands where a secret stood.
 pub const REDACTED: &str = "[redacted]";
 /// What stands where a signed token stood. Its header and claims are decoded apart; its signature is kept nowhere.
@@ -290,6 +292,8 @@ impl<'a> Names<'a> {
             Called::Header => true,
             // "send an access token: 'Authorization: Bearer …'": the header has a name of its own.
             Called::Secret if text.starts_with("Authorization:") => false,
+            // "cannot fetch token: 401 Unauthorized", "retrieving token: AADSTS50011: …": what went wrong with it.
+            Called::Secret | Called::Password if !is_assigned && is_of_error(text) => false,
             Called::Secret | Called::Password if value.is_quoted || is_assigned => {
                 !matches!(text, "null" | "true" | "false")
             }
@@ -412,6 +416,20 @@ const fn is_name(c: u8) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.')
 }
 
+/// What follows the name of a secret where it is the secret that something went wrong with: a status, a registered code,
+/// the number of a product's error, the library that speaks.
+fn is_of_error(value: &str) -> bool {
+    let value = value.trim_end_matches([':', '.', ',']);
+    let is_status = value.len() == 3 && value.starts_with(['3', '4', '5']) && value.bytes().all(|c| c.is_ascii_digit());
+    is_status || REGISTERED.contains(&value) || is_numbered(value) || LIBRARIES.contains(&value)
+}
+
+/// `AADSTS50011`, `IDX10501`: the letters that a product begins its numbers with, and so many digits.
+fn is_numbered(value: &str) -> bool {
+    let number = NUMBERED.iter().find_map(|letters| value.strip_prefix(letters));
+    number.is_some_and(|it| (4..=8).contains(&it.len()) && it.bytes().all(|c| c.is_ascii_digit()))
+}
+
 /// A code of an error, which is shown: capitals and digits, or small letters and underscores.
 fn is_code(value: &str) -> bool {
     value.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_')
@@ -511,5 +529,8 @@ fn called(plain: &str) -> Option<Called> {
     is_in(JWK_MEMBERS).then_some(Called::JwkMember)
 }
 
+/// The letters before the numbers of products that number their errors.
+const NUMBERED: [&str; 5] = ["AADSTS", "AADB2C", "IDX", "MSIS", "E"];
+const LIBRARIES: [&str; 5] = ["oauth2", "OAuth2", "oauth2-client", "jwt-go", "base64"];
 const MAX_NAME: usize = 64;
 const MAX_VALUE: usize = 64 * 1024;

@@ -111,7 +111,7 @@ fn said(object: &Map<String, Value>, facts: &mut Facts) {
             (
                 "error_description" | "errorDescription" | "message" | "Message" | "errorMessage" | "error_message"
                 | "detail" | "description" | "errorSummary" | "error_hint" | "error_debug" | "errorDetail" | "msg"
-                | "details",
+                | "details" | "hint",
                 Value::String(text),
             ) => facts.push(FactKind::Description, text, Part::Body),
             ("title", Value::String(text)) if object.contains_key("status") || object.contains_key("type") => {

@@ -13,7 +13,12 @@ use crate::entry::Product;
 pub(super) fn read(text: &str, facts: &mut Facts) {
     for found in MEMBERS.captures_iter(text).take(MAX_FOUND) {
         if let Some(error) = found.name("error").filter(|it| http::is_error_code(it.as_str())) {
-            facts.push(FactKind::OauthError, error.as_str(), Part::Text);
+            // "error: token expired" begins a sentence.
+            let is_sentence = !error.as_str().contains('_') && text[error.end()..].starts_with([' ', '\'', '\u{2019}']);
+            let goes_on = text[error.end()..].trim_start_matches(' ').starts_with(|c: char| c.is_alphanumeric());
+            if !(is_sentence && goes_on) {
+                facts.push(FactKind::OauthError, error.as_str(), Part::Text);
+            }
         }
         if let Some(description) = found.name("d1").or_else(|| found.name("d2")).or_else(|| found.name("description")) {
             facts.push(FactKind::Description, description.as_str(), Part::Text);
@@ -31,6 +36,13 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
     for word in WORDS.find_iter(text).filter(|word| REGISTERED.contains(&word.as_str())).take(MAX_FOUND) {
         if !facts.iter().any(|fact| fact.kind == FactKind::OauthError && fact.value == word.as_str()) {
             facts.push(FactKind::MentionedError, word.as_str(), Part::Text);
+        }
+    }
+    if !facts.has(FactKind::OauthError) && !facts.has(FactKind::MentionedError) {
+        for found in SPACED.captures_iter(text).take(MAX_FOUND) {
+            let code: String =
+                found[1].chars().map(|c| if c == ' ' || c == '-' { '_' } else { c.to_ascii_lowercase() }).collect();
+            facts.push(FactKind::MentionedError, &code, Part::Text);
         }
     }
     for found in PAGES.find_iter(text).take(MAX_FOUND) {
@@ -60,6 +72,11 @@ pub(super) fn products<'a>(folded: impl Iterator<Item = &'a str>) -> Vec<Product
 /// Whether a text in small letters names a protocol that authenticates and is not OAuth, and none of OAuth's.
 pub(super) fn is_of_another_protocol(folded: &str) -> bool {
     OTHERS.is_match(folded) && !OURS.is_match(folded)
+}
+
+/// Whether a text in small letters has a word of OAuth, OpenID Connect or tokens.
+pub(super) fn is_of_oauth(folded: &str) -> bool {
+    OURS.is_match(folded)
 }
 
 pub(super) fn is_stack_trace(text: &str) -> bool {
@@ -100,6 +117,19 @@ static EXCEPTIONS: LazyLock<Regex> = LazyLock::new(|| {
 
 static WORDS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\b[a-z]+_[a-z_]+\b").expect("a constant that a test compiles"));
+
+/// Registered codes as people write them, with spaces; those that are a phrase of every day are left out.
+static SPACED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?xi)\b(
+            invalid[\ -](?:grant|client|scope|target|client[\ -]metadata|redirect[\ -]uri|dpop[\ -]proof)
+            | unauthorized[\ -]client | unsupported[\ -](?:grant|response|token)[\ -]type
+            | insufficient[\ -](?:scope|user[\ -]authentication) | (?:consent|interaction)[\ -]required
+            | authorization[\ -]pending
+        )\b",
+    )
+    .expect("a constant that a test compiles")
+});
 
 static STATUS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
@@ -235,7 +265,9 @@ static OTHERS: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant that a test compiles")
 });
 static OURS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"oauth|oidc|openid|\bj(?:wt|ws|we|wk)s?\b|\b(?:access|refresh|id)[_ ]?token|bearer")
+    Regex::new(
+        r"oauth|oidc|openid|\bj(?:wt|ws|we|wk)s?\b|\b(?:access|refresh|id)[_ ]?token|bearer|\bscopes?\b|redirect[_ ]?ur[il]|\bgrant\b|client[_ ]?(?:id|secret)|\bpkce\b|code[_ ](?:challenge|verifier)|\b(?:nonce|issuer|audience|kid)\b|授权|令牌|作用域",
+    )
         .expect("a constant that a test compiles")
 });
 

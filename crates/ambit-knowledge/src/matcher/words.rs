@@ -8,7 +8,8 @@
 //!
 //! `likeness = S / min(A, B) · (0.75 + 0.25 · 2S / (A + B)) · S / (S + w)`, where `w = ln(1 + N) / 2`
 //!
-//! An entry is as alike as the best of its texts: the title, the signature, each positive sample.
+//! An entry is as alike as the best of its texts: the title, the signature, each positive sample. Words that messages use
+//! for one another ([`ALIKE`]) count as one.
 
 use std::hash::Hasher as _;
 
@@ -54,10 +55,14 @@ pub(super) struct Query {
 
 impl Words {
     pub(super) fn new(corpus: &Corpus) -> Self {
+        // Words that say the same are one word from the start.
         let mut ids: FxHashMap<u64, u32> = FxHashMap::default();
-        let mut is_code = Vec::new();
-        let mut entries_with: Vec<u32> = Vec::new();
-        let mut last_entry: Vec<u32> = Vec::new();
+        for (id, alike) in (0_u32..).zip(ALIKE) {
+            ids.extend(alike.iter().map(|word| (stem(word), id)));
+        }
+        let mut is_code = vec![false; ALIKE.len()];
+        let mut entries_with = vec![0_u32; ALIKE.len()];
+        let mut last_entry = vec![u32::MAX; ALIKE.len()];
         let (mut texts, mut words, mut of_entry) = (Vec::new(), Vec::new(), vec![0]);
         for (entry, it) in (0_u32..).zip(corpus.entries()) {
             for text in said(it) {
@@ -84,7 +89,7 @@ impl Words {
         let weights: Vec<f32> = entries_with
             .iter()
             .zip(&is_code)
-            .map(|(with, code)| (all / approximate(*with as usize)).ln_1p() * if *code { CODE } else { 1.0 })
+            .map(|(with, code)| (all / approximate((*with).max(1) as usize)).ln_1p() * if *code { CODE } else { 1.0 })
             .collect();
         for text in &mut texts {
             text.weight = words[text.from as usize..text.to as usize].iter().map(|id| weights[*id as usize]).sum();
@@ -414,6 +419,23 @@ const STOP: [&[&str]; 14] = [
     &["application", "description"],
     &["authenticate", "unauthorized"],
     &["authorization"],
+];
+/// Words that messages use for one another. Those of a line mean the same thing wherever an error says them; words that
+/// tell two entries apart (`unknown` and `invalid`, `missing` and `expired`) are never in one line.
+const ALIKE: &[&[&str]] = &[
+    &["invalid", "incorrect", "wrong", "bad"],
+    &["mismatch", "mismatching", "match", "differ", "different", "correspond", "equal", "same"],
+    &["missing", "absent", "omitted", "lacks"],
+    &["unknown", "unrecognized", "unrecognised"],
+    &["fetch", "retrieve", "download", "obtain", "load"],
+    &["failed", "failure", "cannot", "unable", "couldn", "could"],
+    &["verify", "verification", "validate", "validation", "check"],
+    &["uri", "url"],
+    &["redirect", "redirection"],
+    &["disallowed", "permitted", "allowed"],
+    &["refused", "rejected", "denied"],
+    &["expired", "expiry", "expiration"],
+    &["keys", "keyset"],
 ];
 const CODE: f32 = 1.5;
 /// A text up to this long is a message as a whole.

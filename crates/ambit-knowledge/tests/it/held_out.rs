@@ -5,7 +5,9 @@
 //!
 //! At first sight, before anything was mended, the top answer was right for 842 in 1,000 of the seen half and for 854 of the
 //! blind half, and 67 in 1,000 were wrong but confident in either. Of the later ones it was right for 743 in 1,000 at first
-//! sight, and 22 were wrong but confident. The golden table has what it is now.
+//! sight, and 22 were wrong but confident. Of the last ones, 73 with an entry and 16 with none, it was right for 753 in 1,000
+//! at first sight, 151 were unanswered, and 22 of all were wrong but confident; then the kinds of what was missed were mended,
+//! so that the golden table, which has what it is now, says of them how well that went, and not what others will meet.
 
 use std::fmt::Write as _;
 
@@ -14,6 +16,7 @@ use serde::Deserialize;
 
 const FILE: &str = include_str!("../held_out.toml");
 const LATER: &str = include_str!("../held_out_later.toml");
+const LAST: &str = include_str!("../held_out_last.toml");
 
 #[derive(Deserialize)]
 struct HeldOut {
@@ -73,12 +76,15 @@ fn what_nobody_put_into_the_samples_is_answered() {
             .expect("a string takes it");
         }
     }
-    let more: HeldOut = toml::from_str(LATER).expect("held_out_later.toml");
-    let mut later = Tally::default();
-    for message in &more.message {
-        later.add(message, message.fared(&explain(&message.text)));
-    }
-    let told = format!("seen:  {shown}\nblind: {blind}\nlater: {later}\n\n{misses}");
+    let [later, last] = [LATER, LAST].map(|file| {
+        let more: HeldOut = toml::from_str(file).expect("a file of messages");
+        let mut tally = Tally::default();
+        for message in &more.message {
+            tally.add(message, message.fared(&explain(&message.text)));
+        }
+        tally
+    });
+    let told = format!("seen:  {shown}\nblind: {blind}\nlater: {later}\nlast:  {last}\n\n{misses}");
     insta::with_settings!({ snapshot_path => "golden", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("held_out", told);
     });

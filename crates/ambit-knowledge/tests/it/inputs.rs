@@ -213,3 +213,18 @@ fn more_than_the_limit_is_cut_and_said_to_be() {
     assert!(input.is_cut());
     assert_eq!(input.shown().len(), MAX_INPUT);
 }
+
+#[test]
+fn a_code_that_is_written_with_spaces_is_mentioned_and_a_sentence_names_none() {
+    let codes = |text: &str| {
+        let input = Input::take_apart(text.as_bytes());
+        let codes = input.facts().iter().filter(|fact| fact.kind.is_code());
+        codes.map(|fact| (fact.kind, fact.value.clone())).collect::<Vec<_>>()
+    };
+    for text in ["Error: Invalid grant", "the answer was: invalid-grant", "INVALID GRANT"] {
+        assert_eq!(codes(text), [(MentionedError, "invalid_grant".to_owned())], "{text}");
+    }
+    assert!(codes("error: token expired at noon").is_empty());
+    assert_eq!(codes("error: forbidden"), [(OauthError, "forbidden".to_owned())]);
+    assert!(codes("a valid grant, and an invalid scopeguard").is_empty());
+}

@@ -115,11 +115,40 @@ fn the_words_of_another_protocol_are_no_words_of_oauth() {
 }
 
 #[test]
+fn words_that_messages_use_for_one_another_are_one_word() {
+    let found = |text: &str| {
+        let answer = Knowledge::embedded().explain(&Input::take_apart(text.as_bytes()), Language::En);
+        let first = answer.entries.into_iter().chain(answer.nearest).next().expect("something is near");
+        let words = first.reasons.into_iter().find(|reason| reason.rule == Rule::Words).expect("words are a reason");
+        (first.id, words.points)
+    };
+    let said = found("the redirect URI is wrong, and the access token was refused");
+    assert_eq!(said, found("the redirection URL is incorrect, and the access token was denied"));
+}
+
+#[test]
+fn common_words_without_a_word_of_oauth_are_no_answer() {
+    let explain = |text: &str| Knowledge::embedded().explain(&Input::take_apart(text.as_bytes()), Language::En);
+    let answer = explain("ForbiddenError: invalid csrf token EBADCSRFTOKEN");
+    assert_eq!(answer.outcome, Outcome::NoMatch, "{answer:#?}");
+    assert_ne!(explain("ID token did not have the nonce claim of the request").outcome, Outcome::NoMatch);
+}
+
+#[test]
 fn a_number_that_nobody_knows_is_not_explained_by_words_that_many_errors_have() {
     let of = |text: &str| Knowledge::embedded().explain(&Input::take_apart(text.as_bytes()), Language::En);
     let answer = of("Authentication failure: AADSTS99999: try again");
     assert_eq!(answer.outcome, Outcome::NoMatch, "{answer:#?}");
     assert_eq!(of("AADSTS50011: try again").outcome, Outcome::Match);
+}
+
+#[test]
+fn a_number_among_those_of_a_pattern_is_known() {
+    for text in ["AADSTS53000: Device is not in required device state", "AADSTS500113: No reply address is registered"]
+    {
+        let answer = Knowledge::embedded().explain(&Input::take_apart(text.as_bytes()), Language::En);
+        assert_eq!(answer.outcome, Outcome::Match, "{text}\n{answer:#?}");
+    }
 }
 
 #[test]

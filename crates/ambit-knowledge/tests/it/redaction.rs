@@ -135,6 +135,10 @@ fn what_is_no_secret_stays() {
         "trace_id=4bf92f3577b34da6a3ce929d0e0e4736 status_code=401",
         "password: must be at least 8 characters",
         "the secret is not the client's",
+        "oauth2: cannot fetch token: 401 Unauthorized",
+        "retrieving token: AADSTS50011: The reply address does not match",
+        "failed to refresh token: oauth2: cannot fetch token",
+        "refresh token: invalid_grant",
         "https://app.example/cb?error=invalid_scope&error_description=scope+admin+not+registered",
         "作用域 'admin' 未注册",
         "https://app.example/cb?error=invalid_request&error_description=The+parameter+does+not+match+any+of+the+OAuth+2+Client+urls",
@@ -155,6 +159,13 @@ fn of_a_token_the_deciding_claims_stay_and_the_signature_and_the_person_do_not()
     assert!(jwt.is_signed);
     assert!(!jwt.claims.contains_key("email"));
     assert_eq!(input.shown(), "[jwt]");
+}
+
+#[test]
+fn what_only_resembles_a_number_of_a_product_is_a_secret_still() {
+    for text in ["token: ABC50011", "token: AADSTS50011x", "token: 40112", "token=AADSTS50011"] {
+        assert!(redact(text).ends_with("[redacted]"), "{text} became {}", redact(text));
+    }
 }
 
 #[test]

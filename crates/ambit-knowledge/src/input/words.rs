@@ -266,7 +266,7 @@ static OTHERS: LazyLock<Regex> = LazyLock::new(|| {
 });
 static OURS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"oauth|oidc|openid|\bj(?:wt|ws|we|wk)s?\b|\b(?:access|refresh|id)[_ ]?token|bearer|\bscopes?\b|redirect[_ ]?ur[il]|\bgrant\b|client[_ ]?(?:id|secret)|\bpkce\b|code[_ ](?:challenge|verifier)|\b(?:nonce|issuer|audience|kid)\b|授权|令牌|作用域",
+        r"(?:^|[^n]|[a-z]n)oauth|oidc|openid|\bj(?:wt|ws|we|wk)s?\b|\b(?:access|refresh|id)[_ ]?token|bearer|\bscopes?\b|redirect[_ ]?ur[il]|\bgrant\b|client[_ ]?(?:id|secret)|\bpkce\b|code[_ ](?:challenge|verifier)|\b(?:nonce|issuer|audience|kid)\b|授权|令牌|作用域",
     )
         .expect("a constant that a test compiles")
 });

@@ -135,6 +135,14 @@ fn common_words_without_a_word_of_oauth_are_no_answer() {
 }
 
 #[test]
+fn what_other_servers_call_noauth_is_no_word_of_oauth() {
+    let explain = |text: &str| Knowledge::embedded().explain(&Input::take_apart(text.as_bytes()), Language::En);
+    let answer = explain("redis.exceptions: NOAUTH Authentication required.");
+    assert_eq!(answer.outcome, Outcome::NoMatch, "{answer:#?}");
+    assert_ne!(explain("AmazonOAuth login by LDAP: Invalid credentials").outcome, Outcome::NoMatch);
+}
+
+#[test]
 fn a_number_that_nobody_knows_is_not_explained_by_words_that_many_errors_have() {
     let of = |text: &str| Knowledge::embedded().explain(&Input::take_apart(text.as_bytes()), Language::En);
     let answer = of("Authentication failure: AADSTS99999: try again");

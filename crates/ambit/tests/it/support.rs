@@ -134,6 +134,12 @@ fn listening(said: &str) -> Option<String> {
     rest.split_once(';').map(|(address, _)| address.to_owned())
 }
 
+/// The platform's issuer in the same line.
+fn issuer(said: &str) -> Option<&str> {
+    let (_, rest) = said.split_once("; issuer ")?;
+    rest.lines().next()
+}
+
 /// A running server. Dropped, it is killed.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -213,6 +219,11 @@ pub(crate) type Credentials<'a> = (&'a str, &'a str);
 pub(crate) const AS_ROOT: Credentials<'static> = (ROOT, ROOT_SECRET);
 
 impl Node {
+    /// The platform's issuer: how browsers reach it.
+    pub(crate) fn issuer(&self) -> String {
+        issuer(&self.said.text()).expect("it said so when it came up").to_owned()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("it runs")
     }

@@ -19,8 +19,9 @@ use crate::support::{Answer, Node};
 /// An application, running.
 pub(super) struct Application<'n> {
     node: &'n Node,
-    /// The path of its issuer.
+    /// Its issuer, and the path of that.
     issuer: String,
+    path: String,
     client_id: String,
     /// Where it listens.
     pub(super) url: String,
@@ -39,7 +40,7 @@ impl Drop for Application<'_> {
 
 impl<'n> Application<'n> {
     /// One that knows its issuer, by the path, and its name there.
-    pub(super) async fn start(node: &'n Node, issuer: &str, client_id: &str) -> Self {
+    pub(super) async fn start(node: &'n Node, path: &str, client_id: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let (arrived, arrivals) = mpsc::unbounded_channel();
@@ -51,7 +52,8 @@ impl<'n> Application<'n> {
         let listening = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
         Self {
             node,
-            issuer: issuer.to_owned(),
+            issuer: format!("{}{path}", node.issuer()),
+            path: path.to_owned(),
             client_id: client_id.to_owned(),
             url,
             arrivals: Mutex::new(arrivals),
@@ -91,7 +93,7 @@ impl<'n> Application<'n> {
         assert!(arrivals.try_recv().is_err(), "somebody came back twice");
         assert_eq!(arrived["state"], STATE);
         // RFC 9207 §2.4: the client compares it.
-        assert_eq!(arrived["iss"], format!("{}{}", self.node.url, self.issuer));
+        assert_eq!(arrived["iss"], self.issuer);
         assert!(page.url().await.as_str().starts_with(&self.url), "{}", page.url().await);
         arrived
     }
@@ -121,12 +123,12 @@ impl<'n> Application<'n> {
 
     async fn token(&self, fields: &[(&str, &str)]) -> Answer {
         let fields = [fields, &[("client_id", &self.client_id)]].concat();
-        self.node.send(self.node.form_request(&format!("{}/connect/token", self.issuer), None, &fields)).await
+        self.node.send(self.node.form_request(&format!("{}/connect/token", self.path), None, &fields)).await
     }
 
     /// What the server tells of whoever lent this.
     pub(super) async fn asks_who_it_is(&self, lent: &Lent) -> Answer {
-        let request = self.node.request(reqwest::Method::GET, &format!("{}/connect/userinfo", self.issuer));
+        let request = self.node.request(reqwest::Method::GET, &format!("{}/connect/userinfo", self.path));
         self.node.send(request.bearer_auth(lent.member("access_token"))).await
     }
 
@@ -140,7 +142,7 @@ impl<'n> Application<'n> {
     }
 
     fn at<'f>(&self, path: &str, fields: impl Iterator<Item = &'f (&'f str, &'f str)>) -> Url {
-        let mut url = Url::parse(&format!("{}{}{path}", self.node.url, self.issuer)).expect("a URL");
+        let mut url = Url::parse(&format!("{}{path}", self.issuer)).expect("a URL");
         url.query_pairs_mut().extend_pairs(fields);
         url
     }

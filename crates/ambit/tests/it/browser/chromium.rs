@@ -99,7 +99,7 @@ impl Browsers {
             "--no-proxy-server",
             "--disable-background-networking",
             "--disable-component-update",
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
         ];
         let capabilities = json!({
             "browserName": "chrome",
@@ -237,6 +237,23 @@ impl Page {
         .await;
     }
 
+    /// Presses the button of this name, which does something on the page itself.
+    pub(super) async fn tap(&self, name: &str) {
+        let place = format!("//button[normalize-space()='{name}']");
+        self.find(Locator::XPath(&place)).await.click().await.expect("it is pressed");
+    }
+
+    /// Waits until the page says something.
+    pub(super) async fn is_told(&self, text: &str) {
+        for _ in 0..200 {
+            if self.text().await.contains(text) {
+                return;
+            }
+            self.moment().await;
+        }
+        self.sees(text).await;
+    }
+
     /// Follows the link of this name.
     pub(super) async fn follow(&self, name: &str) {
         let link = self.find(Locator::LinkText(name)).await;
@@ -322,6 +339,16 @@ impl Page {
         self.issue("goog/cdp/execute", body).await.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
+    /// A device that keeps passkeys and sees at once who uses it (WebDriver extension of WebAuthn Level 3 §11).
+    pub(super) async fn with_passkeys(&self) -> Device {
+        let body = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+            "isUserConsenting": true, "isUserVerified": true,
+        });
+        let id = self.issue("webauthn/authenticator", body).await.expect("a device");
+        Device { page: self.clone(), id: id.as_str().expect("an id").to_owned() }
+    }
+
     /// The browser has logged that the last page came with this status, and nothing else.
     pub(super) async fn refused(&self, status: u16) {
         let logged = self.log().await;
@@ -344,15 +371,29 @@ impl Page {
         drop(writeln!(std::io::stderr(), "a browser is at {place}"));
     }
 
-    async fn issue(&self, path: &'static str, body: Value) -> Result<Value, CmdError> {
-        self.client.issue_cmd(Vendor { path, body }).await
+    async fn issue(&self, path: &str, body: Value) -> Result<Value, CmdError> {
+        self.client.issue_cmd(Vendor { path: path.to_owned(), body }).await
+    }
+}
+
+/// A device of somebody that keeps passkeys.
+pub(super) struct Device {
+    page: Page,
+    id: String,
+}
+
+impl Device {
+    /// From now on it sees that it is its owner who uses it, or does not.
+    pub(super) async fn knows_its_owner(&self, knows: bool) {
+        let path = format!("webauthn/authenticator/{}/uv", self.id);
+        self.page.issue(&path, json!({"isUserVerified": knows})).await.expect("it is told");
     }
 }
 
 /// A command beside the standard.
 #[derive(Debug)]
 struct Vendor {
-    path: &'static str,
+    path: String,
     body: Value,
 }
 

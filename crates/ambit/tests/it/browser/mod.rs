@@ -14,6 +14,8 @@ mod chromium;
 mod first_administrator;
 mod judge;
 mod keyboard;
+mod letters;
 mod pages;
+mod passkeys;
 mod shop;
 mod shopper;

@@ -21,18 +21,26 @@ pub(super) const EVERYTHING: &str = "openid email profile offline_access shop sh
 /// A server with a tenant.
 pub(super) struct Shop {
     pub(super) node: Node,
-    tenant: Value,
-    _folder: TempDir,
+    /// How browsers reach it.
+    base: String,
+    pub(super) tenant: Value,
+    pub(super) folder: TempDir,
 }
 
 impl Shop {
     /// A tenant with Ada in it.
     pub(super) async fn open(names: Names, settings: Value) -> Self {
+        Self::open_with(names, settings, |setup| setup).await
+    }
+
+    /// The same, on a server that is started in another way.
+    pub(super) async fn open_with(names: Names, settings: Value, how: impl FnOnce(Setup) -> Setup) -> Self {
         let folder = folder();
-        let node = Setup::new(folder.path()).start().await;
+        let node = how(Setup::new(folder.path())).start().await;
+        let base = node.issuer();
         let made = async |path: &str, body: Value| node.made(Method::POST, path, &body).await;
         let tenant = made("/tenants", json!({"name": names.tenant, "slug": "acme"})).await;
-        let shop = Self { tenant, _folder: folder, node };
+        let shop = Self { node, base, tenant, folder };
         shop.settle(settings).await;
         let made = async |path: &str, body: Value| shop.node.made(Method::POST, path, &body).await;
         let api = made("/apis", json!({"identifier": "https://shop.example", "name": names.api})).await;
@@ -107,7 +115,7 @@ impl Shop {
     }
 
     pub(super) fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.node.url)
+        format!("{}{path}", self.base)
     }
 }
 

@@ -1,21 +1,34 @@
-//! Somebody's authenticator, in software (1Password's `passkey`), and the browser around it, which says of a page what the test wants.
+//! Somebody's authenticator, in software, and the browser around it, which says of a page what the test wants.
+//!
+//! What it sends is built by hand, octet by octet as W3C WebAuthn Level 3 §6 has it: crates that do so turn on a feature of
+//! `serde_json` for the whole build, and the server under test would not be the one that is shipped.
 
 use ambit_protocol::id::{Id as _, UserId};
 use aws_lc_rs::digest;
+use aws_lc_rs::rand::{SystemRandom, fill};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use passkey_authenticator::{Authenticator, UiHint, UserCheck, UserValidationMethod};
-use passkey_crypto::AvailableBackend;
-use passkey_types::Passkey;
-use passkey_types::ctap2::make_credential::{Options as MakeOptions, PublicKeyCredentialRpEntity};
-use passkey_types::ctap2::{Aaguid, Ctap2Error, get_assertion, make_credential};
-use passkey_types::webauthn::{PublicKeyCredentialCreationOptions, PublicKeyCredentialRequestOptions};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, BASE};
 
 /// An authenticator that holds one passkey.
-pub(crate) struct Device(Authenticator<Option<Passkey>, Hand, AvailableBackend>);
+pub(crate) struct Device {
+    held: Option<Held>,
+    counts: bool,
+}
+
+/// A passkey: a private key for one relying party and one person.
+#[derive(Clone)]
+struct Held {
+    id: Vec<u8>,
+    pkcs8: Vec<u8>,
+    /// The person, as the relying party names them to authenticators.
+    user: Vec<u8>,
+    /// How often it signed; always 0 where it does not count.
+    counter: u32,
+}
 
 /// What a browser says of the page, and what its person does. By default all of it is as it should be.
 #[derive(Debug, Clone, Copy)]
@@ -59,47 +72,46 @@ impl Default for Says {
 }
 
 impl Device {
-    pub(crate) fn new() -> Self {
-        Self::holding(None)
+    pub(crate) const fn new() -> Self {
+        Self { held: None, counts: false }
     }
 
     /// One that counts how often it signs.
-    pub(crate) fn counting() -> Self {
-        let mut device = Self::new();
-        device.0.set_make_credentials_with_signature_counter(true);
-        device
+    pub(crate) const fn counting() -> Self {
+        Self { held: None, counts: true }
     }
 
     /// Another one with the same passkey, as it counts now.
     pub(crate) fn copied(&self) -> Self {
-        Self::holding(self.0.store().clone())
-    }
-
-    fn holding(passkey: Option<Passkey>) -> Self {
-        Self(Authenticator::new(Aaguid::new_empty(), passkey, Hand, AvailableBackend))
+        Self { held: self.held.clone(), counts: self.counts }
     }
 
     /// Makes a passkey as a page asks for it, and answers what the browser sends.
-    pub(crate) async fn make(&mut self, options: &Value, says: Says) -> String {
-        let asked: PublicKeyCredentialCreationOptions = serde_json::from_value(options.clone()).expect("options");
-        let client_data = client_data("webauthn.create", options, says);
-        let request = make_credential::Request {
-            client_data_hash: hash(&client_data).into(),
-            rp: PublicKeyCredentialRpEntity { id: rp_id(options["rp"]["id"].as_str(), says), name: None },
-            user: asked.user,
-            pub_key_cred_params: asked.pub_key_cred_params,
-            exclude_list: asked.exclude_credentials,
-            extensions: None,
-            options: MakeOptions { rk: true, up: true, uv: says.is_verified },
-            pin_auth: None,
-            pin_protocol: None,
-        };
-        let made = self.0.make_credential(request).await.expect("a passkey");
-        let id = self.0.store().as_ref().expect("a passkey").credential_id.to_vec();
+    pub(crate) fn make(&mut self, options: &Value, says: Says) -> String {
+        let algorithms = options["pubKeyCredParams"].as_array().expect("algorithms");
+        assert!(algorithms.iter().any(|one| one["alg"] == -7 && one["type"] == "public-key"), "ES256 is asked for");
+        assert_eq!(options["authenticatorSelection"]["residentKey"], "required", "{options}");
+        let mut id = vec![0; 16];
+        fill(&mut id).expect("randomness");
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new()).expect("a key");
+        let user = BASE64_URL_SAFE_NO_PAD.decode(options["user"]["id"].as_str().expect("a person")).expect("base64url");
+        let held = self.held.insert(Held { id, pkcs8: pkcs8.as_ref().to_vec(), user, counter: 0 });
+
+        // §6.5.1, the attested credential data: an AAGUID, the identifier with its length, the public key as COSE has it.
+        let mut data = authenticator_data(&rp_id(options["rp"]["id"].as_str(), says), says, ATTESTED, held.counter);
+        data.extend([0; 16]);
+        data.extend(u16::try_from(held.id.len()).expect("a short identifier").to_be_bytes());
+        data.extend(&held.id);
+        data.extend(held.public_key());
+        // A map of three in CBOR: no attestation, so no statement, and the data.
+        let mut object = b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x59".to_vec();
+        object.extend(u16::try_from(data.len()).expect("short data").to_be_bytes());
+        object.extend(&data);
         json!({
-            "id": base64url(&id), "rawId": base64url(&id), "type": "public-key",
+            "id": base64url(&held.id), "rawId": base64url(&held.id), "type": "public-key",
             "response": {
-                "clientDataJSON": base64url(&client_data), "attestationObject": base64url(&made.as_webauthn_bytes()),
+                "clientDataJSON": base64url(&client_data("webauthn.create", options, says)),
+                "attestationObject": base64url(&object),
                 "transports": ["internal"],
             },
             "clientExtensionResults": {"credProps": {"rk": says.is_discoverable}},
@@ -107,41 +119,62 @@ impl Device {
         .to_string()
     }
 
-    /// Uses the passkey as a page asks for one, and answers what the browser sends.
-    pub(crate) async fn show(&mut self, options: &Value, says: Says) -> String {
-        let _: PublicKeyCredentialRequestOptions = serde_json::from_value(options.clone()).expect("options");
+    /// Uses the passkey as a page asks for one, and answers what the browser sends. It shows the one it has, whoever is asked for.
+    pub(crate) fn show(&mut self, options: &Value, says: Says) -> String {
+        let held = self.held.as_mut().expect("a passkey");
+        held.counter += u32::from(self.counts);
         let client_data = client_data("webauthn.get", options, says);
-        let request = get_assertion::Request {
-            rp_id: rp_id(options["rpId"].as_str(), says),
-            client_data_hash: hash(&client_data).into(),
-            // It has one, and shows that one whoever is asked for.
-            allow_list: None,
-            extensions: None,
-            options: get_assertion::Options { up: true, uv: says.is_verified },
-            pin_auth: None,
-            pin_protocol: None,
-        };
-        let shown = self.0.get_assertion(request).await.expect("an assertion");
-        let id = shown.credential.expect("a passkey").id.to_vec();
+        let data = authenticator_data(&rp_id(options["rpId"].as_str(), says), says, 0, held.counter);
+        // §6.3.3: a signature over both.
+        let signature = held.sign(&[data.clone(), hash(&client_data)].concat());
         let handle = match says.whose {
-            Whose::Theirs => shown.user.map(|user| base64url(&user.id)),
+            Whose::Theirs => Some(base64url(&held.user)),
             Whose::Of(user) => Some(base64url(user.uuid().as_bytes())),
             Whose::Unsaid => None,
         };
         let mut response = json!({
-            "clientDataJSON": base64url(&client_data), "authenticatorData": base64url(&shown.auth_data.to_vec()),
-            "signature": base64url(&shown.signature),
+            "clientDataJSON": base64url(&client_data), "authenticatorData": base64url(&data),
+            "signature": base64url(&signature),
         });
         if let Some(handle) = handle {
             response["userHandle"] = json!(handle);
         }
         json!({
-            "id": base64url(&id), "rawId": base64url(&id), "type": "public-key", "response": response,
+            "id": base64url(&held.id), "rawId": base64url(&held.id), "type": "public-key", "response": response,
             "clientExtensionResults": {},
         })
         .to_string()
     }
 }
+
+impl Held {
+    fn key(&self) -> EcdsaKeyPair {
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &self.pkcs8).expect("a key of its own")
+    }
+
+    fn sign(&self, octets: &[u8]) -> Vec<u8> {
+        self.key().sign(&SystemRandom::new(), octets).expect("a signature").as_ref().to_vec()
+    }
+
+    /// RFC 9052 §7: a map of five in CBOR: an elliptic curve key for ES256 on P-256, and its point.
+    fn public_key(&self) -> Vec<u8> {
+        let point = self.key().public_key().as_ref().to_vec();
+        let (x, y) = point[1..].split_at(32);
+        [b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20".as_slice(), x, b"\x22\x58\x20", y].concat()
+    }
+}
+
+/// §6.1: the hash of the relying party, what happened, and how often the passkey signed.
+fn authenticator_data(rp_id: &str, says: Says, more: u8, counter: u32) -> Vec<u8> {
+    let flags = PRESENT | SYNCED | more | if says.is_verified { VERIFIED } else { 0 };
+    [hash(rp_id.as_bytes()).as_slice(), &[flags], &counter.to_be_bytes()].concat()
+}
+
+const PRESENT: u8 = 0x01;
+const VERIFIED: u8 = 0x04;
+/// It may be copied to other devices, and is.
+const SYNCED: u8 = 0x18;
+const ATTESTED: u8 = 0x40;
 
 /// What the button of a page asks an authenticator; none where there is no button.
 pub(crate) fn asked(page: &Answer) -> Option<Value> {
@@ -150,31 +183,6 @@ pub(crate) fn asked(page: &Answer) -> Option<Value> {
     let entities = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")];
     let text = entities.iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character));
     Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")))
-}
-
-/// Whose hand is on the authenticator: it does what it is asked to.
-struct Hand;
-
-#[async_trait::async_trait]
-impl UserValidationMethod for Hand {
-    type PasskeyItem = Passkey;
-
-    async fn check_user<'a>(
-        &self,
-        _: UiHint<'a, Passkey>,
-        presence: bool,
-        verification: bool,
-    ) -> Result<UserCheck, Ctap2Error> {
-        Ok(UserCheck { presence, verification })
-    }
-
-    fn is_presence_enabled(&self) -> bool {
-        true
-    }
-
-    fn is_verification_enabled(&self) -> Option<bool> {
-        Some(true)
-    }
 }
 
 fn client_data(act: &str, options: &Value, says: Says) -> Vec<u8> {

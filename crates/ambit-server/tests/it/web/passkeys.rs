@@ -66,14 +66,14 @@ fn is_signed_in(at: &str, answer: &Answer) -> bool {
 /// Shows a passkey where somebody signs in.
 async fn show(browser: &Browser<'_>, at: &str, device: &mut Device, says: Says) -> Answer {
     let options = asked(&browser.get(at).await).expect("a button");
-    let credential = device.show(&options, says).await;
+    let credential = device.show(&options, says);
     browser.step(at, "passkey", &[("credential", &credential)]).await
 }
 
 /// Has a device make a passkey on the page of an account, and sends it.
 async fn add(browser: &Browser<'_>, device: &mut Device, says: Says, name: &str) -> Answer {
     let page = browser.get(PAGE).await;
-    let credential = device.make(&asked(&page).expect("a button"), says).await;
+    let credential = device.make(&asked(&page).expect("a button"), says);
     let fields = [("form", &*form_token(&page)), ("challenge", &*challenge(&page)), ("credential", &*credential)];
     browser.post(PAGE, &[&fields[..], &[("name", name)]].concat()).await
 }
@@ -197,7 +197,7 @@ async fn what_is_no_answer_of_a_browser_is_no_passkey() {
     let browser = Browser::new(&fixture);
     let at = begun(&browser, &fixture, &tenant).await;
     let options = asked(&browser.get(&at).await).expect("a button");
-    let good: Value = serde_json::from_str(&device.show(&options, Says::default()).await).expect("JSON");
+    let good: Value = serde_json::from_str(&device.show(&options, Says::default())).expect("JSON");
     let with = |pointer: &str, value: Value| {
         let mut altered = good.clone();
         *altered.pointer_mut(pointer).expect("a member") = value;
@@ -233,12 +233,12 @@ async fn a_challenge_is_answered_once() {
     let at = begun(&browser, &fixture, &tenant).await;
     let options = asked(&browser.get(&at).await).expect("a button");
     // Once it was answered, rightly or not, it is another.
-    let wrong = device.show(&options, Says { is_verified: false, ..Says::default() }).await;
+    let wrong = device.show(&options, Says { is_verified: false, ..Says::default() });
     browser.step(&at, "passkey", &[("credential", &wrong)]).await;
-    let late = device.show(&options, Says::default()).await;
+    let late = device.show(&options, Says::default());
     assert_eq!(browser.step(&at, "passkey", &[("credential", &late)]).await.status, 422);
     let options = asked(&browser.get(&at).await).expect("a button");
-    let good = device.show(&options, Says::default()).await;
+    let good = device.show(&options, Says::default());
     // Nor does it count where another browser was asked.
     let thief = Browser::new(&fixture);
     let theirs = begun(&thief, &fixture, &tenant).await;
@@ -297,7 +297,7 @@ async fn a_copy_of_a_passkey_is_told_by_its_counter_and_the_log_says_so() {
         let browser = Browser::new(&fixture);
         let at = begun(&browser, &fixture, &tenant).await;
         let page = browser.get(&at).await;
-        let credential = device.show(&asked(&page).expect("a button"), Says::default()).await;
+        let credential = device.show(&asked(&page).expect("a button"), Says::default());
         ready.push((browser, at, form_token(&page), credential));
     }
     let both = ready.iter().map(async |(browser, at, token, credential)| {
@@ -435,14 +435,14 @@ async fn where_a_second_factor_is_required_a_passkey_is_set_up_on_the_way() {
         Says { is_discoverable: false, ..Says::default() },
     ] {
         let options = asked(&browser.get(&at).await).expect("a button");
-        let credential = device.make(&options, says).await;
+        let credential = device.make(&options, says);
         let answer = browser.step(&at, "passkey", &[("credential", &credential)]).await;
         assert_eq!(answer.status, 422, "{says:?}: {}", answer.text);
         assert!(answer.text.contains("This passkey could not be added."), "{}", answer.text);
         assert!(!fixture.credentials_of(&ada).await.has_second_factor());
     }
     let options = asked(&browser.get(&at).await).expect("a button");
-    let credential = Device::make(&mut device, &options, Says::default()).await;
+    let credential = Device::make(&mut device, &options, Says::default());
     let done = browser.step(&at, "passkey", &[("credential", &credential)]).await;
     assert_eq!((done.status.as_u16(), done.text.matches("<li>").count()), (200, 10), "{}", done.text);
     assert!(browser.cookie(SESSION).is_some());
@@ -466,7 +466,7 @@ async fn of_two_who_set_up_a_first_factor_with_the_password_alone_one_does() {
         let at = begun(&browser, &fixture, &tenant).await;
         browser.password(&at, ADA, PASSWORD).await;
         let options = asked(&browser.get(&at).await).expect("a button");
-        let credential = Device::new().make(&options, Says::default()).await;
+        let credential = Device::new().make(&options, Says::default());
         ready.push((browser, at, credential));
     }
     for (place, (browser, at, credential)) in ready.iter().enumerate() {
@@ -483,7 +483,7 @@ async fn adding_and_removing_ask_for_a_proof_of_now_and_lead_back() {
     let page = browser.get(PAGE).await;
     let token = form_token(&page);
     let mut device = Device::new();
-    let credential = device.make(&asked(&page).expect("a button"), Says::default()).await;
+    let credential = device.make(&asked(&page).expect("a button"), Says::default());
     fixture.clock.advance_secs(300);
     // Five minutes later neither the page offers it, nor is what the page offered before good for anything.
     let late = browser.get(PAGE).await;
@@ -537,7 +537,7 @@ async fn a_challenge_for_a_new_passkey_is_one_sessions_and_good_once() {
     };
     // Somebody else's session, or another one of hers.
     let page = browser.get(PAGE).await;
-    let credential = device.make(&asked(&page).expect("a button"), Says::default()).await;
+    let credential = device.make(&asked(&page).expect("a button"), Says::default());
     refused(&signed_in(&fixture, &tenant, BOB).await, &page, &credential).await;
     refused(&signed_in(&fixture, &tenant, ADA).await, &page, &credential).await;
     // One that a later page took the place of.
@@ -560,7 +560,7 @@ async fn a_challenge_for_a_new_passkey_is_one_sessions_and_good_once() {
     }
     let page = browser.get(PAGE).await;
     let token = form_token(&page);
-    let credential = device.make(&asked(&page).expect("a button"), Says::default()).await;
+    let credential = device.make(&asked(&page).expect("a button"), Says::default());
     let fields = [("form", &*token), ("challenge", &*challenge(&page)), ("credential", &*credential)];
     let both = futures_util::future::join(browser.post(PAGE, &fields), browser.post(PAGE, &fields)).await;
     let mut statuses = [both.0.status.as_u16(), both.1.status.as_u16()];
@@ -576,13 +576,13 @@ async fn a_passkey_is_one_persons() {
     let browser = signed_in(&fixture, &tenant, ADA).await;
     let page = browser.get(PAGE).await;
     let mut device = Device::new();
-    let hers = device.make(&asked(&page).expect("a button"), Says::default()).await;
+    let hers = device.make(&asked(&page).expect("a button"), Says::default());
     let fields = [("form", &*form_token(&page)), ("challenge", &*challenge(&page)), ("credential", &*hers)];
     assert_eq!(browser.post(PAGE, &fields).await.status, 200);
     // What names her passkey, and its public half, are no secret: Bob says that they are his.
     let browser = signed_in(&fixture, &tenant, BOB).await;
     let page = browser.get(PAGE).await;
-    let his = Device::new().make(&asked(&page).expect("a button"), Says::default()).await;
+    let his = Device::new().make(&asked(&page).expect("a button"), Says::default());
     let (hers, mut his): (Value, Value) =
         (serde_json::from_str(&hers).expect("JSON"), serde_json::from_str(&his).expect("JSON"));
     for pointer in ["/id", "/rawId", "/response/attestationObject"] {
@@ -634,7 +634,7 @@ async fn a_passkey_is_named_and_one_that_is_somebody_elses_is_not_here() {
         let at = begun(&browser, &fixture, &tenant).await;
         browser.password(&at, email, PASSWORD).await;
         let options = asked(&browser.get(&at).await).expect("a button");
-        let credential = Device::new().make(&options, Says::default()).await;
+        let credential = Device::new().make(&options, Says::default());
         browser.step(&at, "passkey", &[("credential", &credential)]).await;
         browser
     };

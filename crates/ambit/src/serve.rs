@@ -180,12 +180,13 @@ async fn serve(config: Config) -> Result<(), Failure> {
         eprintln!("no administrator yet; within a day, set the first one up at {base_url}{path}\n");
     }
     eprintln!("{}", ambit_server::mail::described(&server.app().config));
+    let stop = stop();
     eprintln!("ambit {} listens on {bound}; issuer {base_url}", env!("CARGO_PKG_VERSION"));
     if let Some(address) = metrics.as_ref().and_then(|metrics| metrics.local_addr().ok()) {
         eprintln!("/metrics on http://{address}");
     }
     let listeners = Listeners { main, metrics };
-    server.serve(listeners, stop()).await.map_err(|error| Failure::internal(with_causes(&error)))
+    server.serve(listeners, stop).await.map_err(|error| Failure::internal(with_causes(&error)))
 }
 
 /// Listens.
@@ -213,19 +214,25 @@ fn build_failure(error: &BuildError) -> Failure {
     }
 }
 
-/// Comes when the server is to stop: SIGTERM, or Ctrl-C.
-pub async fn stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = match signal(SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            tracing::error!(%error, "SIGTERM cannot be heard; Ctrl-C can");
-            return tokio::signal::ctrl_c().await.unwrap_or(());
+/// Comes when the server is to stop: SIGTERM, or Ctrl-C. Both are heard from the call on, and not from when somebody waits: whoever
+/// has read that a server listens may stop it.
+pub fn stop() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+    let heard = [SignalKind::terminate(), SignalKind::interrupt()].map(|kind| {
+        signal(kind).inspect_err(|error| tracing::error!(%error, ?kind, "a signal to stop cannot be heard")).ok()
+    });
+    async move {
+        let [mut terminate, mut interrupt] = heard;
+        async fn comes(signal: &mut Option<Signal>) {
+            match signal {
+                Some(signal) => drop(signal.recv().await),
+                None => std::future::pending().await,
+            }
         }
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+        tokio::select! {
+            () = comes(&mut terminate) => {}
+            () = comes(&mut interrupt) => {}
+        }
     }
 }
 

@@ -31,7 +31,11 @@ async fn adds_and_uses_one(browsers: &Browsers) {
     page.press("I have kept them").await;
     page.sees("Laptop").await;
     page.sees("Not used yet").await;
-    // The same device makes no second one for the same account.
+    // A second one asks for as much proof as there is now; and the same device makes none for the same account.
+    page.press("Add a passkey").await;
+    assert_eq!(page.heading().await, "Confirm that it is you");
+    page.press("Use your passkey").await;
+    page.sees("Laptop").await;
     page.tap("Add a passkey").await;
     page.is_told("There is a passkey for this account on this device already.").await;
 

@@ -100,7 +100,7 @@ fn example(key: &Key) -> String {
         let example = example_of_unset(key.name);
         return if example.parse::<i64>().is_ok() { example.to_owned() } else { format!("{example:?}") };
     };
-    if key.name == "trusted_proxies" {
+    if matches!(key.name, "trusted_proxies" | "outbound.networks") {
         return "[]".to_owned();
     }
     let bare = default.parse::<i64>().is_ok() || default == "true" || default == "false";

@@ -36,11 +36,13 @@ pub(super) fn with(beside: Beside<'_>) -> Option<HeaderValue> {
         sources => format!(" {name} {sources};"),
     };
     let (script, frames) = (directive("script-src", beside.script), directive("frame-src", beside.frames));
-    let form_action = format!("'self' {}", beside.form_action);
+    let form_action = match beside.form_action {
+        "" => String::new(),
+        source => format!(" {source}"),
+    };
     let styles = &*STYLES;
     HeaderValue::try_from(format!(
-        "default-src 'none'; style-src 'self' {styles}; base-uri 'none'; frame-ancestors 'none';{script}{frames} form-action {}",
-        form_action.trim_end()
+        "default-src 'none'; style-src 'self' {styles}; base-uri 'none'; frame-ancestors 'none';{script}{frames} form-action 'self'{form_action}"
     ))
     .ok()
 }

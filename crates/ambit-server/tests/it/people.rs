@@ -107,7 +107,7 @@ pub(crate) fn form_token(page: &Answer) -> String {
 
 /// What an authenticator app is to keep, as the page of its set-up says.
 pub(crate) fn shown_secret(page: &Answer) -> TotpSecret {
-    let (_, rest) = page.text.split_once("<code>").unwrap_or_else(|| panic!("no key: {}", page.text));
+    let (_, rest) = page.text.split_once("<code class=\"key\">").unwrap_or_else(|| panic!("no key: {}", page.text));
     let key = rest.split('<').next().expect("its end").replace(' ', "");
     let secret = totp_rs::Secret::try_from_base32(key).expect("base32");
     TotpSecret::from_bytes(secret.as_ref()).expect("a secret")

@@ -421,9 +421,17 @@ async fn both_endpoints_speak_post_and_forms_and_to_no_script() {
                 .header(header::AUTHORIZATION, basic(id, secret))
                 .body(Body::empty());
             let refused = world.fixture.send(request.expect("a request")).await;
-            assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {}", door.path);
-            assert_eq!(refused.header(header::ALLOW), "POST", "{method} {}", door.path);
             assert_no_cors(&refused);
+            // What a script may revoke, a browser asks about first; this origin is nobody's.
+            if method == Method::OPTIONS && door.path.ends_with("revoke") {
+                assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", door.path);
+                continue;
+            }
+            assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {}", door.path);
+            let mut allowed: Vec<&str> = refused.header(header::ALLOW).split(',').collect();
+            allowed.sort_unstable();
+            let expected = if door.path.ends_with("revoke") { &["OPTIONS", "POST"][..] } else { &["POST"] };
+            assert_eq!(allowed, expected, "{method} {}", door.path);
         }
         for (content_type, body) in [
             (Some("application/json"), r#"{"token":"x"}"#),

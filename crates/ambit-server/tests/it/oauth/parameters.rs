@@ -343,6 +343,6 @@ async fn a_head_and_a_method_that_nobody_expects() {
             .body(Body::from("grant_type=client_credentials"));
         let refused = fixture.send(request.expect("a request")).await;
         assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
-        assert_eq!(refused.header(header::ALLOW), "POST", "{method}");
+        assert_eq!(refused.header(header::ALLOW), "POST,OPTIONS", "{method}");
     }
 }

@@ -218,17 +218,17 @@ fn build_failure(error: &BuildError) -> Failure {
 /// has read that a server listens may stop it.
 pub fn stop() -> impl Future<Output = ()> {
     use tokio::signal::unix::{Signal, SignalKind, signal};
+    async fn comes(signal: &mut Option<Signal>) {
+        match signal {
+            Some(signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
+    }
     let heard = [SignalKind::terminate(), SignalKind::interrupt()].map(|kind| {
         signal(kind).inspect_err(|error| tracing::error!(%error, ?kind, "a signal to stop cannot be heard")).ok()
     });
     async move {
         let [mut terminate, mut interrupt] = heard;
-        async fn comes(signal: &mut Option<Signal>) {
-            match signal {
-                Some(signal) => drop(signal.recv().await),
-                None => std::future::pending().await,
-            }
-        }
         tokio::select! {
             () = comes(&mut terminate) => {}
             () = comes(&mut interrupt) => {}

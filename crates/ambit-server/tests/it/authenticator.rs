@@ -5,7 +5,7 @@
 
 use ambit_protocol::id::{Id as _, UserId};
 use aws_lc_rs::digest;
-use aws_lc_rs::rand::{SystemRandom, fill};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -91,9 +91,9 @@ impl Device {
         let algorithms = options["pubKeyCredParams"].as_array().expect("algorithms");
         assert!(algorithms.iter().any(|one| one["alg"] == -7 && one["type"] == "public-key"), "ES256 is asked for");
         assert_eq!(options["authenticatorSelection"]["residentKey"], "required", "{options}");
-        let mut id = vec![0; 16];
-        fill(&mut id).expect("randomness");
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new()).expect("a key");
+        // As different from others as the key is.
+        let id = hash(pkcs8.as_ref())[..16].to_vec();
         let user = BASE64_URL_SAFE_NO_PAD.decode(options["user"]["id"].as_str().expect("a person")).expect("base64url");
         let held = self.held.insert(Held { id, pkcs8: pkcs8.as_ref().to_vec(), user, counter: 0 });
 

@@ -81,9 +81,9 @@ async fn what_is_wrong_on_this_machine_is_found() {
     assert_eq!(refused.code, 2, "an old program starts on a new schema: {refused:?}");
     assert!(refused.stderr.contains("newer than this program"), "{}", refused.stderr);
     execute(&database, "DELETE FROM schema_migrations WHERE version = 99").await;
-    execute(&database, "DELETE FROM schema_migrations WHERE version = 8").await;
+    execute(&database, "DELETE FROM schema_migrations WHERE version = 9").await;
     let (good, text) = found(folder.path(), offline, &[], "store").await;
-    assert!(!good && text.contains("has version 7") && text.contains("migrate"), "{text}");
+    assert!(!good && text.contains("has version 8") && text.contains("migrate"), "{text}");
     std::fs::write(folder.path().join("notes.txt"), "not a database at all. ".repeat(100)).expect("written");
     let url = format!("sqlite://{}", folder.path().join("notes.txt").display());
     let (good, _) = found(folder.path(), &format!("{offline} --database-url {url}"), &[], "store").await;

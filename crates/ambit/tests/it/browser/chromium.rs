@@ -339,7 +339,7 @@ impl Page {
         self.issue("goog/cdp/execute", body).await.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
-    /// A device that keeps passkeys and sees at once who uses it (WebDriver extension of WebAuthn Level 3 §11).
+    /// A device that keeps passkeys and sees at once who uses it (WebAuthn Level 3 §11, the extension of `WebDriver`).
     pub(super) async fn with_passkeys(&self) -> Device {
         let body = json!({
             "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,

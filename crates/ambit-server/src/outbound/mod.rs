@@ -1,5 +1,5 @@
-//! What the server calls elsewhere: the keys of clients that publish them (`jwks_uri`, [`key_sets`]), and clients that want to
-//! be told that a session has ended (`backchannel_logout_uri`, [`logout`]). Nothing else.
+//! What the server calls elsewhere: the keys of clients that publish them (`jwks_uri`, `key_sets`), and clients that want to
+//! be told that a session has ended (`backchannel_logout_uri`, `logout`). Nothing else.
 //!
 //! The address stands in the registry: an administrator put it there, no request names one. Still whoever registers an
 //! application must not learn what only this machine can reach, and whoever sends a request must not make the server busy:

@@ -262,7 +262,7 @@ pub async fn list(reads: &(impl Reads + ?Sized), user: &str, reach: Reach) -> Re
 /// Takes a credential away: it proves nothing any more. Answers whose it was.
 ///
 /// # Errors
-/// [`RegistryError::NotFound`]; [`super::Forbidden`]; [`Conflict::LastSuperAdmin`](super::Conflict::LastSuperAdmin) where nobody
+/// [`RegistryError::NotFound`]; [`super::Forbidden`]; [`Conflict::LastSuperAdmin`] where nobody
 /// could administer the platform any more.
 pub async fn delete(edit: &Edit<'_>, user: &str, id: &str) -> Result<User, RegistryError> {
     let user: User = edit.see(user).await?;

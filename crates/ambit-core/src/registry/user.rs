@@ -24,8 +24,8 @@ use crate::store::{Filter, Reads};
 ///
 /// # Errors
 /// [`RegistryError::Invalid`]; [`Forbidden::RoleNotHeld`](super::Forbidden::RoleNotHeld);
-/// [`Conflict::LimitReached`](super::Conflict::LimitReached) for the partner's quota;
-/// [`Conflict::Taken`](super::Conflict::Taken) for the address.
+/// [`Conflict::LimitReached`] for the partner's quota;
+/// [`Conflict::Taken`] for the address.
 pub async fn create(edit: &Edit<'_>, body: CreateUser) -> Result<User, RegistryError> {
     edit.require_write()?;
     let owner = edit.resolve_owner(body.tenant_id, body.partner_id).await?;
@@ -55,7 +55,7 @@ pub async fn create(edit: &Edit<'_>, body: CreateUser) -> Result<User, RegistryE
 ///
 /// # Errors
 /// As for [`create`]; [`RegistryError::NotFound`];
-/// [`Conflict::LastSuperAdmin`](super::Conflict::LastSuperAdmin) where the last one could sign in no more.
+/// [`Conflict::LastSuperAdmin`] where the last one could sign in no more.
 pub async fn patch(edit: &Edit<'_>, id: &str, body: PatchUser) -> Result<User, RegistryError> {
     let before: User = edit.see(id).await?;
     edit.require_covers(&before)?;
@@ -95,7 +95,7 @@ pub async fn patch(edit: &Edit<'_>, id: &str, body: PatchUser) -> Result<User, R
 /// Somebody who can be invited: who has nothing to sign in with yet.
 ///
 /// # Errors
-/// [`RegistryError::NotFound`]; [`super::Forbidden`]; [`Conflict::NotToInvite`](super::Conflict::NotToInvite).
+/// [`RegistryError::NotFound`]; [`super::Forbidden`]; [`Conflict::NotToInvite`].
 pub async fn invitable(edit: &Edit<'_>, id: &str) -> Result<User, RegistryError> {
     let user: User = edit.see(id).await?;
     edit.require_covers(&user)?;
@@ -159,7 +159,7 @@ pub async fn patch_own(edit: &Edit<'_>, id: UserId, profile: OwnProfile) -> Resu
 /// the same address, is somebody else: an identifier is never given again.
 ///
 /// # Errors
-/// [`RegistryError::NotFound`]; [`Conflict::LastSuperAdmin`](super::Conflict::LastSuperAdmin).
+/// [`RegistryError::NotFound`]; [`Conflict::LastSuperAdmin`].
 pub async fn delete(edit: &Edit<'_>, id: &str) -> Result<(), RegistryError> {
     let user: User = edit.see(id).await?;
     edit.require_covers(&user)?;

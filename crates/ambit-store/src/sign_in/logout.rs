@@ -58,6 +58,12 @@ pub(super) async fn notify(connection: &mut AnyConnection, ended: &Session, at: 
         .map(drop)
 }
 
+pub(super) async fn is_any_due(connection: &mut AnyConnection, now: Timestamp) -> Result<bool> {
+    let due =
+        Sql::new("SELECT 1 FROM logout_notices WHERE due_at <= $1 LIMIT 1").with(now).optional(connection).await?;
+    Ok(due.is_some())
+}
+
 /// Takes those that are due, the longest overdue first, and puts each off, so that no other node takes it meanwhile.
 pub(super) async fn take(
     connection: &mut AnyConnection,

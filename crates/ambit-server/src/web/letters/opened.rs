@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ambit_core::client::TenantFacts;
+use ambit_core::password::{KeptPassword, Password};
 use ambit_core::person::Person;
 use ambit_core::secret::SecretHash;
 use ambit_core::store::StoreError;
@@ -12,12 +13,13 @@ use ambit_protocol::admin::text::Email;
 use ambit_protocol::admin::user::{User, UserStatus};
 use ambit_protocol::id::UserId;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use super::view::ToldPage;
 use super::wording::Words;
 use super::{Purpose, Sent, unreadable};
+use crate::passwords::Unanswered;
 use crate::problem::Answer;
 use crate::session::{Browser, check_form, form_token};
 use crate::state::App;
@@ -144,6 +146,23 @@ pub(super) fn told(words: &'static Words, text: (&'static str, &'static str), st
         for_a_person(&ToldPage { words, title: text.0, text: text.1, is_way_on: status == StatusCode::OK });
     *response.status_mut() = status;
     response
+}
+
+/// A new password as it is kept; or the page that says that too many wait, and when to come again.
+pub(super) async fn hashed(
+    app: &App,
+    words: &'static Words,
+    password: Password,
+) -> Result<Result<KeptPassword, Response>, StoreError> {
+    match app.passwords.hash(password).await {
+        Ok(kept) => Ok(Ok(kept)),
+        Err(Unanswered::Busy) => {
+            let mut response = told(words, words.busy, StatusCode::SERVICE_UNAVAILABLE);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("3"));
+            Ok(Err(response))
+        }
+        Err(Unanswered::Failed(error)) => Err(StoreError::Unavailable(error.into())),
+    }
 }
 
 pub(super) fn failed(app: &App, parts: &Parts, error: &StoreError) -> Response {

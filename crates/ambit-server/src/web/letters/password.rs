@@ -10,14 +10,13 @@ use ambit_core::store::sign_in::{Grants, Sessions};
 use ambit_protocol::admin::user::User;
 use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 
-use super::opened::{Opened, failed, is_good, over, told};
+use super::opened::{Opened, failed, hashed, is_good, over, told};
 use super::view::ChoicePage;
 use super::{Purpose, tell_of_new_password};
 use crate::middleware::{Outcome, RequestContext};
-use crate::passwords::Unanswered;
 use crate::session::{self, tokens_until};
 use crate::state::App;
 use crate::web::branding::Brand;
@@ -85,14 +84,9 @@ async fn set(app: &App, parts: &Parts, opened: &Opened, form: &Posted) -> Result
         };
         return Ok(page(app, parts, opened, Some(wrong)));
     };
-    let kept = match app.passwords.hash(password).await {
+    let kept = match hashed(app, words, password).await? {
         Ok(kept) => kept,
-        Err(Unanswered::Busy) => {
-            let mut response = told(words, words.busy, StatusCode::SERVICE_UNAVAILABLE);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("3"));
-            return Ok(response);
-        }
-        Err(Unanswered::Failed(error)) => return Err(StoreError::Unavailable(error.into())),
+        Err(busy) => return Ok(busy),
     };
     // Once, however many send the form.
     if !opened.spend(app).await? {

@@ -18,16 +18,15 @@ use ambit_protocol::admin::user::{CreateUser, UserStatus};
 use ambit_protocol::trace::TraceId;
 use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 
-use super::opened::{check, failed, form_purpose, kept, new_form, over, told};
+use super::opened::{check, failed, form_purpose, hashed, kept, new_form, over, told};
 use super::password::noted;
 use super::view::ChoicePage;
 use super::wording::Words;
 use super::{Purpose, Sent, issue};
 use crate::mail::{Letter, Says, brand};
-use crate::passwords::Unanswered;
 use crate::state::App;
 use crate::web::branding::Brand;
 use crate::web::negotiate::wished_language;
@@ -142,14 +141,9 @@ impl Registering {
             let wrong_name = name.is_err().then_some(words.bad_name);
             return Ok(self.page(app, parts, typed, (wrong_name, wrong_password)));
         };
-        let kept = match app.passwords.hash(password).await {
+        let kept = match hashed(app, words, password).await? {
             Ok(kept) => kept,
-            Err(Unanswered::Busy) => {
-                let mut response = told(words, words.busy, StatusCode::SERVICE_UNAVAILABLE);
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("3"));
-                return Ok(response);
-            }
-            Err(Unanswered::Failed(error)) => return Err(StoreError::Unavailable(error.into())),
+            Err(busy) => return Ok(busy),
         };
         if !app.store.sign_ins().use_one_time_token(&SecretHash::of(&self.token), app.clock.now()).await? {
             return Ok(over(parts));

@@ -7,12 +7,12 @@ use std::process::{Child, Command, Stdio};
 
 use crate::Failure;
 use crate::decide::Cost;
-use crate::http::Request;
 use crate::load::Turn;
 use crate::matcher::Figure;
 use crate::reference::Shape;
 use crate::signature::Algorithm;
 use crate::verify::Api;
+use crate::walk::Plan;
 
 /// A server of ours, on its core.
 #[derive(Debug)]
@@ -103,24 +103,24 @@ fn start(core: usize, part: &str, input: &str) -> Result<(Running, String), Fail
 }
 
 /// One turn of the client, on its core.
-pub(crate) fn load(
-    core: usize,
-    to: SocketAddr,
-    connections: u16,
-    seconds: f64,
-    requests: &[Request],
-) -> Result<Turn, Failure> {
+pub(crate) fn load(core: usize, to: SocketAddr, connections: u16, seconds: f64, plan: &Plan) -> Result<Turn, Failure> {
     let mut command = pinned(core, &std::env::current_exe()?);
     command.args(["load", "--to", &to.to_string()]);
     command.args(["--connections", &connections.to_string(), "--seconds", &seconds.to_string()]);
-    let texts = requests.iter().map(Request::to_text).collect::<Vec<_>>();
-    Ok(serde_json::from_str(&answer_of(&mut command, &serde_json::to_vec(&texts)?)?)?)
+    Ok(serde_json::from_str(&answer_of(&mut command, &serde_json::to_vec(plan)?)?)?)
 }
 
 /// Signatures a second, on the server's core.
 pub(crate) fn signatures(core: usize, algorithm: Algorithm, seconds: f64) -> Result<f64, Failure> {
     let mut command = pinned(core, &std::env::current_exe()?);
     command.args(["sign", "--algorithm", algorithm.as_str(), "--seconds", &seconds.to_string()]);
+    Ok(answer_of(&mut command, b"")?.trim().parse()?)
+}
+
+/// Passwords verified a second, one after another, on the server's core.
+pub(crate) fn passwords(core: usize, seconds: f64) -> Result<f64, Failure> {
+    let mut command = pinned(core, &std::env::current_exe()?);
+    command.args(["passwords", "--seconds", &seconds.to_string()]);
     Ok(answer_of(&mut command, b"")?.trim().parse()?)
 }
 

@@ -82,7 +82,7 @@ impl Population {
 
     /// Asks for a token of each of so many clients, one after another, and again from the first while there is time.
     pub(crate) fn sweep(&self, settings: &Settings, server: &Server, clients: u32) -> Result<f64, Failure> {
-        let turn = child::load(settings.load_core, server.address, 32, SWEEP_SECS, &self.requests(clients))?;
+        let turn = child::load(settings.load_core, server.address, 32, SWEEP_SECS, &self.requests(clients).into())?;
         if turn.answers < u64::from(clients.min(self.applications)) / 2 {
             return Err(format!("{} of {clients} clients were answered in {SWEEP_SECS} s", turn.answers).into());
         }

@@ -8,6 +8,12 @@ pub(crate) struct Histogram {
     max: u64,
 }
 
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Histogram {
     pub(crate) fn new() -> Self {
         Self { buckets: vec![0; bucket(u64::MAX) + 1], count: 0, max: 0 }

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::walk::Slots;
 use crate::{Failure, answer};
 
 /// An HTTP/1.1 request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Request {
     head: String,
     body: String,
@@ -48,7 +50,21 @@ impl Request {
     }
 
     fn authorization(self, scheme: &str, value: &str) -> Self {
-        Self { head: format!("{}Authorization: {scheme} {value}\r\n", self.head), ..self }
+        self.header("Authorization", &format!("{scheme} {value}"))
+    }
+
+    pub(crate) fn header(self, name: &str, value: &str) -> Self {
+        Self { head: format!("{}{name}: {value}\r\n", self.head), ..self }
+    }
+
+    /// With what was taken from earlier answers in its `{slots}`: names of them in a form are escaped, values need no escaping.
+    pub(crate) fn with(&self, slots: &Slots) -> Self {
+        let (mut head, mut body) = (self.head.clone(), self.body.clone());
+        for (name, value) in slots {
+            head = head.replace(&format!("{{{name}}}"), value);
+            body = body.replace(&format!("%7B{name}%7D"), value);
+        }
+        Self { head, body }
     }
 
     pub(crate) fn to_text(&self) -> String {
@@ -61,20 +77,9 @@ impl Request {
 
     /// Sends it once, and gives status and body.
     pub(crate) fn call(&self, to: SocketAddr) -> Result<(u16, String), Failure> {
-        let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(self.to_text().as_bytes())?;
-        let mut received = Vec::new();
-        let mut chunk = [0; 16 * 1024];
-        loop {
-            if let Some(answer) = answer::parse(&received)? {
-                return Ok((answer.status, String::from_utf8(answer.body.to_vec())?));
-            }
-            match stream.read(&mut chunk)? {
-                0 => return Err("the connection was closed before the answer was there".into()),
-                count => received.extend_from_slice(&chunk[..count]),
-            }
-        }
+        let octets = exchange(to, self.to_text().as_bytes())?;
+        let answer = answer::parse(&octets)?.ok_or("half an answer")?;
+        Ok((answer.status, String::from_utf8(answer.body.to_vec())?))
     }
 
     /// Sends it once; anything but success is a failure that shows the answer.
@@ -85,6 +90,24 @@ impl Request {
             return Err(format!("{first_line}: {status} {body}").into());
         }
         Ok(if body.is_empty() { Value::Null } else { serde_json::from_str(&body)? })
+    }
+}
+
+/// Sends these octets on a connection of their own, and gives the whole answer.
+pub(crate) fn exchange(to: SocketAddr, octets: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(octets)?;
+    let mut received = Vec::new();
+    let mut chunk = [0; 16 * 1024];
+    loop {
+        if answer::parse(&received)?.is_some() {
+            return Ok(received);
+        }
+        match stream.read(&mut chunk)? {
+            0 => return Err("the connection was closed before the answer was there".into()),
+            count => received.extend_from_slice(&chunk[..count]),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod histogram;
 mod http;
 mod load;
 mod matcher;
+mod people;
 mod product;
 mod reference;
 mod report;
@@ -28,6 +29,7 @@ mod rounds;
 mod scenario;
 mod signature;
 mod verify;
+mod walk;
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -93,7 +95,7 @@ enum Part {
     /// The limit reference: reads what it should look like from standard input, prints its address, serves until killed.
     #[command(hide = true)]
     Reference,
-    /// The client: reads requests from standard input and sends them in turn, over and over; prints what it measured.
+    /// The client: reads a plan from standard input and carries it out; prints what it measured.
     #[command(hide = true)]
     Load {
         /// Where to; loopback only.
@@ -127,6 +129,13 @@ enum Part {
         #[arg(long)]
         seconds: f64,
     },
+    /// Passwords verified one after another: prints how many a second.
+    #[command(hide = true)]
+    Passwords {
+        /// For how long.
+        #[arg(long)]
+        seconds: f64,
+    },
     /// An API behind the middleware: prints its address and a token, serves until killed.
     #[command(hide = true)]
     Api,
@@ -151,6 +160,7 @@ fn main() -> ExitCode {
         Some(Part::Decide { seconds }) => decide::run(seconds),
         Some(Part::Matcher { seconds }) => matcher::run(seconds),
         Some(Part::Verify { seconds }) => verify::run(seconds),
+        Some(Part::Passwords { seconds }) => people::verify_passwords(seconds),
         Some(Part::Api) => verify::serve(),
         Some(Part::Sign { algorithm, seconds }) => signature::run(algorithm, seconds),
     };

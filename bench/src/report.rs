@@ -29,10 +29,17 @@ pub(crate) struct Fact {
     pub(crate) name: String,
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
-    /// It shall stay below.
-    pub(crate) below: Option<f64>,
+    pub(crate) asked: Option<Asked>,
     /// What it says, where the name does not.
     pub(crate) note: String,
+}
+
+/// What a figure shall be.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Asked {
+    Below(f64),
+    AtLeast(f64),
 }
 
 impl Report {
@@ -54,7 +61,10 @@ impl Report {
 
 impl Fact {
     fn met(&self) -> Option<bool> {
-        self.below.map(|below| self.value < below)
+        self.asked.map(|asked| match asked {
+            Asked::Below(most) => self.value < most,
+            Asked::AtLeast(least) => self.value >= least,
+        })
     }
 }
 
@@ -106,7 +116,11 @@ impl fmt::Display for Report {
             writeln!(f, "| --- | ---: | --- | --- | --- |")?;
         }
         for fact in &self.facts {
-            let asked = fact.below.map_or_else(String::new, |below| format!("< {below} {}", fact.unit));
+            let asked = match fact.asked {
+                None => String::new(),
+                Some(Asked::Below(most)) => format!("< {most} {}", fact.unit),
+                Some(Asked::AtLeast(least)) => format!("≥ {least} {}", fact.unit),
+            };
             writeln!(
                 f,
                 "| {} | {:.2} {} | {asked} | {} | {} |",

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::child::{self, Server};
-use crate::http::Request;
 use crate::load::Turn;
 use crate::signature::Algorithm;
+use crate::walk::Plan;
 use crate::{Failure, Settings};
 
 /// Somebody who answers a request.
 pub(crate) struct Contender<'a> {
     pub(crate) server: &'a Server,
-    /// Sent in turn, again and again.
-    pub(crate) requests: Vec<Request>,
+    /// What it is asked.
+    pub(crate) plan: Plan,
     /// Looks into one body per round.
     pub(crate) check: &'a dyn Fn(&str) -> Result<(), Failure>,
 }
@@ -111,8 +111,9 @@ impl Spread {
     }
 }
 
-struct Measured {
-    turn: Turn,
+/// One turn, and the server's time on the processor per answer.
+pub(crate) struct Measured {
+    pub(crate) turn: Turn,
     cpu_us: f64,
 }
 
@@ -120,7 +121,7 @@ struct Measured {
 pub(crate) fn compare(comparison: &Comparison<'_>, settings: &Settings) -> Result<Outcome, Failure> {
     let (mut subject, mut baseline, mut signatures) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..settings.rounds {
-        let ask = |contender: &Contender<'_>| turn(contender, comparison.connections, settings);
+        let ask = |contender: &Contender<'_>| turn(contender, comparison.connections, settings.seconds, settings);
         // Who goes first changes each round, so that a drift within rounds favours neither.
         if round % 2 == 0 {
             baseline.push(ask(&comparison.baseline)?);
@@ -151,12 +152,17 @@ pub(crate) fn compare(comparison: &Comparison<'_>, settings: &Settings) -> Resul
     })
 }
 
-fn turn(contender: &Contender<'_>, connections: u16, settings: &Settings) -> Result<Measured, Failure> {
+/// Asks a contender for so long.
+pub(crate) fn turn(
+    contender: &Contender<'_>,
+    connections: u16,
+    seconds: f64,
+    settings: &Settings,
+) -> Result<Measured, Failure> {
     // What the one before left to do (a batch of the journal, closing connections) is not this one's.
     std::thread::sleep(SETTLE);
     let before = contender.server.process.cpu_secs()?;
-    let turn =
-        child::load(settings.load_core, contender.server.address, connections, settings.seconds, &contender.requests)?;
+    let turn = child::load(settings.load_core, contender.server.address, connections, seconds, &contender.plan)?;
     let cpu_secs = contender.server.process.cpu_secs()? - before;
     (contender.check)(&turn.body)?;
     // The warm-up costs as much per answer, and is in the time: it is taken out by its share.

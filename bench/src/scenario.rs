@@ -7,9 +7,10 @@ use serde_json::Value;
 use crate::child::{self, Server};
 use crate::growth::{self, Population};
 use crate::http::Request;
+use crate::people;
 use crate::product::{self, Client};
 use crate::reference::{Claims, Shape};
-use crate::report::{Fact, Report};
+use crate::report::{Asked, Fact, Report};
 use crate::rounds::{self, Comparison, Contender, Spread};
 use crate::signature::Algorithm;
 use crate::{Failure, Settings};
@@ -26,6 +27,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Report, Failure> {
         run.parts()?;
         run.matcher()?;
         run.product()?;
+        run.people()?;
         if !settings.without_growth {
             run.growth()?;
         }
@@ -54,7 +56,11 @@ impl Run<'_> {
                     name: format!("reference: {} token", algorithm.as_str()),
                     connections,
                     subject: token_contender(&server, &client),
-                    baseline: Contender { server: &server, requests: vec![Request::get("/fixed/0")], check: &is_json },
+                    baseline: Contender {
+                        server: &server,
+                        plan: vec![Request::get("/fixed/0")].into(),
+                        check: &is_json,
+                    },
                     baseline_name: "reference: GET of a fixed text",
                     algorithm: Some(algorithm),
                     at_least: None,
@@ -69,13 +75,13 @@ impl Run<'_> {
     fn parts(&mut self) -> Result<(), Failure> {
         for of in ["decide", "verify"] {
             for cost in child::costs(self.settings.server_core, of, self.settings.seconds)? {
-                let below = cost.asked_for.then_some(2.0);
+                let asked = cost.asked_for.then_some(Asked::Below(2.0));
                 let [median, min, max] = [cost.nanos.median, cost.nanos.min, cost.nanos.max].map(|nanos| nanos / 1e3);
-                self.fact(&cost.name, median, "µs", below, &format!("{min:.2}–{max:.2}"));
+                self.fact(&cost.name, median, "µs", asked, &format!("{min:.2}–{max:.2}"));
             }
         }
         let (api, token) = child::start_api(self.settings.server_core)?;
-        let contender = |request: Request| Contender { server: &api, requests: vec![request], check: &is_json };
+        let contender = |request: Request| Contender { server: &api, plan: vec![request].into(), check: &is_json };
         self.compare(&Comparison {
             name: "an API's route behind the middleware".to_owned(),
             connections: 32,
@@ -94,7 +100,7 @@ impl Run<'_> {
             return Ok(());
         }
         for figure in child::figures(self.settings.server_core, self.settings.seconds)? {
-            self.fact(&figure.name, figure.value, figure.unit.as_str(), figure.below, &figure.note);
+            self.fact(&figure.name, figure.value, figure.unit.as_str(), figure.below.map(Asked::Below), &figure.note);
         }
         Ok(())
     }
@@ -123,13 +129,13 @@ impl Run<'_> {
             "start to ready, existing database",
             starts.median,
             "ms",
-            Some(150.0),
+            Some(Asked::Below(150.0)),
             &format!("{:.0}–{:.0}", starts.min, starts.max),
         );
 
         let (server, _) = product::start(self.settings, &binary, &data)?;
         std::thread::sleep(IDLE);
-        self.fact("resident memory, idle", mib(server.process.resident_kib()?), "MiB", Some(30.0), "");
+        self.fact("resident memory, idle", mib(server.process.resident_kib()?), "MiB", Some(Asked::Below(30.0)), "");
         for (algorithm, client) in &clients {
             self.endpoints(&server, client, *algorithm)?;
         }
@@ -137,9 +143,21 @@ impl Run<'_> {
             "resident memory, the most under load",
             mib(server.process.peak_resident_kib()?),
             "MiB",
-            Some(64.0),
+            Some(Asked::Below(64.0)),
             "",
         );
+        Ok(())
+    }
+
+    /// What people do in browsers, and what their applications do with it.
+    fn people(&mut self) -> Result<(), Failure> {
+        if self.settings.only.as_ref().is_some_and(|text| !people::NAME.contains(text.as_str())) {
+            return Ok(());
+        }
+        let binary = product::binary(self.settings)?;
+        let folder = tempfile::tempdir()?;
+        let (server, _) = product::start(self.settings, &binary, folder.path())?;
+        self.report.facts.extend(people::measure(self.settings, &server)?);
         Ok(())
     }
 
@@ -159,7 +177,7 @@ impl Run<'_> {
             let server = population.start(self.settings, &binary)?;
             let contender = |server, population: &Population| Contender {
                 server,
-                requests: population.requests(small),
+                plan: population.requests(small).into(),
                 check: &has_token,
             };
             self.compare(&Comparison {
@@ -179,7 +197,7 @@ impl Run<'_> {
                 &format!("{GROWTH}, {size} applications, the most resident memory"),
                 mib(server.process.peak_resident_kib()?),
                 "MiB",
-                Some(300.0),
+                Some(Asked::Below(300.0)),
                 "",
             );
         }
@@ -214,7 +232,8 @@ impl Run<'_> {
                 p99_below_us: Some(5000.0),
             })?;
         }
-        let contender = |server, request: &Request, check| Contender { server, requests: vec![request.clone()], check };
+        let contender =
+            |server, request: &Request, check| Contender { server, plan: vec![request.clone()].into(), check };
         let of_reference = |place: usize| Request::get(&format!("/fixed/{place}"));
         let introspection_of_reference =
             Request::form("/fixed/1", &[("token", &token)]).basic(&client.client_id, &client.secret);
@@ -273,8 +292,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn fact(&mut self, name: &str, value: f64, unit: &'static str, below: Option<f64>, note: &str) {
-        self.report.facts.push(Fact { name: name.to_owned(), value, unit, below, note: note.to_owned() });
+    fn fact(&mut self, name: &str, value: f64, unit: &'static str, asked: Option<Asked>, note: &str) {
+        self.report.facts.push(Fact { name: name.to_owned(), value, unit, asked, note: note.to_owned() });
     }
 }
 
@@ -292,7 +311,7 @@ fn same_work(server: &Server, reference: &Server, client: &Client) -> Result<(),
 }
 
 fn token_contender<'a>(server: &'a Server, client: &Client) -> Contender<'a> {
-    Contender { server, requests: vec![client.token_request()], check: &has_token }
+    Contender { server, plan: vec![client.token_request()].into(), check: &has_token }
 }
 
 fn has_token(body: &str) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 //! once, so many at a time are looked at, the others wait for a while, and who would wait too long is told to come again. Tokens
 //! of services are made on other threads, and what those need comes first.
 
+use std::num::NonZero;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -45,7 +46,8 @@ impl Passwords {
     pub fn start(settings: &Settings, entropy: &Arc<dyn Entropy>) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::sync_channel(settings.queue);
         let waiting = Arc::new(Mutex::new(waiting));
-        for number in 0..settings.workers {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        for number in 0..settings.workers.min(processors) {
             let (waiting, entropy) = (Arc::clone(&waiting), Arc::clone(entropy));
             std::thread::Builder::new().name(format!("passwords-{number}")).spawn(move || work(&waiting, &*entropy))?;
         }

@@ -218,8 +218,8 @@ sections! {
     /// The hashing of passwords: on threads of its own, which stand back behind all others. One hash takes 19 MiB while it is made,
     /// and up to 64 MiB where it was taken over from another system.
     Passwords = "passwords" {
-        /// How many are hashed at once.
-        workers: usize = Some("2"), from "1" to "256";
+        /// How many are hashed at once. The number of processors counts if it is lower: two on one take the cache from each other.
+        workers: usize = Some("4"), from "1" to "256";
         /// How many more may wait. Beyond it, who signs in is told to try again.
         queue: usize = Some("64"), from "1" to "100000";
         /// How long one may wait for its answer.

@@ -252,21 +252,19 @@ impl Taking<'_> {
             return Ok(self.told_to_wait(wait));
         }
         let secret = open_app(app, &self.underway.id, sealed)?;
-        let is_right = secret.step_of(self.form.one("code").unwrap_or_default(), self.now).is_some();
-        let outcome = if is_right { Outcome::Right } else { Outcome::Wrong };
+        let step = secret.step_of(self.form.one("code").unwrap_or_default(), self.now);
+        let outcome = if step.is_some() { Outcome::Right } else { Outcome::Wrong };
         if let Err(wait) = app.sign_in_failures.settle_code(&account, outcome, self.now) {
             return Ok(self.told_to_wait(wait));
         }
-        if !is_right {
-            return Ok(self.wrong_code(&person).await);
-        }
-        self.set_up(&person, proven, NewFactor::App(&secret)).await
+        let Some(step) = step else { return Ok(self.wrong_code(&person).await) };
+        self.set_up(&person, proven, NewFactor::App { secret: &secret, step }).await
     }
 
     /// Keeps a second factor, and the recovery codes for the day when it is lost.
     async fn set_up(&self, person: &Person, proven: &Proven, factor: NewFactor<'_>) -> Result<Response, StoreError> {
         let vault = &self.app.vault;
-        let (mut is_added, mut codes) = (false, None);
+        let (mut added, mut codes) = (None, None);
         let enrolled = self
             .change(person, async |edit| {
                 let there = Credentials::of(edit.tx, vault, person.id()).await?;
@@ -274,15 +272,15 @@ impl Taking<'_> {
                 if there.has_second_factor() && !proven.is_strong() {
                     return Ok(());
                 }
-                match factor {
+                let credential = match factor {
                     // Each of them is one more code that would do for whoever guesses.
-                    NewFactor::App(_) if there.totp.len() >= MOST_APPS => return Ok(()),
-                    NewFactor::App(secret) => credential::enrol_totp(edit, vault, &person.user, secret).await?,
+                    NewFactor::App { .. } if there.totp.len() >= MOST_APPS => return Ok(()),
+                    NewFactor::App { secret, .. } => credential::enrol_totp(edit, vault, &person.user, secret).await?,
                     NewFactor::Passkey(passkey) => {
                         credential::enrol_passkey(edit, vault, &person.user, passkey, None).await?
                     }
                 };
-                is_added = true;
+                added = Some(credential.id);
                 // Those that somebody wrote down for the factor before are good for this one too.
                 if there.recovery.is_none() {
                     codes = Some(credential::make_recovery_codes(edit, vault, &person.user).await?.1);
@@ -295,25 +293,32 @@ impl Taking<'_> {
             Err(RegistryError::Conflict(taken)) => return self.wrong_passkey(Some(person), &taken).await,
             other => other.map_err(failed)?,
         }
-        if !is_added {
-            return self.move_on(Event::Restart).await;
-        }
+        let Some(added) = added else { return self.move_on(Event::Restart).await };
         let method = match factor {
-            NewFactor::App(_) => Method::Otp,
+            NewFactor::App { step, .. } => {
+                // Whoever saw the first code on its way does not sign in with it.
+                self.spend(added, step).await?;
+                Method::Otp
+            }
             NewFactor::Passkey(_) => Method::Passkey,
         };
         self.arrive(person, Event::Enrolled(method), true, codes).await
     }
 
-    /// Whether this is a code of one of these apps that was never used. RFC 6238 §5.2: "The verifier MUST NOT accept the second
-    /// attempt of the OTP after the successful validation has been issued for the first OTP", on whichever node.
+    /// Whether this is a code of one of these apps that was never used.
     async fn is_fresh_code(&self, apps: &[(CredentialId, TotpSecret)], code: &str) -> Result<bool, StoreError> {
         for (id, secret) in apps {
             let Some(step) = secret.step_of(code, self.now) else { continue };
-            let expires_at = self.now.plus_secs(CODE_REMEMBERED_SECS);
-            return self.app.store.use_assertion(&format!("totp {id}"), &step.to_string(), expires_at).await;
+            return self.spend(*id, step).await;
         }
         Ok(false)
+    }
+
+    /// Spends a code of an app. `false` where it was spent before. RFC 6238 §5.2: "The verifier MUST NOT accept the second
+    /// attempt of the OTP after the successful validation has been issued for the first OTP", on whichever node.
+    async fn spend(&self, app: CredentialId, step: u64) -> Result<bool, StoreError> {
+        let expires_at = self.now.plus_secs(CODE_REMEMBERED_SECS);
+        self.app.store.use_assertion(&format!("totp {app}"), &step.to_string(), expires_at).await
     }
 
     async fn use_recovery_code(&self, person: &Person, code: &str) -> Result<bool, StoreError> {
@@ -442,7 +447,11 @@ impl Taking<'_> {
 /// What somebody sets up beside their password.
 #[derive(Clone, Copy)]
 enum NewFactor<'a> {
-    App(&'a TotpSecret),
+    /// An app, and the step of its first code.
+    App {
+        secret: &'a TotpSecret,
+        step: u64,
+    },
     Passkey(&'a Passkey),
 }
 

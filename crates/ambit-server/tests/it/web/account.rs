@@ -401,6 +401,32 @@ async fn an_app_is_set_up_and_another_takes_its_place() {
     assert_eq!(shop.fixture.credentials_of(&shop.ada).await.totp.len(), 2);
 }
 
+/// attacks.md C10 250.
+#[tokio::test]
+async fn the_code_that_sets_an_app_up_proves_nothing_after() {
+    let shop = Shop::new().await;
+    with_password(&shop.fixture, &shop.ada).await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let (mut thief, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let (at, secret, token) = begin_app(&mut browser).await;
+    let code = shop.fixture.code(&secret);
+    browser.post(&format!("{at}/enrolment"), &[("form", &token), ("code", &code)]).await;
+    let token = form_token(&thief.get("/account/security").await);
+    let asked = thief.post("/account/security/proof", &[("form", &token)]).await;
+    let at = asked.header(header::LOCATION).to_owned();
+    let token = form_token(&thief.follow(asked).await);
+    for (code, status) in [(code, StatusCode::UNPROCESSABLE_ENTITY), (next_code(&shop, &secret), StatusCode::SEE_OTHER)]
+    {
+        let answer = thief.post(&format!("{at}/second-factor"), &[("form", &token), ("code", &code)]).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
+}
+
+/// The code that an app shows half a minute from now.
+fn next_code(shop: &Shop, app: &TotpSecret) -> String {
+    app.code_at(shop.fixture.server.app().clock.now().plus_secs(30)).expect("a code")
+}
+
 /// The path of the interaction, what the app is to keep, and the token of the form.
 async fn begin_app(browser: &mut Visitor<'_>) -> (String, TotpSecret, String) {
     let token = form_token(&browser.get("/account/security").await);

@@ -432,6 +432,28 @@ async fn where_a_second_factor_is_required_whoever_has_none_sets_one_up() {
     assert!(third.get(&at).await.text.contains("<svg"));
 }
 
+/// attacks.md C10 250: the code that sets an app up is a code that was used.
+#[tokio::test]
+async fn the_code_that_sets_an_app_up_signs_nobody_in_after() {
+    let (fixture, tenant, _) = shop(json!({"mfa": "required"})).await;
+    let browser = Browser::new(&fixture);
+    let at = begun(&browser, &fixture, &tenant).await;
+    browser.password(&at, ADA, PASSWORD).await;
+    let app = shown_secret(&browser.get(&at).await);
+    let code = fixture.code(&app);
+    assert_eq!(browser.step(&at, "enrolment", &[("code", &code)]).await.status, 200);
+    let thief = Browser::new(&fixture);
+    let at = begun(&thief, &fixture, &tenant).await;
+    thief.password(&at, ADA, PASSWORD).await;
+    for secs in [0, 30] {
+        fixture.clock.advance_secs(secs);
+        let answer = thief.step(&at, "second-factor", &[("code", &code)]).await;
+        assert_eq!((answer.status.as_u16(), thief.cookie(SESSION)), (422, None), "after {secs} s");
+    }
+    let answer = thief.step(&at, "second-factor", &[("code", &fixture.code(&app))]).await;
+    assert!(is_signed_in(&at, &answer), "the next one does: {}", answer.text);
+}
+
 /// Whoever only knows the password adds no app beside one that is there.
 #[tokio::test]
 async fn an_app_that_was_set_up_meanwhile_stays_the_only_one() {

@@ -30,7 +30,7 @@ pub mod unit;
 pub mod user;
 
 pub use error::{Conflict, Forbidden, RegistryError};
-pub use power::{Access, Power};
+pub use power::{Access, Power, may_look_at};
 
 use std::fmt;
 

@@ -154,6 +154,12 @@ impl Edit<'_> {
     }
 }
 
+/// Whether roles let somebody look at what an owner has, by the admin API: it is no secret to them on another page either.
+#[must_use]
+pub fn may_look_at(owner: Owner, assignments: &[Administrator], now: Timestamp) -> bool {
+    by_role(assignments, Reach::Platform, now).into_iter().any(|(reach, _)| reach.covers(owner))
+}
+
 /// What roles that have not ended reach, within the level of the application.
 fn by_role(assignments: &[Administrator], level: Reach, now: Timestamp) -> Vec<(Reach, Access)> {
     assignments

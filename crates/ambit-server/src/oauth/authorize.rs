@@ -17,6 +17,7 @@ use ambit_core::entropy::new_id;
 use ambit_core::opaque_token::{Kind, OpaqueToken};
 use ambit_core::page::{self, Page};
 use ambit_core::refusal::{Refusal, Unasked};
+use ambit_core::registry::may_look_at;
 use ambit_core::secret::SecretHash;
 use ambit_core::sign_in::{Destination, Interaction, Progress};
 use ambit_core::store::StoreError;
@@ -25,7 +26,6 @@ use ambit_knowledge::Language;
 use ambit_protocol::admin::application::ConsentPolicy;
 use ambit_protocol::admin::text::Slug;
 use ambit_protocol::authorization_request::{Address, AuthorizationRequest, ResponseMode};
-use ambit_protocol::error::describe_within;
 use ambit_protocol::id::UserId;
 use ambit_protocol::params::Params;
 use ambit_protocol::time::Timestamp;
@@ -46,7 +46,7 @@ use crate::registry::Acting;
 use crate::session::{SignedIn, signed_in};
 use crate::state::App;
 use crate::web;
-use crate::web::authorize::{FormPostPage, LostPage, Why};
+use crate::web::authorize::{FormPostPage, LostPage, Registered, Why};
 use crate::web::consent::{ConsentQuestion, read};
 
 /// Takes a request of a browser.
@@ -217,8 +217,10 @@ impl Asking<'_> {
         let address =
             AuthorizationRequest::address(&params).map_err(|error| lost(Lost::unreadable(&error.to_string())))?;
         let client = self.client(&address).await?;
-        let callback = callback(client.as_deref(), &address)
-            .map_err(|why| lost(Lost::unproven(&why, &address, client.as_deref())))?;
+        let callback = match callback(client.as_deref(), &address) {
+            Ok(callback) => callback,
+            Err(why) => return Err(self.unproven(&why, &address, client.as_deref()).await),
+        };
         // Without a client there is no callback.
         let Some(client) = client else { return Err(lost(Lost::over())) };
         let told = |refusal: Refusal| self.refused(&callback, &refusal);
@@ -236,6 +238,29 @@ impl Asking<'_> {
         let Some(client) = self.app.registry.client(&address.client_id).await.map_err(failed)? else { return Ok(None) };
         let own = Issuer::of(&client.application, &self.app.registry).await.map_err(failed)?;
         Ok((own.as_ref() == Some(self.issuer)).then_some(client))
+    }
+
+    /// The page of a request whose redirect URI is none that was proven.
+    async fn unproven(&self, why: &Unproven, address: &Address, client: Option<&Client>) -> Response {
+        match self.registered(&address.client_id).await {
+            Ok(registered) => lost_with(self, &Lost { registered, ..Lost::unproven(why, address, client) }),
+            Err(error) => lost_with(self, &Lost::ours(self, &error)),
+        }
+    }
+
+    /// What is registered under a name, at whichever issuer, where somebody is signed in whom the admin API would show it.
+    /// Nobody else learns whether there is anything.
+    async fn registered(&self, client_id: &str) -> Result<Option<Registered>, StoreError> {
+        let app = self.app;
+        let Some(found) = signed_in(app, &self.parts.headers, self.now).await? else { return Ok(None) };
+        let roles = app.registry.roles_of(&found.person).await?;
+        let client = app.registry.client(client_id).await?;
+        let Some(client) = client.filter(|client| may_look_at(client.owner(), &roles, self.now)) else {
+            return Ok(None);
+        };
+        let own = Issuer::of(&client.application, &app.registry).await?;
+        let issuer = own.filter(|own| own != self.issuer).map(|own| own.url(&app.base_url));
+        Ok(Some(Registered { client, issuer }))
     }
 
     /// The person who is signed in, where they are one of those who are meant: of the tenant that the issuer or the request
@@ -532,36 +557,39 @@ struct Lost<'a> {
     page: &'static Page,
     status: StatusCode,
     why: Why<'a>,
-    /// What was sent that is not what is registered.
-    sent: Option<String>,
+    /// What they may see beside what was sent.
+    registered: Option<Registered>,
 }
 
 impl<'a> Lost<'a> {
+    const fn new(page: &'static Page, status: StatusCode, why: Why<'a>) -> Self {
+        Self { page, status, why, registered: None }
+    }
+
     const fn unreadable(detail: &'a str) -> Self {
-        let why = Why::Unreadable(detail);
-        Self { page: &page::INVALID_REQUEST, status: StatusCode::BAD_REQUEST, why, sent: None }
+        Self::new(&page::INVALID_REQUEST, StatusCode::BAD_REQUEST, Why::Unreadable(detail))
     }
 
     const fn over() -> Self {
-        Self { page: &page::NOT_FOUND, status: StatusCode::NOT_FOUND, why: Why::Over, sent: None }
+        Self::new(&page::NOT_FOUND, StatusCode::NOT_FOUND, Why::Over)
     }
 
     fn ours(asking: &Asking<'_>, error: &StoreError) -> Self {
         let trace_id = RequestContext::of(asking.parts, asking.app).trace_id;
         tracing::error!(%trace_id, reason = with_causes(error), "an authorization request failed");
-        Self { page: &page::UNAVAILABLE, status: StatusCode::SERVICE_UNAVAILABLE, why: Why::Ours, sent: None }
+        Self::new(&page::UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE, Why::Ours)
     }
 
-    fn unproven(unproven: &Unproven, address: &Address, client: Option<&Client>) -> Self {
-        let (page, why, sent) = match unproven {
-            Unproven::UnknownClient => (&page::INVALID_REQUEST, Why::UnknownClient, Some(&address.client_id)),
+    fn unproven(unproven: &'a Unproven, address: &'a Address, client: Option<&Client>) -> Self {
+        let (page, why) = match unproven {
+            Unproven::UnknownClient => (&page::INVALID_REQUEST, Why::UnknownClient { client_id: &address.client_id }),
             Unproven::NoRedirectUri if client.is_some_and(|client| client.application.redirect_uris.is_empty()) => {
-                (&page::REDIRECT_URI_MISMATCH, Why::NoneRegistered, None)
+                (&page::REDIRECT_URI_MISMATCH, Why::NoneRegistered)
             }
-            Unproven::NoRedirectUri => (&page::REDIRECT_URI_MISMATCH, Why::NoneNamed, None),
-            Unproven::NotRegistered { sent } => (&page::REDIRECT_URI_MISMATCH, Why::NotRegistered, Some(sent)),
+            Unproven::NoRedirectUri => (&page::REDIRECT_URI_MISMATCH, Why::NoneNamed),
+            Unproven::NotRegistered { sent } => (&page::REDIRECT_URI_MISMATCH, Why::NotRegistered { sent }),
         };
-        Self { page, status: StatusCode::BAD_REQUEST, why, sent: sent.map(|sent| describe_within(sent, MAX_SHOWN)) }
+        Self::new(page, StatusCode::BAD_REQUEST, why)
     }
 }
 
@@ -572,7 +600,7 @@ fn lost_with(asking: &Asking<'_>, why: &Lost<'_>) -> Response {
 fn lost(app: &App, parts: &Parts, why: &Lost<'_>) -> Response {
     let trace_id = RequestContext::of(parts, app).trace_id.to_string();
     let language = web::language_of([None], &parts.headers);
-    let page = LostPage::new(language, why.page, why.why, why.sent.as_deref(), &trace_id);
+    let page = LostPage::new(language, why.page, why.why, why.registered.as_ref(), &trace_id);
     let Ok(html) = page.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let mut response = private(web::page(html));
     *response.status_mut() = why.status;
@@ -590,4 +618,3 @@ fn lost(app: &App, parts: &Parts, why: &Lost<'_>) -> Response {
 /// The one script of the form: the policy names its hash, and takes no other.
 const FORM_POST_SCRIPT: &str = "document.forms[0].submit()";
 const FORM_POST_SCRIPT_HASH: &str = "sha256-ePniVEkSivX/c7XWBGafqh8tSpiRrKiqYeqbG7N1TOE=";
-const MAX_SHOWN: usize = 500;

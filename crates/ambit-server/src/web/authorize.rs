@@ -1,10 +1,18 @@
 //! The pages of an authorization request: that it leads nowhere, and the form by which an answer goes to the application.
 
+mod difference;
+
+use std::sync::Arc;
+
+use ambit_core::client::Client;
 use ambit_core::page::Page;
 use ambit_knowledge::{Corpus, Language};
+use ambit_protocol::admin::application::{Application, ApplicationStatus};
+use ambit_protocol::error::describe_within;
 use askama::Template;
 
-use super::shown::Shown;
+use self::difference::{Compared, Difference, Stretch};
+use super::shown::{NAME, Shown, plain};
 
 /// A request that leads nowhere.
 #[derive(Debug, Template)]
@@ -13,7 +21,8 @@ pub(crate) struct LostPage<'a> {
     words: &'static Words,
     title: Shown,
     detail: Shown,
-    sent: Option<&'a str>,
+    sent: Option<String>,
+    registered: Option<ShownRegistered>,
     slug: &'static str,
     trace_id: &'a str,
 }
@@ -28,13 +37,43 @@ pub(crate) enum Why<'a> {
     /// The server has trouble of its own.
     Ours,
     /// Its client signs nobody in here.
-    UnknownClient,
+    UnknownClient { client_id: &'a str },
     /// Nothing is registered for its client.
     NoneRegistered,
     /// It leaves out which one of several is meant.
     NoneNamed,
     /// What it names is not registered.
-    NotRegistered,
+    NotRegistered { sent: &'a str },
+}
+
+/// What is registered, for those who administer it.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    pub(crate) client: Arc<Client>,
+    /// Where it signs people in, if that is another issuer than the one that was asked.
+    pub(crate) issuer: Option<String>,
+}
+
+/// The same, as it is shown.
+#[derive(Debug)]
+struct ShownRegistered {
+    name: String,
+    client_id: String,
+    is_disabled: bool,
+    issuer: Option<String>,
+    /// What was sent, beside the nearest of them.
+    sent: Vec<Stretch>,
+    /// The nearest first.
+    redirect_uris: Vec<ShownUri>,
+    /// How many there are beside these.
+    more: usize,
+}
+
+#[derive(Debug)]
+struct ShownUri {
+    stretches: Vec<Stretch>,
+    /// In what it is not what was sent.
+    differences: Option<String>,
 }
 
 /// The form of `form_post`.
@@ -52,7 +91,7 @@ impl<'a> LostPage<'a> {
         language: Language,
         page: &'static Page,
         why: Why<'_>,
-        sent: Option<&'a str>,
+        registered: Option<&Registered>,
         trace_id: &'a str,
     ) -> Self {
         let words = Words::of(language);
@@ -63,8 +102,58 @@ impl<'a> LostPage<'a> {
             None if language == Language::En => Shown::ours(page.title),
             None => Shown { text: page.title.to_owned(), lang: Some("en") },
         };
-        Self { words, title, detail: words.why(why), sent, slug: page.slug, trace_id }
+        let sent = match why {
+            Why::UnknownClient { client_id: sent } | Why::NotRegistered { sent } => {
+                Some(describe_within(sent, MAX_SHOWN))
+            }
+            Why::Unreadable(_) | Why::Over | Why::Ours | Why::NoneRegistered | Why::NoneNamed => None,
+        };
+        let registered = registered.map(|it| ShownRegistered::new(it, why, words));
+        Self { words, title, detail: words.why(why), sent, registered, slug: page.slug, trace_id }
     }
+}
+
+impl ShownRegistered {
+    fn new(registered: &Registered, why: Why<'_>, words: &Words) -> Self {
+        let application = &registered.client.application;
+        let (sent, redirect_uris) = match why {
+            Why::NotRegistered { sent } => compared(sent, application, words),
+            _ => (vec![], application.redirect_uris.iter().map(|uri| ShownUri::unmarked(uri.as_str())).collect()),
+        };
+        Self {
+            name: plain(application.name.as_str(), NAME),
+            client_id: application.client_id.to_string(),
+            is_disabled: application.status == ApplicationStatus::Disabled,
+            issuer: registered.issuer.clone(),
+            sent,
+            more: application.redirect_uris.len().saturating_sub(MAX_URIS),
+            redirect_uris: redirect_uris.into_iter().take(MAX_URIS).collect(),
+        }
+    }
+}
+
+impl ShownUri {
+    fn unmarked(uri: &str) -> Self {
+        Self { stretches: vec![Stretch { text: uri.to_owned(), differs: false }], differences: None }
+    }
+}
+
+/// What was sent beside what is registered, the nearest first. Nothing of the former where it is too long to be shown whole.
+fn compared(sent: &str, application: &Application, words: &Words) -> (Vec<Stretch>, Vec<ShownUri>) {
+    let mut all: Vec<Compared> = application.redirect_uris.iter().map(|uri| Compared::of(sent, uri)).collect();
+    all.sort_by_key(Compared::distance);
+    let shown = describe_within(sent, MAX_SHOWN);
+    let nearest = all.first_mut().map(|nearest| std::mem::take(&mut nearest.sent)).unwrap_or_default();
+    let described: Vec<Stretch> = nearest
+        .into_iter()
+        .map(|it| Stretch { text: describe_within(&it.text, MAX_SHOWN), differs: it.differs })
+        .collect();
+    let is_whole = described.iter().map(|it| it.text.as_str()).collect::<String>() == shown;
+    let uris = all.into_iter().map(|it| {
+        let named: Vec<&str> = it.differences.iter().map(|difference| words.difference(*difference)).collect();
+        ShownUri { stretches: it.registered, differences: Some(named.join(words.and)) }
+    });
+    (if is_whole { described } else { vec![] }, uris.collect())
 }
 
 impl<'a> FormPostPage<'a> {
@@ -97,6 +186,18 @@ struct Words {
     none_registered: &'static str,
     none_named: &'static str,
     not_registered: &'static str,
+    what_is_registered: &'static str,
+    administrators_only: &'static str,
+    application: &'static str,
+    disabled: &'static str,
+    its_issuer: &'static str,
+    redirect_uris: &'static str,
+    no_redirect_uris: &'static str,
+    /// Before a number.
+    more: &'static str,
+    differs_in: &'static str,
+    and: &'static str,
+    differences: [&'static str; 9],
 }
 
 impl Words {
@@ -113,11 +214,25 @@ impl Words {
             Why::Unreadable(text) => return Shown { text: text.to_owned(), lang: Some("en") },
             Why::Over => self.over,
             Why::Ours => self.ours,
-            Why::UnknownClient => self.unknown_client,
+            Why::UnknownClient { .. } => self.unknown_client,
             Why::NoneRegistered => self.none_registered,
             Why::NoneNamed => self.none_named,
-            Why::NotRegistered => self.not_registered,
+            Why::NotRegistered { .. } => self.not_registered,
         })
+    }
+
+    const fn difference(&self, difference: Difference) -> &'static str {
+        match difference {
+            Difference::Scheme => self.differences[0],
+            Difference::User => self.differences[1],
+            Difference::Host => self.differences[2],
+            Difference::Port => self.differences[3],
+            Difference::Path => self.differences[4],
+            Difference::Slash => self.differences[5],
+            Difference::Query => self.differences[6],
+            Difference::Fragment => self.differences[7],
+            Difference::Case => self.differences[8],
+        }
     }
 }
 
@@ -139,6 +254,27 @@ const EN: Words = Words {
     none_named: "The request has no redirect_uri, and this application has several.",
     not_registered: "The redirect_uri is none that is registered for this application. They are compared character by \
                      character: scheme, host, port, path and a slash at the end all count.",
+    what_is_registered: "What is registered",
+    administrators_only: "You see this because you administer this application. Others do not.",
+    application: "Application",
+    disabled: "It is disabled, and signs nobody in.",
+    its_issuer: "It signs people in at another issuer",
+    redirect_uris: "Redirect URIs",
+    no_redirect_uris: "None",
+    more: "Not shown: ",
+    differs_in: "Differs from what was sent in: ",
+    and: ", ",
+    differences: [
+        "scheme",
+        "user name before the host",
+        "host",
+        "port",
+        "path",
+        "slash at the end",
+        "query",
+        "fragment",
+        "upper and lower case",
+    ],
 };
 
 const ZH: Words = Words {
@@ -158,4 +294,20 @@ const ZH: Words = Words {
     none_registered: "此应用没有注册任何重定向 URI：请注册它使用的那一个。",
     none_named: "请求中没有 redirect_uri，而此应用注册了多个。",
     not_registered: "该 redirect_uri 未为此应用注册。比较是逐字符进行的：协议、主机、端口、路径和末尾的斜杠都算在内。",
+    what_is_registered: "已注册的内容",
+    administrators_only: "您能看到此内容，是因为您管理此应用。其他人看不到。",
+    application: "应用",
+    disabled: "此应用已停用，无法让任何人登录。",
+    its_issuer: "此应用在另一个颁发者处让用户登录",
+    redirect_uris: "重定向 URI",
+    no_redirect_uris: "无",
+    more: "未显示的数量：",
+    differs_in: "与收到的内容不同之处：",
+    and: "、",
+    differences: ["协议", "主机前的用户名", "主机", "端口", "路径", "末尾的斜杠", "查询", "片段", "大小写"],
 };
+
+/// Characters of what was sent.
+const MAX_SHOWN: usize = 500;
+/// Redirect URIs, of those that are registered.
+const MAX_URIS: usize = 10;

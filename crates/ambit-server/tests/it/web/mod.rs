@@ -9,6 +9,7 @@ mod doors;
 mod email_code;
 mod errors;
 mod letters;
+mod lost;
 mod passkeys;
 mod registration;
 mod set_up;

@@ -1,21 +1,25 @@
 //! Explain, for whoever may ask: a client about itself, an administrator about what it administers (scopes.md §6).
 
+use ambit_core::authorize::asked_for_consent;
 use ambit_core::client::Facts;
-use ambit_core::governance::explain::{self, Addresses, Asked, Denial};
+use ambit_core::governance::explain::{self, Addresses, Asked, Denial, Lender};
 use ambit_core::governance::history;
 use ambit_core::reach::{Owner, Reach};
 use ambit_core::refusal::Refusal;
 use ambit_core::store::journal::Issuance;
 use ambit_core::store::{By, StoreError, noun};
+use ambit_core::tokens::introspect::user_of;
 use ambit_protocol::admin::application::Application;
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::explain::{Explanation, Question};
+use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::verify::{self, Accepted, Validation, Verified};
 
 use crate::registry::Acting;
 use crate::routes;
 use crate::state::App;
+use crate::web::consent::consented_to;
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -123,8 +127,21 @@ pub async fn denied(
     let asked = journal
         .as_ref()
         .map(|entry| Asked { scope: entry.issuance.requested.as_deref(), resources: &entry.issuance.resources });
-    let denial = Denial { claims, required, called, asked, revoked: app.revocations.is_revoked(&claims.jti) };
-    Ok(explain::denial(&denial, &facts, app.clock.now(), &addresses(app)))
+    let now = app.clock.now();
+    let lender = match user_of(claims, &facts.client, &app.subjects) {
+        None => None,
+        Some(user) => {
+            let person = app.registry.person(user).await?;
+            let consented = consented_to(app, user, application.id).await?.effective(&facts.catalogue);
+            Some(Lender {
+                roles: person.map(|person| person.roles_at(now)).unwrap_or_default(),
+                consented: asked_for_consent(&facts, &consented).map(<[ScopeToken]>::to_vec),
+                lent: journal.as_ref().and_then(|entry| Some(entry.issuance.behalf.as_ref()?.original.clone())),
+            })
+        }
+    };
+    let denial = Denial { claims, required, called, asked, revoked: app.revocations.is_revoked(&claims.jti), lender };
+    Ok(explain::denial(&denial, &facts, now, &addresses(app)))
 }
 
 async fn of_jti(app: &App, asker: &Asker, jti: &str) -> Result<Explanation, Unexplained> {

@@ -6,16 +6,17 @@
 mod fix;
 
 use ambit_protocol::admin::scope::ScopeState;
+use ambit_protocol::admin::text::RoleName;
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::decision::{DroppedScope, Reason};
 use ambit_protocol::error::describe;
 use ambit_protocol::explain::{DecisionReport, Explanation, Link, LinkReport};
-use ambit_protocol::scope;
+use ambit_protocol::scope::{self, ScopeToken};
 use ambit_protocol::time::Timestamp;
 
 use super::decision::{Decision, Outcome, all_against, decide, decide_again};
 use super::gates::Gate;
-use super::rules;
+use super::rules::{self, Subject};
 use super::suggest::suggest;
 use crate::authorize;
 use crate::client::Facts;
@@ -46,6 +47,19 @@ pub struct Denial<'a> {
     pub asked: Option<Asked<'a>>,
     /// Whether the token was revoked.
     pub revoked: bool,
+    /// The person whose token it is; none where it is the client's own.
+    pub lender: Option<Lender>,
+}
+
+/// The person who lent what a token carries, with the facts of now.
+#[derive(Debug, Clone, Default)]
+pub struct Lender {
+    /// The roles that they hold.
+    pub roles: Vec<RoleName>,
+    /// What they agreed to; none where they are not asked.
+    pub consented: Option<Vec<ScopeToken>>,
+    /// What they lent at the beginning; none where the journal does not reach back so far.
+    pub lent: Option<Vec<ScopeToken>>,
 }
 
 /// A decision as a report.
@@ -176,7 +190,13 @@ pub fn denial(denial: &Denial<'_>, facts: &Facts, now: Timestamp, addresses: &Ad
         Some(asked) => asked.resources.iter().filter_map(|resource| facts.catalogue.api_place(resource)).collect(),
         None => vec![],
     };
-    let rule_facts = rule_facts(facts, &resources, now);
+    let rule_facts = match &denial.lender {
+        None => rule_facts(facts, &resources, now),
+        // A new sign-in is not bound to what was lent at the one before.
+        Some(Lender { roles, consented, .. }) => {
+            authorize::rule_facts(facts, &resources, roles, consented.as_deref(), None, now)
+        }
+    };
     let chains: Vec<(&String, Vec<LinkReport>)> =
         denial.required.iter().map(|name| (name, chain(name, denial, facts, &rule_facts))).collect();
     let intact = |chain: &[LinkReport]| chain.iter().take_while(|report| report.ok).count();
@@ -236,7 +256,14 @@ fn chain(name: &str, denial: &Denial<'_>, facts: &Facts, rule_facts: &rules::Fac
         })),
         None => None,
     };
+    let lent = denial.lender.as_ref().and_then(|lender| lender.lent.as_deref());
+    let not_lent = lent.filter(|lent| !facts.catalogue.holds(lent, name));
     match (asked_for, holds) {
+        (Some(false), false) if let Some(lent) = not_lent => add(
+            Link::AskedFor,
+            false,
+            format!("the person lent '{}' when they signed in, and '{shown}' is not part of it", scope::join(lent)),
+        ),
         (Some(false), false) => add(
             Link::AskedFor,
             false,
@@ -397,19 +424,36 @@ fn links_of_the_decision(name: &str, facts: &rules::Facts<'_>) -> Vec<LinkReport
     });
 
     links.push(if broken(&[Reason::WrongGrant]) {
-        report(
-            Link::CarriedByGrant,
-            false,
-            format!("scope '{shown}' can be carried only by a grant in which a user takes part"),
-        )
+        let by = match facts.subject {
+            Subject::Service => "by a grant in which a user takes part",
+            Subject::User { .. } => "by a token of the application's own, and this one is a person's",
+        };
+        report(Link::CarriedByGrant, false, format!("scope '{shown}' can be carried only {by}"))
     } else if broken(&[Reason::WrongResource]) {
         report(Link::CarriedByGrant, false, format!("scope '{shown}' belongs to none of the resources that were named"))
-    } else if broken(&[Reason::RoleMissing, Reason::NotConsented, Reason::BeyondOriginalGrant]) {
-        report(Link::CarriedByGrant, false, format!("the grant does not carry '{shown}'"))
+    } else if broken(&[Reason::RoleMissing]) {
+        let detail = match roles_of(name, facts) {
+            [role] => format!("scope '{shown}' asks for role '{role}', which the person does not hold"),
+            roles => format!("scope '{shown}' asks for one of the roles {}, and the person holds none", listed(roles)),
+        };
+        report(Link::CarriedByGrant, false, detail)
+    } else if broken(&[Reason::NotConsented]) {
+        report(Link::CarriedByGrant, false, format!("the person has not agreed to '{shown}' for this application"))
+    } else if broken(&[Reason::BeyondOriginalGrant]) {
+        report(Link::CarriedByGrant, false, format!("the person did not lend '{shown}' when they signed in"))
     } else {
         report(Link::CarriedByGrant, true, "this kind of grant may carry it".to_owned())
     });
     links
+}
+
+/// The roles of which somebody needs one, to be granted what a name stands for.
+fn roles_of<'a>(name: &'a str, facts: &rules::Facts<'a>) -> &'a [RoleName] {
+    rules::Candidate::named(name, facts).granted.map_or(&[], |entry| &entry.scope.roles)
+}
+
+fn listed(roles: &[RoleName]) -> String {
+    roles.iter().map(|role| format!("'{role}'")).collect::<Vec<_>>().join(", ")
 }
 
 fn includes(facts: &Facts, bundle: &super::catalogue::Entry, name: &str) -> bool {

@@ -1,12 +1,17 @@
 //! Explain names the true cause for each link of the chain, and the command that mends it.
 
-use ambit_core::governance::explain::{Addresses, Asked, Denial, denial, request};
+use std::sync::Arc;
+
+use ambit_core::client::Facts;
+use ambit_core::governance::catalogue::Catalogue;
+use ambit_core::governance::ceiling::Ceiling;
+use ambit_core::governance::explain::{Addresses, Asked, Denial, Lender, denial, request};
 use ambit_protocol::claims::{AccessTokenClaims, Audience};
 use ambit_protocol::explain::{Explanation, Link};
 use ambit_protocol::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::{ADMIN, NOW, POS, Receipts, application, facts};
+use crate::support::{ADMIN, NOW, POS, Receipts, api, api_id, application, facts, scope, tokens};
 
 const ADDRESSES: Addresses<'static> = Addresses { base: "https://as.example" };
 
@@ -20,6 +25,7 @@ struct Case {
     minted: Timestamp,
     revoked: bool,
     called: Option<&'static str>,
+    lender: Option<Lender>,
 }
 
 impl Case {
@@ -34,11 +40,16 @@ impl Case {
             minted: NOW.plus_secs(60),
             revoked: false,
             called: None,
+            lender: None,
         }
     }
 
     fn explain(&self, required: &[&str]) -> Explanation {
         let facts = facts(application(self.allowed, self.policy.clone()), self.receipts);
+        self.explain_with(&facts, required)
+    }
+
+    fn explain_with(&self, facts: &Facts, required: &[&str]) -> Explanation {
         let claims = AccessTokenClaims {
             scope: Some(self.carries.to_owned()),
             ..AccessTokenClaims::new(
@@ -58,8 +69,9 @@ impl Case {
             called: self.called,
             asked: Some(Asked { scope: self.asked, resources: &[] }),
             revoked: self.revoked,
+            lender: self.lender.clone(),
         };
-        denial(&case, &facts, NOW.plus_secs(120), &ADDRESSES)
+        denial(&case, facts, NOW.plus_secs(120), &ADDRESSES)
     }
 }
 
@@ -218,4 +230,94 @@ fn a_request_is_simulated_by_the_engine_that_would_decide_it() {
     let granted = request(Some("pos:members:read"), &[], None, &facts, NOW, &ADDRESSES);
     assert_eq!(granted.verdict, "the token would carry 'pos:members:read'");
     assert!(granted.fix.is_empty());
+}
+
+/// Ada, who lent `openid pos.read` to an application that may have `pos:managers` too.
+fn of_ada(roles: &str, consented: Option<&str>) -> Case {
+    let lender = Lender {
+        roles: roles.split_whitespace().map(|role| role.parse().unwrap()).collect(),
+        consented: consented.map(tokens),
+        lent: Some(tokens("openid pos.read")),
+    };
+    let carries = "openid pos.read pos:receipts:read";
+    Case {
+        allowed: "openid pos.read pos:managers",
+        asked: Some("openid pos.read"),
+        carries,
+        lender: Some(lender),
+        ..Case::new()
+    }
+}
+
+#[test]
+fn a_persons_token_is_explained_by_what_the_person_lacks() {
+    let cases = [
+        (
+            of_ada("clerk", Some("openid pos.read pos:managers")),
+            Link::CarriedByGrant,
+            "scope 'pos:managers' asks for role 'manager', which the person does not hold",
+            "AMBIT_TOKEN=\"$ADMIN_TOKEN\" ambit user roles \"$PERSON\" --add manager --url https://as.example",
+        ),
+        (
+            of_ada("manager", Some("openid pos.read")),
+            Link::CarriedByGrant,
+            "the person has not agreed to 'pos:managers' for this application",
+            "curl -sS -G -w '%{url_effective}\\n' https://as.example/connect/authorize -d response_type=code \
+             --data-urlencode client_id=till -d prompt=consent -d code_challenge_method=S256 \
+             -d code_challenge=\"$CODE_CHALLENGE\" --data-urlencode scope=pos:managers -d tenant=acme",
+        ),
+        // Of a trusted application nobody is asked.
+        (
+            of_ada("manager", None),
+            Link::AskedFor,
+            "the person lent 'openid pos.read' when they signed in, and 'pos:managers' is not part of it",
+            "curl -sS -G -w '%{url_effective}\\n' https://as.example/connect/authorize -d response_type=code \
+             --data-urlencode client_id=till -d prompt=consent -d code_challenge_method=S256 \
+             -d code_challenge=\"$CODE_CHALLENGE\" --data-urlencode scope=pos:managers -d tenant=acme",
+        ),
+        // Less of what was lent was asked for at the renewal.
+        (
+            Case { asked: Some("openid"), carries: "openid", ..of_ada("", None) },
+            Link::AskedFor,
+            "the token request asked for 'openid' and not for 'pos.read'",
+            "--data-urlencode scope=pos.read",
+        ),
+    ];
+    for (case, link, detail, command) in cases {
+        let required = if detail.contains("pos:managers") { "pos:managers" } else { "pos.read" };
+        let told = case.explain(&[required]);
+        assert_eq!(cause(&told), Some(link), "{told:#?}");
+        assert_eq!(told.verdict, format!("the token does not open this: {detail}"));
+        assert!(told.fix[0].command.contains(command), "{:#?}", told.fix);
+        assert!(told.fix.iter().all(|fix| !fix.command.contains("client_credentials")), "{:#?}", told.fix);
+        assert!(told.fix.last().is_some_and(|fix| fix.command.contains("/connect/authorize")), "{:#?}", told.fix);
+    }
+    let whole = Case { carries: "openid pos.read pos:managers", ..of_ada("manager", None) }.explain(&["pos:managers"]);
+    assert_eq!((cause(&whole), whole.fix), (None, vec![]));
+}
+
+#[test]
+fn what_only_an_application_may_carry_itself_is_said_of_a_persons_token() {
+    let application = application("pos:batch", json!({}));
+    let scopes = [
+        scope(1, "pos:batch", Some(api_id(1)), json!({"grants": ["service"]})),
+        scope(2, "pos:staff", Some(api_id(1)), json!({"roles": ["manager", "clerk"]})),
+    ];
+    let catalogue = Arc::new(Catalogue::new(vec![api(1, POS, None)], scopes.to_vec()));
+    let ceiling = Arc::new(Ceiling::new(&application, &catalogue));
+    let facts = Facts { catalogue, ceiling, ..facts(application, Receipts::On) };
+    let told = of_ada("", None).explain_with(&facts, &["pos:batch"]);
+    assert_eq!(
+        told.verdict,
+        "the token does not open this: scope 'pos:batch' can be carried only by a token of the application's own, and \
+         this one is a person's"
+    );
+    assert!(told.fix[0].text.starts_with("let people lend 'pos:batch' too"), "{:#?}", told.fix);
+    let told = of_ada("", None).explain_with(&facts, &["pos:staff"]);
+    let carried = told.because.iter().find(|report| report.link == Link::CarriedByGrant).unwrap();
+    assert_eq!(
+        carried.detail,
+        "scope 'pos:staff' asks for one of the roles 'manager', 'clerk', and the person holds none"
+    );
+    assert!(told.fix.iter().any(|fix| fix.text.ends_with("asks for: 'manager', 'clerk'")), "{:#?}", told.fix);
 }

@@ -5,8 +5,9 @@
 //!    minted before stays as it is.
 //! 3. Where no change helps, that is said, and the command shows what can be had instead.
 //!
-//! Commands are curl, since whoever debugs has that. `$ADMIN_TOKEN`, `$CLIENT_SECRET`, `$TENANT` and `$API` stand for what only
-//! the reader has.
+//! Commands are curl, since whoever debugs has that; but for a role of a person, which `ambit` gives without taking others away.
+//! `$ADMIN_TOKEN`, `$CLIENT_SECRET`, `$TENANT`, `$API`, `$CODE_CHALLENGE` and `$PERSON` stand for what only the reader has. Who a
+//! person is, an application may not know.
 
 use ambit_protocol::admin::scope::{ScopeKind, ScopeState};
 use ambit_protocol::client::TokenEndpointAuthMethod;
@@ -18,8 +19,9 @@ use serde_json::{Value, json};
 use super::super::catalogue::Entry;
 use super::super::decision::{all_against, decide};
 use super::super::gates::Gate;
-use super::super::rules;
+use super::super::rules::{self, Subject};
 use super::super::suggest::suggest;
+use super::{listed, roles_of};
 use crate::client::Facts;
 use crate::registry::builtin;
 
@@ -81,7 +83,10 @@ impl Broken<'_> {
             Link::GateOpen => self.open_the_gate(),
             Link::Allowed => Mend::Change(vec![self.allow()]),
             Link::CarriedByGrant => self.let_the_grant_carry(),
-            Link::AskedFor | Link::Granted => self.ask_for("ask for it in the token request"),
+            Link::AskedFor | Link::Granted => self.ask_for(match self.rule_facts.subject {
+                Subject::Service => "ask for it in the token request",
+                Subject::User { .. } => "have the person sign in again, and ask for it",
+            }),
             Link::Audience => self.ask_the_right_api(),
             Link::TokenFresh | Link::NotRevoked => self.ask_for("get a new token, and forget the cached one"),
         }
@@ -182,9 +187,42 @@ impl Broken<'_> {
     }
 
     fn let_the_grant_carry(&self) -> Mend {
-        if !all_against(self.name, self.rule_facts).contains(&Reason::WrongGrant) {
-            return Mend::Ask("name the scope's own API as resource, or none");
+        let against = all_against(self.name, self.rule_facts);
+        match (against.contains(&Reason::WrongGrant), self.rule_facts.subject) {
+            (true, Subject::Service) => self.let_services_carry(),
+            (true, Subject::User { .. }) => Mend::Change(vec![self.patch_scope(
+                &json!({ "grants": ["service", "user"] }),
+                format!(
+                    "let people lend '{}' too, if that is theirs to lend; otherwise call with a token of the application's own",
+                    self.name
+                ),
+            )]),
+            (false, _) if against.contains(&Reason::WrongResource) => {
+                Mend::Ask("name the scope's own API as resource, or none")
+            }
+            (false, _) if against.contains(&Reason::RoleMissing) => Mend::Change(self.give_a_role().into_iter().collect()),
+            (false, _) => Mend::Ask("have the person sign in again: they are asked whether they agree to it"),
         }
+    }
+
+    fn give_a_role(&self) -> Option<Fix> {
+        let roles = roles_of(self.name, self.rule_facts);
+        let role = roles.first()?;
+        Some(Fix {
+            text: match roles {
+                [role] => format!("give the person the role '{role}', which '{}' asks for", self.name),
+                roles => format!("give the person one of the roles that '{}' asks for: {}", self.name, listed(roles)),
+            },
+            who: "an administrator of the person's tenant with admin:write".to_owned(),
+            command: format!(
+                "AMBIT_TOKEN=\"$ADMIN_TOKEN\" ambit user roles \"$PERSON\" --add {} --url {}",
+                quoted(role.as_str()),
+                quoted(self.addresses.base)
+            ),
+        })
+    }
+
+    fn let_services_carry(&self) -> Mend {
         let is_personal = self.entry().is_some_and(|entry| entry.scope.kind == ScopeKind::Identity);
         let is_fixed = self.name.parse().is_ok_and(|name| builtin::is_built_in(&name));
         if is_personal || is_fixed {
@@ -251,9 +289,12 @@ impl Broken<'_> {
         Some(self.rule_facts.catalogue.apis()[place].identifier.as_str())
     }
 
-    /// A token request of this client, with all that the scope needs: a tenant where a gate wants one, no wrong resource.
+    /// What gets this client another token, with all that the scope needs: a tenant where a gate wants one, no wrong resource.
     fn token_request(&self, scope: Option<&str>, text: &str) -> Fix {
-        let mut fix = self.addresses.token_request(self.facts, scope, text);
+        let mut fix = match self.rule_facts.subject {
+            Subject::Service => self.addresses.token_request(self.facts, scope, text),
+            Subject::User { .. } => self.addresses.authorization_request(self.facts, scope, text),
+        };
         let gated = self.entry().and_then(|entry| entry.scope.feature.as_ref());
         if gated.is_some_and(|feature| self.rule_facts.gates.gate(feature) == Gate::NoTenant) {
             fix.command.push_str(" -d tenant=\"$TENANT\"");
@@ -320,19 +361,45 @@ impl Addresses<'_> {
             command.push_str(&format!(" -u {}:\"$CLIENT_SECRET\"", quoted(client_id)));
         }
         command.push_str(" -d grant_type=client_credentials");
-        if let Some(scope) = scope {
-            command.push_str(&format!(" --data-urlencode {}", quoted(&format!("scope={scope}"))));
-        }
-        if facts.client.is_at_platform_issuer()
-            && let Some(tenant) = &facts.tenant
-        {
-            command.push_str(&format!(" -d tenant={}", tenant.tenant.slug));
-        }
-        if let Some(unit) = &facts.unit {
-            command.push_str(&format!(" -d unit={}", unit.slug));
-        }
+        command.push_str(&asked(facts, scope));
         Fix { text: text.to_owned(), who: format!("the client '{client_id}'"), command }
     }
+
+    /// An authorization request of this client. The person is asked once more, also about what they said no to before.
+    fn authorization_request(&self, facts: &Facts, scope: Option<&str>, text: &str) -> Fix {
+        let application = &facts.client.application;
+        let client_id = application.client_id.as_str();
+        let address = format!("{}/connect/authorize", self.issuer(facts));
+        let mut command = format!("curl -sS -G -w '%{{url_effective}}\\n' {} -d response_type=code", quoted(&address));
+        command.push_str(&format!(" --data-urlencode {}", quoted(&format!("client_id={client_id}"))));
+        if let Some(uri) = application.redirect_uris.first() {
+            command.push_str(&format!(" --data-urlencode {}", quoted(&format!("redirect_uri={uri}"))));
+        }
+        command.push_str(" -d prompt=consent -d code_challenge_method=S256 -d code_challenge=\"$CODE_CHALLENGE\"");
+        command.push_str(&asked(facts, scope));
+        Fix {
+            text: format!("{text}. The command prints the address that their browser is sent to"),
+            who: format!("the client '{client_id}', with the person"),
+            command,
+        }
+    }
+}
+
+/// The parameters that say what is asked for, at either endpoint.
+fn asked(facts: &Facts, scope: Option<&str>) -> String {
+    let mut parameters = String::new();
+    if let Some(scope) = scope {
+        parameters.push_str(&format!(" --data-urlencode {}", quoted(&format!("scope={scope}"))));
+    }
+    if facts.client.is_at_platform_issuer()
+        && let Some(tenant) = &facts.tenant
+    {
+        parameters.push_str(&format!(" -d tenant={}", tenant.tenant.slug));
+    }
+    if let Some(unit) = &facts.unit {
+        parameters.push_str(&format!(" -d unit={}", unit.slug));
+    }
+    parameters
 }
 
 /// In single quotes, for a POSIX shell.

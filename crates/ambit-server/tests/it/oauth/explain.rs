@@ -5,6 +5,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::doors::{ACME, Attempt, PLATFORM, World, claims, doors};
+use super::lending::Lending;
 use crate::forge::part;
 use crate::support::{basic, claims as read};
 
@@ -202,4 +203,44 @@ async fn what_a_client_is_told_it_may_have_is_what_it_gets() {
     assert_eq!(get("tenant=nobody").await.status, StatusCode::BAD_REQUEST);
     let post = world.fixture.form("/connect/scopes", Some((id, secret)), &[("tenant", "acme")]).await;
     assert_eq!(post.json, get("tenant=acme").await.json);
+}
+
+/// What a person lacks is said of the person, to the client whose token it is as to whoever administers it.
+#[tokio::test]
+async fn a_persons_token_is_explained_by_what_the_person_lacks() {
+    let lending = Lending::unasked().await;
+    let fixture = &lending.fixture;
+    let path = format!("/applications/{}", lending.application["id"].as_str().expect("an id"));
+    let managers = json!({
+        "name": "pos:managers", "api": "https://pos.example", "kind": "granular", "grants": ["user"], "roles": ["manager"],
+        "title": {"en": "Manage"}, "description": {"en": "Manage"},
+    });
+    fixture.made(Method::POST, "/apis", &json!({"identifier": "https://pos.example", "name": "POS"})).await;
+    fixture.made(Method::POST, "/scopes", &managers).await;
+    fixture.made(Method::POST, &format!("{path}/allowed_scopes"), &json!({"scope": "pos:managers"})).await;
+    lending.consent("openid profile shopper.read").await;
+    let token = lending.redeem(&lending.code(&[]).await).await.access_token();
+    let told = async |scope: &str| {
+        let question = json!({"question": "denial", "token": token, "scopes": [scope]});
+        let text = question.to_string();
+        let path = "/tenants/acme/connect/explain";
+        let own = fixture.form(path, Some(("shop", &lending.secret)), &[("question", &text)]).await;
+        assert_eq!(own.status, StatusCode::OK, "{}", own.text);
+        let admins = fixture.made(Method::POST, "/explain", &question).await;
+        assert_eq!(own.json["verdict"], admins["verdict"]);
+        own.json["verdict"].as_str().expect("a verdict").replace("the token does not open this: ", "")
+    };
+    let missing = "scope 'pos:managers' asks for role 'manager', which the person does not hold";
+    let not_agreed = |scope: &str| format!("the person has not agreed to '{scope}' for this application");
+    assert_eq!(told("pos:managers").await, missing);
+    assert_eq!(told("pos.read").await, not_agreed("pos.read"));
+    let roles = json!({"roles": [{"role": "manager"}]});
+    fixture.made(Method::PATCH, &format!("/users/{}", lending.user_id()), &roles).await;
+    assert_eq!(told("pos:managers").await, not_agreed("pos:managers"));
+    lending.consent("openid profile shopper.read pos:managers").await;
+    let lent =
+        "the person lent 'openid profile shopper.read' when they signed in, and 'pos:managers' is not part of it";
+    assert_eq!(told("pos:managers").await, lent);
+    let token = lending.redeem(&lending.code(&[("scope", "openid pos:managers")]).await).await.access_token();
+    assert!(read(&token)["scope"].as_str().expect("scopes").contains("pos:managers"));
 }

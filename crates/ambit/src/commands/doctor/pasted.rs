@@ -12,6 +12,8 @@ pub fn is_harmless(command: &str, server: &Url) -> bool {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "-sS" | "-G" => {}
+            // The address that the parameters make, and nothing that a server says.
+            "-w" if arguments.next().is_some_and(|format| format == "%{url_effective}\\n") => {}
             // What begins with `@`, or has it behind a name, is read from a file.
             "-d" | "--data-urlencode" | "-H" | "-u" | "-X" => {
                 let Some(value) = arguments.next() else { return false };
@@ -73,7 +75,7 @@ fn words(command: &str) -> Option<Vec<String>> {
 }
 
 /// docs/reference/cli.md has these for people.
-const VARIABLES: [&str; 5] = ["ADMIN_TOKEN", "CLIENT_SECRET", "CLIENT_ASSERTION", "TENANT", "API"];
+const VARIABLES: [&str; 6] = ["ADMIN_TOKEN", "CLIENT_SECRET", "CLIENT_ASSERTION", "TENANT", "API", "CODE_CHALLENGE"];
 
 #[cfg(test)]
 mod tests {
@@ -88,6 +90,7 @@ mod tests {
             "curl -sS https://as.example/connect/token -u 'a b':\"$CLIENT_SECRET\" -d grant_type=client_credentials \
              --data-urlencode scope=admin:read -d tenant=\"$TENANT\"",
             "curl -sS -G https://as.example/api/v1/admin/scopes --data-urlencode api=https://x.example",
+            "curl -sS -G -w '%{url_effective}\\n' https://as.example/connect/authorize -d code_challenge=\"$CODE_CHALLENGE\"",
             r#"curl -sS -X POST https://as.example/s -d '{"api":"'"$API"'","title":"it'\''s $(id)"}'"#,
         ] {
             assert!(is_harmless(good, &server), "{good}");
@@ -114,6 +117,9 @@ mod tests {
             "curl -sS https://as.example/ --data-urlencode x@/etc/passwd",
             "curl -sS https://as.example/ -o .bashrc",
             "curl -sS https://as.example/ -K x",
+            "curl -sS -w @/etc/passwd https://as.example/",
+            "curl -sS -w '%output{.bashrc}x' https://as.example/",
+            "curl -sS https://as.example/ -w",
             "curl -sS https://as.example/ > .bashrc",
             "curl -sS https://as.example/ -d 'x",
             "curl -sS https://as.example/ -d x\\\nid",

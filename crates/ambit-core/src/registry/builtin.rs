@@ -272,8 +272,11 @@ const IDENTITY: &[BuiltIn] = &[
     ),
     identity(
         "offline_access",
-        ("Stay signed in", "Act for you while you are away, until you withdraw it"),
-        ("离线访问", "在您离开时代表您操作，直至您撤销授权"),
+        (
+            "Keep this access while you are away",
+            "It can go on without you and without signing in again, until you take the access back in your account.",
+        ),
+        ("在您离开时保持访问", "此应用可在您不在场且未重新登录时继续访问，直至您在账户中撤销。"),
         Sensitivity::Sensitive,
     ),
 ];

@@ -136,7 +136,7 @@ impl<'a> ConsentPage<'a> {
                     .map(|choice| {
                         number += 1;
                         let is_ticked = is_ticked(choice, consented.said(choice, catalogue));
-                        ShownChoice::new(number, choice, is_ticked, catalogue, (language, words))
+                        ShownChoice::new(number, choice, is_ticked, catalogue, language)
                     })
                     .collect(),
             })
@@ -167,18 +167,12 @@ fn is_ticked(choice: &Choice, said: Said) -> bool {
 }
 
 impl ShownChoice {
-    fn new(
-        number: usize,
-        choice: &Choice,
-        is_ticked: bool,
-        catalogue: &Catalogue,
-        (language, words): (Language, &'static Words),
-    ) -> Self {
+    fn new(number: usize, choice: &Choice, is_ticked: bool, catalogue: &Catalogue, language: Language) -> Self {
         let scope = &catalogue.entry(choice.place).scope;
-        let (title, description) = told(scope, language, words);
+        let (title, description) = told(scope, language);
         let members = choice.members.iter().map(|place| {
             let scope = &catalogue.entry(*place).scope;
-            let (title, description) = told(scope, language, words);
+            let (title, description) = told(scope, language);
             Member { title, description, sensitivity: scope.sensitivity }
         });
         Self {
@@ -194,11 +188,8 @@ impl ShownChoice {
     }
 }
 
-/// Title and description. Of `offline_access` nobody could tell what it is.
-fn told(scope: &Scope, language: Language, words: &Words) -> (Shown, Shown) {
-    if scope.name.as_str() == OFFLINE_ACCESS {
-        return (Shown::ours(words.offline.0), Shown::ours(words.offline.1));
-    }
+/// Title and description.
+fn told(scope: &Scope, language: Language) -> (Shown, Shown) {
     (Shown::of(&scope.title, language, NAME), Shown::of(&scope.description, language, SENTENCE))
 }
 
@@ -212,6 +203,3 @@ impl Back {
         }
     }
 }
-
-/// OpenID Connect Core §11.
-const OFFLINE_ACCESS: &str = "offline_access";

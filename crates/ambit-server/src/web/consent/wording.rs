@@ -20,7 +20,6 @@ pub(super) struct Words {
     pub(super) required: &'static str,
     /// Before a number.
     pub(super) includes: &'static str,
-    pub(super) offline: (&'static str, &'static str),
     pub(super) goes_back_to: &'static str,
     pub(super) this_device: &'static str,
     pub(super) allow: &'static str,
@@ -61,10 +60,6 @@ const EN: Words = Words {
     privileged: "Privileged",
     required: "Needed to sign in",
     includes: "What this includes: ",
-    offline: (
-        "Keep this access while you are away",
-        "It can go on without you and without signing in again, until you take the access back in your account.",
-    ),
     goes_back_to: "After this you go back to ",
     this_device: "an application on this device",
     allow: "Allow",
@@ -91,7 +86,6 @@ const ZH: Words = Words {
     privileged: "特权",
     required: "登录所需",
     includes: "包含的权限数：",
-    offline: ("在您离开时保持访问", "此应用可在您不在场且未重新登录时继续访问，直至您在账户中撤销。"),
     goes_back_to: "完成后您将返回 ",
     this_device: "此设备上的应用",
     allow: "允许",

@@ -145,7 +145,10 @@ async fn what_an_application_may_do_is_taken_back_with_all_that_came_of_it() {
     assert_eq!(userinfo(&access).await, StatusCode::OK);
 
     let page = browser.get("/account/applications").await;
-    for text in ["Till", "Title of shop", "Title of shop:close", "Privileged", "In use since"] {
+    // As the page that asked called them.
+    let offline = "Keep this access while you are away";
+    assert!(asked.page().text.contains(offline), "{}", asked.page().text);
+    for text in ["Till", "Title of shop", "Title of shop:close", "Privileged", "In use since", offline] {
         assert!(page.text.contains(text), "{text}: {}", page.text);
     }
     let path = format!("/account/applications/{}/withdraw", shop.application_id());

@@ -99,7 +99,7 @@ pub async fn make_codes(State(app): State<App>, request: Request) -> Response {
     .await;
     match (changed, shown) {
         (Ok(()), Some(codes)) => {
-            let mut response = me.page(&CodesPage::new(me.frame(&app, Tab::Security), codes));
+            let mut response = me.page(&CodesPage::new(me.frame(&app, Tab::Security), Tab::Security, codes));
             me.note(&mut response, "recovery_codes_made");
             response
         }

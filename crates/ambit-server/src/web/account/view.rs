@@ -279,11 +279,14 @@ impl<'a> SecurityPage<'a> {
 pub(super) struct CodesPage {
     frame: Frame,
     codes: ShownCodes,
+    /// The address of the page that they are kept for.
+    back: &'static str,
 }
 
 impl CodesPage {
-    pub(super) const fn new(frame: Frame, codes: ShownCodes) -> Self {
-        Self { frame, codes }
+    /// On the page of a tab.
+    pub(super) const fn new(frame: Frame, tab: Tab, codes: ShownCodes) -> Self {
+        Self { frame, codes, back: tab.address() }
     }
 }
 

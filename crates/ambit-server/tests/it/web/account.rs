@@ -522,6 +522,7 @@ async fn recovery_codes_are_shown_once_and_go_with_the_app_they_stand_in_for() {
     let shown = browser.post("/account/security/recovery-codes", &[("form", &token)]).await;
     assert_eq!((shown.status, shown.header(header::CACHE_CONTROL)), (StatusCode::OK, "no-store"), "{}", shown.text);
     let (_, rest) = shown.text.split_once("<ul class=\"codes\"><li>").expect("codes");
+    assert!(rest.contains("action=\"/account/security\""), "{rest}");
     let code = rest.split('<').next().expect("a code");
     let kept = shop.fixture.credentials_of(&shop.ada).await.recovery.expect("codes");
     assert!(kept.without(code).is_some() && kept.without(&before).is_none());

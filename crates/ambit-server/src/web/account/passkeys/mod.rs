@@ -29,10 +29,10 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use self::view::{Adding, CodesPage, Fault, PasskeysPage};
+use self::view::{Adding, Fault, PasskeysPage};
 use self::wording::Words;
-use super::proof::{RECENT_SECS, least};
-use super::view::Tab;
+use super::proof::RECENT_SECS;
+use super::view::{CodesPage, Tab};
 use super::{Me, failed};
 use crate::logs::with_causes;
 use crate::middleware::RequestContext;
@@ -143,8 +143,8 @@ impl Keeping<'_> {
             Err(error) => return Ok(self.refused(&error)),
         }
         let Some(codes) = codes else { return Ok(self.me.done("passkey_added", ADDRESS)) };
-        let words = Words::of(self.me.language);
-        let mut response = self.me.page(&CodesPage { frame: self.me.frame(app, Tab::Passkeys), words, codes });
+        let frame = self.me.frame(app, Tab::Passkeys);
+        let mut response = self.me.page(&CodesPage::new(frame, Tab::Passkeys, codes));
         self.me.note(&mut response, "passkey_added");
         Ok(response)
     }

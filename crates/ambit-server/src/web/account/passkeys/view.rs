@@ -1,6 +1,5 @@
 //! What the page shows.
 
-use ambit_core::second_factor::ShownCodes;
 use ambit_protocol::admin::credential::Credential;
 use ambit_protocol::id::CredentialId;
 use askama::Template;
@@ -75,13 +74,4 @@ impl PasskeysPage {
         });
         Self { frame, words, passkeys: passkeys.collect(), adding }
     }
-}
-
-/// The recovery codes, this once.
-#[derive(Debug, Template)]
-#[template(path = "account/passkey_codes.html")]
-pub(super) struct CodesPage {
-    pub(super) frame: Frame,
-    pub(super) words: &'static Words,
-    pub(super) codes: ShownCodes,
 }

@@ -22,9 +22,6 @@ pub(super) struct Words {
     pub(super) name_hint: &'static str,
     pub(super) after_proof: &'static str,
     pub(super) impossible: &'static str,
-    pub(super) codes: &'static str,
-    pub(super) codes_text: &'static str,
-    pub(super) go_on: &'static str,
 }
 
 impl Words {
@@ -54,9 +51,6 @@ const EN: Words = Words {
     name_hint: "To tell it from others, such as the name of the device. You may leave it blank.",
     after_proof: "First you prove once more that it is you.",
     impossible: "Passkeys cannot be added: browsers have them only for servers that are reached by a name and over https.",
-    codes: "Keep these recovery codes",
-    codes_text: "Each of them stands in once for a passkey that you have lost, beside your password. They are shown only now: print them, or put them into a password manager.",
-    go_on: "I have kept them",
 };
 
 const ZH: Words = Words {
@@ -77,7 +71,4 @@ const ZH: Words = Words {
     name_hint: "用于区分，例如设备名称。可以留空。",
     after_proof: "您需要先再次证明身份。",
     impossible: "无法添加通行密钥：浏览器只为通过域名和 https 访问的服务器提供通行密钥。",
-    codes: "请保存这些恢复码",
-    codes_text: "如果通行密钥丢失，每个恢复码可以与密码一起使用一次。它们只显示这一次：请打印，或存入密码管理器。",
-    go_on: "我已保存",
 };

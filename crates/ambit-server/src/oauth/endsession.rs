@@ -30,6 +30,7 @@ use crate::problem::Answer;
 use crate::session::{self, Browser, SignedIn, check_form, form_token, signed_in};
 use crate::state::App;
 use crate::web;
+use crate::web::branding::Brand;
 use crate::web::sign_out::{AskPage, Asked, Onward, SignedOutPage};
 
 /// Signs somebody out.
@@ -89,17 +90,20 @@ impl Leaving<'_> {
             state: self.params.get("state").map(str::to_owned),
         };
         match (person, hint) {
-            (Some(person), Some(hint)) if hint.user != person.person.id() => Ok(self.ask(&person, &asked)),
+            (Some(person), Some(hint)) if hint.user != person.person.id() => self.ask(&person, &asked).await,
             (person, Some(hint)) => self.end_as_hinted(person.as_ref(), &hint, back, &asked).await,
             (Some(person), None) => match self.params.get("form") {
                 Some(token) => self.end_as_confirmed(&person, token, back, &asked).await,
-                None => Ok(self.ask(&person, &asked)),
+                None => self.ask(&person, &asked).await,
             },
             // A form of another site comes without the session's cookie (`SameSite=Lax`); a page that is opened comes with it.
             (None, None) if self.parts.method == Method::POST && self.params.get("form").is_none() => {
                 Ok(web::see_other(&self.again()))
             }
-            (None, None) => Ok(self.signed_out(back, vec![], Onward::ByHand, &asked)),
+            (None, None) => {
+                let brand = self.brand(None).await?;
+                Ok(self.signed_out(brand, back, vec![], Onward::ByHand, &asked))
+            }
         }
     }
 
@@ -152,12 +156,13 @@ impl Leaving<'_> {
         let hinted = hint.session.filter(|id| theirs.iter().any(|session| session.id == *id));
         let ending: Vec<SessionId> = here.into_iter().chain(hinted.filter(|id| Some(*id) != here)).collect();
         let frames = logout::frames(app, &ending).await?;
+        let brand = self.brand(person).await?;
         for id in ending {
             session::end(app, Sessions::One(id), now).await?;
         }
         let mut response = match back {
             Some(address) if frames.is_empty() => web::leave_for(&address),
-            back => self.signed_out(back, frames, Onward::ByItself, asked),
+            back => self.signed_out(brand, back, frames, Onward::ByItself, asked),
         };
         self.forget(&mut response, hint.user);
         Ok(response)
@@ -181,17 +186,19 @@ impl Leaving<'_> {
             return Ok(Answer::of(self.parts, app).problem(&page::FORBIDDEN, detail).into_response());
         }
         let frames = logout::frames(app, &[person.session.id]).await?;
+        let brand = self.brand(Some(person)).await?;
         session::end(app, Sessions::One(person.session.id), app.clock.now()).await?;
-        let mut response = self.signed_out(back, frames, Onward::ByHand, asked);
+        let mut response = self.signed_out(brand, back, frames, Onward::ByHand, asked);
         self.forget(&mut response, person.person.id());
         Ok(response)
     }
 
-    fn ask(&self, person: &SignedIn, asked: &Asked) -> Response {
+    async fn ask(&self, person: &SignedIn, asked: &Asked) -> Result<Response, StoreError> {
         let app = self.app;
         let (browser, new) = Browser::of_or_new(app, &self.parts.headers);
         let page = AskPage::new(
             self.language(person.person.user.locale.as_deref()),
+            self.brand(Some(person)).await?,
             format!("{}/connect/endsession", self.issuer_path()),
             form_token(app, &browser, &purpose(person)),
             person.person.user.email.as_str(),
@@ -201,11 +208,27 @@ impl Leaving<'_> {
         if let Some(set_cookie) = new {
             response.headers_mut().append(header::SET_COOKIE, set_cookie);
         }
-        response
+        Ok(response)
     }
 
-    fn signed_out(&self, back: Option<String>, frames: Vec<String>, onward: Onward, asked: &Asked) -> Response {
-        SignedOutPage::new(self.language(None), back, &frames, onward, asked).into_response()
+    fn signed_out(
+        &self,
+        brand: Option<Brand>,
+        back: Option<String>,
+        frames: Vec<String>,
+        onward: Onward,
+        asked: &Asked,
+    ) -> Response {
+        SignedOutPage::new(self.language(None), brand, back, &frames, onward, asked).into_response()
+    }
+
+    /// Whose page it is: that of the person's tenant; of the issuer's, where nobody is signed in.
+    async fn brand(&self, person: Option<&SignedIn>) -> Result<Option<Brand>, StoreError> {
+        match (person, self.issuer.tenant()) {
+            (Some(person), _) => Brand::of_user(self.app, &person.person.user).await,
+            (None, Some(slug)) => Ok(self.app.registry.tenant(slug).await?.map(|tenant| Brand::of(&tenant))),
+            (None, None) => Ok(None),
+        }
     }
 
     fn language(&self, locale: Option<&str>) -> ambit_knowledge::Language {

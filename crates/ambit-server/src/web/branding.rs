@@ -7,7 +7,9 @@
 
 use ambit_core::client::TenantFacts;
 use ambit_core::page;
+use ambit_core::store::StoreError;
 use ambit_protocol::admin::text::Color;
+use ambit_protocol::admin::user::User;
 use axum::extract::{Path, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
@@ -19,7 +21,7 @@ use crate::state::App;
 
 /// Whose page it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Brand {
+pub(crate) struct Brand {
     /// What stands where a logo would.
     pub(super) name: String,
     /// Where the stylesheet of its colour is, if it has one.
@@ -27,10 +29,16 @@ pub(super) struct Brand {
 }
 
 impl Brand {
-    pub(super) fn of(tenant: &TenantFacts) -> Self {
+    pub(crate) fn of(tenant: &TenantFacts) -> Self {
         let branding = &tenant.tenant.branding;
         let text = branding.logo_text.as_ref().unwrap_or(&tenant.tenant.name);
         Self { name: plain(text.as_str(), NAME), stylesheet: branding.accent_color.as_ref().map(address) }
+    }
+
+    /// That of somebody's tenant; none for people of the platform itself.
+    pub(crate) async fn of_user(app: &App, user: &User) -> Result<Option<Self>, StoreError> {
+        let Some(id) = user.tenant_id else { return Ok(None) };
+        Ok(app.registry.tenant_by_id(id).await?.map(|tenant| Self::of(&tenant)))
     }
 }
 

@@ -4,6 +4,7 @@ use ambit_knowledge::Language;
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 
+use super::branding::Brand;
 use super::shown::{NAME, plain};
 use super::{for_a_person, framing};
 
@@ -23,6 +24,7 @@ pub(crate) struct Asked {
 #[template(path = "account/sign_out.html")]
 pub(crate) struct AskPage<'a> {
     words: &'static Words,
+    brand: Option<Brand>,
     action: String,
     form_token: String,
     person: &'a str,
@@ -37,6 +39,7 @@ pub(crate) struct SignedOutPage<'a> {
     lang: &'static str,
     title: &'static str,
     text: &'static str,
+    brand: Option<Brand>,
     link: Option<(String, String)>,
     /// Pages of applications, each of which ends its own session.
     frames: &'a [String],
@@ -56,6 +59,7 @@ pub(crate) enum Onward {
 impl<'a> AskPage<'a> {
     pub(crate) fn new(
         language: Language,
+        brand: Option<Brand>,
         action: String,
         form_token: String,
         person: &'a str,
@@ -68,6 +72,7 @@ impl<'a> AskPage<'a> {
         ];
         Self {
             words: Words::of(language),
+            brand,
             action,
             form_token,
             person,
@@ -81,6 +86,7 @@ impl<'a> SignedOutPage<'a> {
     /// With a link back, where one may be shown.
     pub(crate) fn new(
         language: Language,
+        brand: Option<Brand>,
         back: Option<String>,
         frames: &'a [String],
         onward: Onward,
@@ -89,7 +95,15 @@ impl<'a> SignedOutPage<'a> {
         let words = Words::of(language);
         let name = asked.application.as_ref().map(|name| format!("{}{}", words.back_to, plain(name, NAME)));
         let goes_on = onward == Onward::ByItself;
-        Self { lang: words.lang, title: words.done, text: words.done_text, link: back.zip(name), frames, goes_on }
+        Self {
+            lang: words.lang,
+            title: words.done,
+            text: words.done_text,
+            brand,
+            link: back.zip(name),
+            frames,
+            goes_on,
+        }
     }
 }
 

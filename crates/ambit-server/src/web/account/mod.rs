@@ -172,11 +172,7 @@ impl Me {
         };
         let (browser, set_cookie) = Browser::of_or_new(app, &parts.headers);
         let language = language_of([signed_in.person.user.locale.as_deref()], &parts.headers);
-        let brand = match signed_in.person.user.tenant_id {
-            Some(id) => app.registry.tenant_by_id(id).await.map_err(|error| failed(app, parts, &error))?,
-            None => None,
-        }
-        .map(|tenant| Brand::of(&tenant));
+        let brand = Brand::of_user(app, &signed_in.person.user).await.map_err(|error| failed(app, parts, &error))?;
         Ok(Self { signed_in, browser, set_cookie, language, brand })
     }
 
@@ -241,7 +237,8 @@ impl Me {
         if let Err(error) = session::end(app, Sessions::One(session), app.clock.now()).await {
             return failed(app, parts, &error);
         }
-        let page = SignedOutPage::new(self.language, None, &frames, Onward::ByHand, &Asked::default());
+        let brand = self.brand.clone();
+        let page = SignedOutPage::new(self.language, brand, None, &frames, Onward::ByHand, &Asked::default());
         let mut response = page.into_response();
         response.headers_mut().append(header::SET_COOKIE, session::forgotten(app));
         self.note(&mut response, "signed_out");

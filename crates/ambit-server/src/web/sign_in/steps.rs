@@ -392,15 +392,11 @@ impl Taking<'_> {
     }
 
     async fn codes_page(&self, person: &Person, codes: ShownCodes) -> Result<Response, StoreError> {
-        let tenant = match person.user.tenant_id {
-            Some(id) => self.app.registry.tenant_by_id(id).await?,
-            None => None,
-        };
         let frame = Frame {
             words: self.underway.words(self.parts),
             id: self.underway.id.clone(),
             form_token: form_token(self.app, &self.underway.browser, &self.underway.purpose()),
-            brand: tenant.as_ref().map(|tenant| Brand::of(tenant)),
+            brand: Brand::of_user(self.app, &person.user).await?,
             wrong: None,
             passkey: None,
         };

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::shop::Shop;
 use super::visitor::{Visitor, user};
-use crate::people::Browser;
+use crate::people::{Browser, form_token};
 use crate::support::Fixture;
 
 async fn brand(shop: &Shop, branding: serde_json::Value) {
@@ -13,7 +13,7 @@ async fn brand(shop: &Shop, branding: serde_json::Value) {
     shop.fixture.made(Method::PATCH, &path, &json!({"branding": branding})).await;
 }
 
-/// Each page that somebody of a tenant sees on their way: signing in, consenting, their account.
+/// Each page that somebody of a tenant sees on their way: signing in, consenting, their account, signing out.
 async fn pages(shop: &Shop, scope: &str) -> Vec<(String, crate::support::Answer)> {
     let mut found = vec![];
     let door = Browser::new(&shop.fixture);
@@ -26,6 +26,17 @@ async fn pages(shop: &Shop, scope: &str) -> Vec<(String, crate::support::Answer)
         let path = format!("/account/{page}");
         found.push((path.clone(), browser.get(&path).await));
     }
+    // At whichever issuer they sign out, it is their own tenant's page.
+    for path in ["/tenants/acme/connect/endsession?client_id=till", "/connect/endsession"] {
+        found.push((path.to_owned(), browser.get(path).await));
+    }
+    let form = form_token(&found.last().expect("a page").1);
+    found.push(("signed out".to_owned(), browser.post("/connect/endsession", &[("form", &form)]).await));
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let form = form_token(&browser.get("/account/").await);
+    found.push(("signed out of the account".to_owned(), browser.post("/account/sign-out", &[("form", &form)]).await));
+    let nobody = shop.fixture.get("/tenants/acme/connect/endsession").await;
+    found.push(("signed out before".to_owned(), nobody));
     found
 }
 
@@ -51,8 +62,11 @@ async fn the_pages_of_a_tenant_have_its_text_and_its_colour() {
     // The platform's own people belong to nobody who has a colour.
     let root = user(&shop.fixture, None, "root@as.example", json!({})).await;
     let (mut browser, _) = Visitor::of(&shop.fixture, &root).await;
-    let page = browser.get("/account/").await;
-    assert!(!page.text.contains("ACME") && !page.text.contains("rel=\"stylesheet\""), "{}", page.text);
+    for path in ["/account/", "/connect/endsession", "/tenants/acme/connect/endsession"] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        assert!(!page.text.contains("ACME") && !page.text.contains("rel=\"stylesheet\""), "{path}: {}", page.text);
+    }
 }
 
 #[tokio::test]

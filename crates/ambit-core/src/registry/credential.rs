@@ -88,6 +88,12 @@ impl Credentials {
         !self.totp.is_empty() || !self.passkeys.is_empty()
     }
 
+    /// Whether a code that is sent to their address is all by which they can prove who they are.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.password.is_none() && !self.has_second_factor()
+    }
+
     /// The passkey that its authenticator calls so.
     #[must_use]
     pub fn passkey(&self, id: &[u8]) -> Option<&(Credential, Passkey)> {

@@ -2,7 +2,7 @@
 //!
 //! Whoever finds a browser open must not do either. So such a change asks for a proof that is a few minutes old at the most, and as
 //! strong as the person has one (OWASP ASVS 5.0, 7.5.1): who came in by another way, or without the second factor they have,
-//! shows it now, and comes back.
+//! shows it now, and comes back. A code that was sent to their address is such a proof for those alone who have no other.
 
 use ambit_core::authentication::Acr;
 use ambit_core::registry::credential::Credentials;
@@ -20,16 +20,27 @@ use crate::state::App;
 use crate::web::sign_in;
 
 impl Me {
-    /// Whether they proved who they are a few minutes ago at the most, by a password or a passkey and, where so much is asked, by
-    /// two things.
-    pub(super) fn is_proven(&self, app: &App, least: Acr) -> bool {
+    /// Whether they proved who they are a few minutes ago at the most, as strongly as they can.
+    pub(super) fn is_proven(&self, app: &App, credentials: &Credentials) -> bool {
+        self.is_proven_as(least(credentials), app, credentials)
+    }
+
+    fn is_proven_as(&self, least: Acr, app: &App, credentials: &Credentials) -> bool {
         let authentication = &self.signed_in.authentication;
-        let needs = Needs { mfa: MfaPolicy::Off, acr: Some(least), has_second_factor: false, email_code: false };
+        let email_code = credentials.is_empty();
+        let needs = Needs { mfa: MfaPolicy::Off, acr: Some(least), has_second_factor: false, email_code };
         app.clock.now() < authentication.at.plus_secs(RECENT_SECS) && needs.is_met_by(&authentication.methods)
     }
 
     /// Sends them to prove it, and back.
-    pub(super) async fn prove(&self, app: &App, parts: &Parts, least: Acr, back_to: Destination) -> Response {
+    pub(super) async fn prove(
+        &self,
+        app: &App,
+        parts: &Parts,
+        credentials: &Credentials,
+        back_to: Destination,
+    ) -> Response {
+        let least = least(credentials);
         let tenant = match self.slug(app).await {
             Ok(tenant) => tenant,
             Err(error) => return failed(app, parts, &error),
@@ -39,7 +50,7 @@ impl Me {
             destination: back_to,
             acr: Some(least),
             // Whoever showed the first thing just now shows the second one only.
-            is_fresh_needed: !self.is_proven(app, Acr::Aal1) || self.is_proven(app, least),
+            is_fresh_needed: !self.is_proven_as(Acr::Aal1, app, credentials) || self.is_proven(app, credentials),
             progress: Progress::Password { tenant: tenant.clone(), email: email.clone() },
             tenant,
             login_hint: email,
@@ -69,7 +80,7 @@ impl Me {
 }
 
 /// How strong a proof a change asks for: as strong as the person has one.
-pub(super) fn least(credentials: &Credentials) -> Acr {
+fn least(credentials: &Credentials) -> Acr {
     if credentials.has_second_factor() { Acr::Aal2 } else { Acr::Aal1 }
 }
 

@@ -15,7 +15,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use super::proof::least;
 use super::view::{CodesPage, SecurityPage, Tab, Wrong};
 use super::{Me, failed, refused, to_the_account};
 use crate::limits::Outcome;
@@ -41,18 +40,19 @@ pub async fn prove(State(app): State<App>, request: Request) -> Response {
         Err(response) => return response,
     };
     match me.credentials(&app).await {
-        Ok(credentials) => me.prove(&app, &parts, least(&credentials), Destination::AccountSecurity).await,
+        Ok(credentials) => me.prove(&app, &parts, &credentials, Destination::AccountSecurity).await,
         Err(error) => failed(&app, &parts, &error),
     }
 }
 
-/// Sets up an authenticator app, or a second one that is to take the place of the first.
+/// Sets up an authenticator app, or a second one that is to take the place of the first. It stands beside something: whoever signs
+/// in by letters alone has a password first.
 pub async fn set_up_app(State(app): State<App>, request: Request) -> Response {
     let Changing { me, parts, credentials, .. } = match Changing::of(&app, request).await {
         Ok(changing) => changing,
         Err(response) => return response,
     };
-    if credentials.totp.len() >= sign_in::MOST_APPS {
+    if credentials.totp.len() >= sign_in::MOST_APPS || credentials.is_empty() {
         return me.security(&app, &parts, None).await;
     }
     let now = app.clock.now();
@@ -135,10 +135,10 @@ impl Changing {
     async fn of(app: &App, request: Request) -> Result<Self, Response> {
         let (me, parts, form) = Me::posting(app, request).await?;
         let credentials = me.credentials(app).await.map_err(|error| failed(app, &parts, &error))?;
-        if me.is_proven(app, least(&credentials)) {
+        if me.is_proven(app, &credentials) {
             return Ok(Self { me, parts, form, credentials });
         }
-        Err(me.prove(app, &parts, least(&credentials), Destination::AccountSecurity).await)
+        Err(me.prove(app, &parts, &credentials, Destination::AccountSecurity).await)
     }
 
     async fn remove_app(&self, app: &App, id: &str) -> Result<Response, RegistryError> {
@@ -223,7 +223,7 @@ impl Me {
             Ok(found) => found,
             Err(error) => return refused(app, parts, &error),
         };
-        let is_proven = self.is_proven(app, least(&credentials));
+        let is_proven = self.is_proven(app, &credentials);
         let frame = self.frame(app, Tab::Security);
         let page = SecurityPage::new(frame, &self.signed_in, &listed, &settings, is_proven, wrong);
         let mut response = self.page(&page);

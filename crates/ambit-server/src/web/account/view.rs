@@ -265,7 +265,7 @@ impl<'a> SecurityPage<'a> {
             },
             wrong_factor: (wrong == Some(Wrong::LastFactor)).then_some(words.last_factor),
             least: settings.password_min_length.max(LEAST_CHARACTERS),
-            has_room: apps.len() < MOST_APPS,
+            has_room: apps.len() < MOST_APPS && !credentials.is_empty(),
             apps,
             codes_left: of_kind(CredentialKind::RecoveryCodes).filter_map(|credential| credential.remaining).sum(),
             frame,

@@ -1,7 +1,7 @@
 //! A code that is sent to an address does for a password, where the tenant says so.
 
 use ambit_protocol::admin::tenant::Tenant;
-use ambit_protocol::admin::user::User;
+use ambit_protocol::admin::user::{User, UserStatus};
 use axum::http::{Method, header};
 use serde_json::{Value, json};
 
@@ -161,6 +161,39 @@ async fn guesses_at_once_are_told_apart_no_more_often_than_they_are_counted() {
     assert_eq!(browser.step(&at, "code", &[("code", &sent)]).await.status, 429);
     fixture.clock.advance_secs(180);
     assert!(is_in(&at, &browser.step(&at, "code", &[("code", &sent)]).await));
+}
+
+/// attacks.md C10 258: who has nothing else proves by a letter that it is they, and a password before an app.
+#[tokio::test]
+async fn a_fresh_code_is_proof_enough_for_whoever_has_nothing_else() {
+    const SECURITY: &str = "/account/security";
+    let (fixture, tenant, _) = shop(json!({"email_code": true})).await;
+    let bob = fixture.person_with(Some(&tenant), "bob@shop.example", UserStatus::Active, None).await;
+    let browser = Browser::new(&fixture);
+    let at = asked(&browser, "bob@shop.example").await;
+    browser.step(&at, "code", &[("code", &code(&fixture).await)]).await;
+    fixture.clock.advance_secs(300);
+    let set = async |path: &str| {
+        let token = form_token(&browser.get(SECURITY).await);
+        browser.post(path, &[("form", &token), ("new_password", PASSWORD)]).await
+    };
+    let led = set("/account/security/password").await;
+    let at = led.header(header::LOCATION).to_owned();
+    assert!(at.starts_with("/sign-in/"), "{} {}", led.status, led.text);
+    browser.step(&at, "email-code", &[("email", "bob@shop.example")]).await;
+    let sent = code(&fixture).await;
+    assert!(is_in(&at, &browser.step(&at, "code", &[("code", &sent)]).await));
+    assert_eq!(browser.get(&format!("{at}/continue")).await.header(header::LOCATION), SECURITY);
+    let page = browser.get(SECURITY).await;
+    assert!(!page.text.contains("prove once more who you are") && !page.text.contains("Set up an"), "{}", page.text);
+    // What an app would stand beside comes first.
+    let refused = set("/account/security/apps").await;
+    assert_eq!((refused.status.as_u16(), refused.header(header::LOCATION)), (200, ""), "{}", refused.text);
+    assert_eq!(set("/account/security/password").await.header(header::LOCATION), SECURITY);
+    assert!(fixture.credentials_of(&bob).await.password.is_some());
+    // From now on the password is the proof, however fresh the code.
+    let led = set("/account/security/apps").await;
+    assert!(led.header(header::LOCATION).starts_with("/sign-in/"), "{} {}", led.status, led.text);
 }
 
 #[tokio::test]

@@ -102,9 +102,8 @@ impl Keeping<'_> {
     async fn proven(&self, act: impl AsyncFnOnce(&Credentials) -> Result<Response, StoreError>) -> Response {
         let done = async {
             let credentials = self.me.credentials(self.app).await?;
-            let least = least(&credentials);
-            if !self.me.is_proven(self.app, least) {
-                return Ok(self.me.prove(self.app, self.parts, least, Destination::AccountPasskeys).await);
+            if !self.me.is_proven(self.app, &credentials) {
+                return Ok(self.me.prove(self.app, self.parts, &credentials, Destination::AccountPasskeys).await);
             }
             act(&credentials).await
         };
@@ -178,7 +177,7 @@ impl Keeping<'_> {
         let words = Words::of(me.language);
         let adding = match &app.passkeys {
             None => Adding::Impossible,
-            Some(_) if !me.is_proven(app, least(&credentials)) => Adding::AfterProof,
+            Some(_) if !me.is_proven(app, &credentials) => Adding::AfterProof,
             Some(passkeys) => {
                 let there = credentials.passkeys.iter().map(|(_, passkey)| passkey);
                 let ceremony = passkeys

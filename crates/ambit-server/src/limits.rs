@@ -229,6 +229,8 @@ pub struct PublicVisits {
     pub letters: Visits,
     /// The same to one account, from wherever.
     pub letters_to_one: Visits,
+    /// Sign-ins that somebody begins, signed in or not.
+    pub sign_ins: Visits,
 }
 
 impl PublicVisits {
@@ -241,6 +243,7 @@ impl PublicVisits {
             reports_of_an_entry: Visits::new(1, Duration::from_hours(24), limits.entries),
             letters: Visits::new(30, Duration::from_hours(1), limits.entries),
             letters_to_one: Visits::new(5, Duration::from_hours(1), limits.entries),
+            sign_ins: Visits::new(limits.sign_ins, limits.window, limits.entries),
         }
     }
 
@@ -255,7 +258,10 @@ impl PublicVisits {
 
     /// Forgets what has come back.
     pub fn forget_forgiven(&self, now: Timestamp) {
-        for visits in [&self.matches, &self.reports, &self.reports_of_an_entry, &self.letters, &self.letters_to_one] {
+        let letters = [&self.letters, &self.letters_to_one];
+        for visits in
+            [&self.matches, &self.reports, &self.reports_of_an_entry, &self.sign_ins].into_iter().chain(letters)
+        {
             visits.forget_forgiven(now);
         }
     }
@@ -444,6 +450,7 @@ mod tests {
             window: Duration::from_mins(1),
             entries: 100,
             matches: 100,
+            sign_ins: 600,
             reports: 100,
         }
     }

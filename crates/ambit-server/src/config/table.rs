@@ -211,6 +211,9 @@ sections! {
         matches: u32 = Some("120"), from "1" to "1000000";
         /// Reports of one address whether an advice helped, within an hour; about one error it reports once a day.
         reports: u32 = Some("20"), from "1" to "1000000";
+        /// Sign-ins that are begun from one address, within `window`: each waits for its person for half an hour, whether anybody comes
+        /// or not.
+        sign_ins: u32 = Some("600"), from "1" to "1000000";
         /// How many clients and addresses are remembered. Beyond it those closest to being forgiven are forgotten.
         entries: usize = Some("65536"), from "64" to "10000000";
     }

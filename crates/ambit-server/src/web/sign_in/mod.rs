@@ -47,7 +47,7 @@ use super::passkey::{Act, PasskeyButton};
 use super::shown::plain;
 use super::{for_a_person, leading_to, running_script, see_other};
 use crate::limits::TooManyFailures;
-use crate::middleware::Outcome;
+use crate::middleware::{Outcome, RequestContext};
 use crate::oauth::authorize::{leads_to, resume};
 use crate::problem::Answer;
 use crate::session::{Browser, form_token, signed_in};
@@ -83,8 +83,13 @@ pub(crate) async fn begin_enrolment(app: &App, parts: &Parts, proven: Proven, as
     }
 }
 
-/// Keeps what waits, for this browser alone, and sends it there.
+/// Keeps what waits, for this browser alone, and sends it there. Anybody may have it kept, so it is counted for their address.
 async fn wait(app: &App, parts: &Parts, id: &str, interaction: Interaction) -> Response {
+    let address = RequestContext::of(parts, app).client_address;
+    if let Err(wait) = app.visits.sign_ins.take("", address, app.steady_moment()) {
+        let words = Words::of(wished_language([interaction.ui_locales.as_deref()], &parts.headers));
+        return noted(told_to_wait(parts, words, wait), None, "refused", Some("too_many_sign_ins"));
+    }
     let (browser, cookie) = Browser::of_or_new(app, &parts.headers);
     let is_signed_in = interaction.progress == Progress::SignedIn;
     let kept = async {

@@ -537,6 +537,27 @@ async fn a_password_that_was_right_waits_ten_minutes_for_the_code_and_the_reques
     assert_eq!(browser.get(&at).await.status, 404);
 }
 
+/// attacks.md C15 313: whoever asks without end has so much kept, and nobody else waits for it.
+#[tokio::test]
+async fn an_address_begins_so_many_sign_ins_and_others_begin_theirs() {
+    let fixture = Fixture::with("trusted_proxies = ['127.0.0.1']\n[rate_limits]\nsign_ins = 3\nwindow = '3 s'").await;
+    let tenant = fixture.tenant("shop", json!({})).await;
+    let asked = request(&fixture, &tenant, "").await;
+    let flood = Browser::at(&fixture, "192.0.2.1");
+    for path in [asked.as_str(), "/account/", asked.as_str()] {
+        assert_eq!(flood.get(path).await.status, 303, "{path}");
+    }
+    for path in [asked.as_str(), "/account/"] {
+        let refused = flood.get(path).await;
+        assert_eq!((refused.status.as_u16(), refused.header(header::RETRY_AFTER)), (429, "1"), "{path}");
+        assert!(refused.text.contains("Too many attempts"), "{}", refused.text);
+    }
+    assert_eq!(Browser::at(&fixture, "192.0.2.2").get(&asked).await.status, 303);
+    fixture.clock.advance_secs(1);
+    assert_eq!(flood.get(&asked).await.status, 303);
+    assert_eq!(flood.get(&asked).await.status, 429);
+}
+
 /// attacks.md C10 253.
 #[tokio::test]
 async fn whoever_guesses_is_stopped_where_they_are_and_locks_nobody_out() {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ambit_core::authorize::{CodeDocument, Lent, asked_for_consent};
 use ambit_core::client::Facts;
 use ambit_core::client_auth::AuthenticatedClient;
-use ambit_core::entropy::new_uuid;
+use ambit_core::grants::client_credentials::Request;
 use ambit_core::grants::lent::Lending;
 use ambit_core::grants::{Grant, authorization_code, refresh_token};
 use ambit_core::keys::Signer;
@@ -29,9 +29,10 @@ use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::token::GrantType;
 
+use super::token::{Minting, issued};
 use super::{Call, Refused, unavailable};
 use crate::jobs::ensure_algorithm;
-use crate::journal::{self, Issued, JournalError};
+use crate::journal::Issued;
 use crate::registry::Acting;
 use crate::session::tokens_until;
 use crate::state::App;
@@ -276,47 +277,22 @@ async fn mint(
     grant: &Grant,
     grant_id: GrantId,
 ) -> Result<IssuedToken, Refused> {
-    let app = &call.app;
-    let snapshot = app.registry.snapshot();
-    let algorithm = grant.algorithm.unwrap_or(app.default_algorithm);
-    let signer = snapshot.keys.signer(algorithm).ok_or_else(|| Refusal::Internal { reason: no_key(algorithm) })?;
-    let jti = new_uuid(call.now, &*app.entropy);
-    let issuer = call.issuer.url(&app.base_url);
+    let minting = Minting::begin(call, grant)?;
+    let Lending { lent, facts, .. } = *lending;
     let id = grant_id.to_string();
-    let subject = subject_for(app, &lending.facts.client.application, lending.lent.user_id)?;
+    let subject = subject_for(&call.app, &facts.client.application, lent.user_id)?;
     let behalf = OnBehalf { lending: *lending, grant_id: &id, subject: &subject };
-    let token = issue::user_token(grant, &behalf, &issuer, signer, jti, call.now).inspect_err(|_| {
-        app.metrics.invariant_violated();
-    })?;
-    let noted_behalf = Behalf {
-        user_id: lending.lent.user_id,
+    let token =
+        minting.check(issue::user_token(grant, &behalf, &minting.issuer, &minting.signer, minting.jti, call.now))?;
+    let behalf = Behalf {
+        user_id: lent.user_id,
         grant_id,
         roles: lending.roles.to_vec(),
         consented: lending.consented.map(<[ScopeToken]>::to_vec),
-        original: lending.lent.granted.clone(),
+        original: lent.granted.clone(),
     };
-    let facts = lending.facts;
-    let noted = journal::IssuedToken {
-        jti,
-        trace_id: call.context.trace_id,
-        at: call.now,
-        issued: Issued {
-            client_id: facts.client.application.client_id.as_str(),
-            application_id: facts.client.application.id,
-            requested: grant.requested.as_deref(),
-            resources: &lending.lent.resources,
-            tenant: facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.as_str()),
-            unit: facts.unit.as_ref().map(|unit| unit.slug.as_str()),
-            granted: &token.scope,
-            revision: facts.revision,
-            behalf: Some(&noted_behalf),
-        },
-        secret: client.secret(),
-    };
-    app.journal
-        .record(&noted)
-        .await
-        .map_err(|error: JournalError| Refusal::Unavailable { reason: error.to_string() })?;
+    let asked = Request { scope: grant.requested.as_deref(), resources: &lent.resources };
+    minting.note(client, Issued { behalf: Some(&behalf), ..issued(&asked, facts, &token.scope) }).await?;
     Ok(token)
 }
 
@@ -346,7 +322,7 @@ fn check_grant_type(client: &AuthenticatedClient, grant_type: GrantType) -> Resu
     Err(Refusal::GrantNotAllowed { grant_type: grant_type.as_str() })
 }
 
-fn no_key(algorithm: Algorithm) -> String {
+pub(super) fn no_key(algorithm: Algorithm) -> String {
     format!("there is no active signing key for {algorithm}")
 }
 

@@ -5,11 +5,14 @@
 //! 3. One `match` over the grant: core decides.
 //! 4. Core signs; the journal takes note; the client is told what it got and what it did not.
 
+use std::sync::Arc;
+
 use ambit_core::client::Facts;
 use ambit_core::client_auth::AuthenticatedClient;
 use ambit_core::entropy::new_uuid;
 use ambit_core::grants::client_credentials::{self, Request};
 use ambit_core::grants::{Grant, authorization_code, refresh_token};
+use ambit_core::keys::Signer;
 use ambit_core::opaque_token::OpaqueToken;
 use ambit_core::refusal::Refusal;
 use ambit_core::tokens::issue::{self, IssuedToken};
@@ -18,8 +21,9 @@ use ambit_protocol::token::{TokenRequest, TokenResponse};
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
+use uuid::Uuid;
 
-use super::lent::{self, Tokens};
+use super::lent::{self, Tokens, no_key};
 use super::{Call, Refused, cors, misread, unavailable};
 use crate::journal::{self, Issued, JournalError};
 use crate::middleware::Outcome;
@@ -42,6 +46,10 @@ async fn issue(call: &Call) -> Result<Response, Refused> {
     let client = call.client(&params).await?;
     let by = |refused: Refused| refused.by(Some(client.application.client_id.to_string()));
     let request = TokenRequest::parse(&params).map_err(|error| by(misread(error).into()))?;
+    // Before anything is used up: whoever asks again, once the clock is right, gets what this would have been.
+    if let Some(behind) = call.app.settled.behind(call.now) {
+        return Err(by(Refusal::Unavailable { reason: format!("the clock has gone back by {behind:?}") }.into()));
+    }
     match &request {
         TokenRequest::ClientCredentials { scope, resource, tenant, unit } => {
             let facts = facts(call, &client, tenant.as_deref(), unit.as_deref()).await.map_err(by)?;
@@ -94,37 +102,56 @@ async fn mint(
     grant: &Grant,
     facts: &Facts,
 ) -> Result<IssuedToken, Refused> {
-    let app = &call.app;
-    if let Some(behind) = app.settled.behind(call.now) {
-        return Err(Refusal::Unavailable { reason: format!("the clock has gone back by {behind:?}") }.into());
-    }
-    let snapshot = app.registry.snapshot();
-    let algorithm = grant.algorithm.unwrap_or(app.default_algorithm);
-    let signer = snapshot
-        .keys
-        .signer(algorithm)
-        .ok_or_else(|| Refusal::Internal { reason: format!("there is no active signing key for {algorithm}") })?;
-    let jti = new_uuid(call.now, &*app.entropy);
-    let issuer = call.issuer.url(&app.base_url);
-    let token = issue::service_token(grant, facts, &issuer, signer, jti, call.now).inspect_err(|_| {
-        app.metrics.invariant_violated();
-    })?;
-    let noted = journal::IssuedToken {
-        jti,
-        trace_id: call.context.trace_id,
-        at: call.now,
-        issued: issued(asked, facts, &token.scope),
-        secret: client.secret(),
-    };
-    // Nobody gets a token that the journal does not know of.
-    app.journal
-        .record(&noted)
-        .await
-        .map_err(|error: JournalError| Refusal::Unavailable { reason: error.to_string() })?;
+    let minting = Minting::begin(call, grant)?;
+    let token =
+        minting.check(issue::service_token(grant, facts, &minting.issuer, &minting.signer, minting.jti, call.now))?;
+    minting.note(client, issued(asked, facts, &token.scope)).await?;
     Ok(token)
 }
 
-fn issued<'a>(asked: &Request<'a>, facts: &'a Facts, granted: &'a str) -> Issued<'a> {
+/// A token that is about to be signed, and noted.
+pub(super) struct Minting<'a> {
+    call: &'a Call,
+    pub(super) signer: Arc<Signer>,
+    pub(super) jti: Uuid,
+    pub(super) issuer: String,
+}
+
+impl<'a> Minting<'a> {
+    pub(super) fn begin(call: &'a Call, grant: &Grant) -> Result<Self, Refusal> {
+        let app = &call.app;
+        let algorithm = grant.algorithm.unwrap_or(app.default_algorithm);
+        let snapshot = app.registry.snapshot();
+        let signer = snapshot.keys.signer(algorithm).ok_or_else(|| Refusal::Internal { reason: no_key(algorithm) })?;
+        Ok(Self {
+            call,
+            signer: Arc::clone(signer),
+            jti: new_uuid(call.now, &*app.entropy),
+            issuer: call.issuer.url(&app.base_url),
+        })
+    }
+
+    /// What was signed; what the invariant forbids is counted.
+    pub(super) fn check(&self, signed: Result<IssuedToken, Refusal>) -> Result<IssuedToken, Refusal> {
+        signed.inspect_err(|_| self.call.app.metrics.invariant_violated())
+    }
+
+    /// Nobody gets a token that the journal does not know of.
+    pub(super) async fn note(&self, client: &AuthenticatedClient, issued: Issued<'_>) -> Result<(), Refusal> {
+        let Call { app, context, now, .. } = self.call;
+        let noted = journal::IssuedToken {
+            jti: self.jti,
+            trace_id: context.trace_id,
+            at: *now,
+            issued,
+            secret: client.secret(),
+        };
+        let unavailable = |error: JournalError| Refusal::Unavailable { reason: error.to_string() };
+        app.journal.record(&noted).await.map_err(unavailable)
+    }
+}
+
+pub(super) fn issued<'a>(asked: &Request<'a>, facts: &'a Facts, granted: &'a str) -> Issued<'a> {
     Issued {
         client_id: facts.client.application.client_id.as_str(),
         application_id: facts.client.application.id,

@@ -1,5 +1,6 @@
 //! Codes and refresh tokens at the token endpoint: once, for the client they were made for, with the facts of now.
 
+use ambit_server::jobs::{JOBS, attempt};
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -358,4 +359,39 @@ async fn why_a_persons_token_carries_what_it_carries_can_be_told_later() {
     let verdict = told["verdict"].as_str().expect("a verdict");
     assert!(verdict.contains("the token carries 'openid pos.read shopper.read'"), "{verdict}");
     assert!(!verdict.contains("report this"), "{verdict}");
+}
+
+/// attacks.md C16 333: while the clock is behind, nothing is issued that would be over, and nothing is used up.
+#[tokio::test]
+async fn a_clock_that_went_back_issues_nothing_that_was_lent_and_costs_nobody_what_they_have() {
+    let lending = Lending::new().await;
+    let clock = &lending.fixture.clock;
+    let turn = async || {
+        for job in &JOBS {
+            attempt(lending.fixture.server.app(), job).await.expect("a job that does its work");
+        }
+    };
+    let code = lending.code(&[]).await;
+    let refused = |answer: &Answer| {
+        let error = answer.json["error"].as_str().unwrap_or_default();
+        assert_eq!(
+            (answer.status, error),
+            (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+            "{}",
+            answer.text
+        );
+    };
+    turn().await;
+    clock.jump_secs(-301);
+    turn().await;
+    refused(&lending.redeem(&code).await);
+    clock.jump_secs(301);
+    turn().await;
+    let token = refresh_token(&lending.redeem(&code).await);
+    clock.jump_secs(-301);
+    turn().await;
+    refused(&lending.refresh(&token, &[]).await);
+    clock.jump_secs(301);
+    turn().await;
+    assert_eq!(lending.refresh(&token, &[]).await.status, StatusCode::OK);
 }

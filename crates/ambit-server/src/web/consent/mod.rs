@@ -15,10 +15,9 @@ use ambit_core::authorize::rule_facts;
 use ambit_core::client::Facts;
 use ambit_core::consent::{Consented, Question};
 use ambit_core::page;
-use ambit_core::secret::SecretHash;
 use ambit_core::sign_in::{Destination, Interaction};
 use ambit_core::store::StoreError;
-use ambit_core::store::sign_in::{self as kept, Consent};
+use ambit_core::store::sign_in::Consent;
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::text::RoleName;
 use ambit_protocol::scope::ScopeToken;
@@ -30,11 +29,12 @@ use axum::response::{IntoResponse as _, Response};
 
 use self::view::{ConsentPage, Publisher};
 use super::posted::Posted;
+use super::sign_in::{Outside, Underway};
 use super::{for_a_person, language_of, leading_to, see_other};
 use crate::middleware::Outcome;
 use crate::oauth::authorize;
 use crate::problem::Answer;
-use crate::session::{Browser, SignedIn, check_form, form_token, signed_in};
+use crate::session::{SignedIn, check_form, form_token, signed_in};
 use crate::state::App;
 
 /// Asks.
@@ -57,12 +57,7 @@ pub async fn answer(State(app): State<App>, Path(id): Path<String>, request: Req
 /// A request that waits for the consent of its person.
 #[derive(Debug)]
 struct Waiting {
-    /// Its name in the address.
-    id: String,
-    browser: Browser,
-    kept: kept::Interaction,
-    /// The request.
-    interaction: Interaction,
+    underway: Underway,
     /// Its person.
     signed_in: SignedIn,
 }
@@ -93,7 +88,7 @@ impl ConsentQuestion {
 impl Waiting {
     async fn with_question(app: &App, parts: &Parts, id: &str) -> Result<(Self, ConsentQuestion), Response> {
         let waiting = Self::find(app, parts, id).await?;
-        let question = authorize::question(app, parts, &waiting.interaction, &waiting.signed_in).await?;
+        let question = authorize::question(app, parts, &waiting.underway.interaction, &waiting.signed_in).await?;
         Ok((waiting, question))
     }
 
@@ -104,27 +99,23 @@ impl Waiting {
     async fn find(app: &App, parts: &Parts, id: &str) -> Result<Self, Response> {
         let answer = Answer::of(parts, app);
         let failed = |error: StoreError| answer.store_failure(&error).into_response();
-        let now = app.clock.now();
-        let found = app.store.sign_ins().find_interaction(&SecretHash::of(id)).await.map_err(failed)?;
-        let Some(kept) = found.filter(|kept| now < kept.expires_at) else {
-            let detail = "nothing waits here any more; go back to the application and begin again";
-            return Err(answer.problem(&page::NOT_FOUND, detail).into_response());
-        };
-        // RFC 9700 §4.7: what one browser began, no other goes on with, whoever learned the address.
-        let browser = Browser::of(app, &parts.headers).filter(|browser| browser.hash().matches(&kept.browser));
-        let Some(browser) = browser else {
-            let detail = "this was begun in another browser; go back to the application and begin again in this one";
-            return Err(answer.problem(&page::FORBIDDEN, detail).into_response());
-        };
-        let interaction: Interaction = serde_json::from_str(&kept.document).map_err(|error| {
-            failed(StoreError::Corrupt { resource: Resource::User, id: "interaction".to_owned(), source: error.into() })
+        let refused = |page, detail| answer.problem(page, detail).into_response();
+        let underway = Underway::look_up(app, parts, id).await.map_err(|outside| match outside {
+            Outside::Over => {
+                refused(&page::NOT_FOUND, "nothing waits here any more; go back to the application and begin again")
+            }
+            Outside::OtherBrowser => refused(
+                &page::FORBIDDEN,
+                "this was begun in another browser; go back to the application and begin again in this one",
+            ),
+            Outside::Failed(error) => failed(error),
         })?;
-        let Destination::Authorize { .. } = interaction.destination else {
-            return Err(answer.problem(&page::NOT_FOUND, "nothing waits here").into_response());
+        let Destination::Authorize { .. } = underway.interaction.destination else {
+            return Err(refused(&page::NOT_FOUND, "nothing waits here"));
         };
-        let signed_in = signed_in(app, &parts.headers, now).await.map_err(failed)?;
-        match signed_in.filter(|signed_in| interaction.session == Some(signed_in.session.id)) {
-            Some(signed_in) => Ok(Self { id: id.to_owned(), browser, kept, interaction, signed_in }),
+        let signed_in = signed_in(app, &parts.headers, app.clock.now()).await.map_err(failed)?;
+        match signed_in.filter(|signed_in| underway.interaction.session == Some(signed_in.session.id)) {
+            Some(signed_in) => Ok(Self { underway, signed_in }),
             None => Err(see_other(&format!("/sign-in/{id}"))),
         }
     }
@@ -141,11 +132,17 @@ impl Waiting {
             Ok(found) => found,
             Err(error) => return answer.store_failure(&error).into_response(),
         };
-        let wishes = [self.interaction.ui_locales.as_deref(), self.signed_in.person.user.locale.as_deref()];
+        let wishes = [self.underway.interaction.ui_locales.as_deref(), self.signed_in.person.user.locale.as_deref()];
         let language = language_of(wishes, &parts.headers);
-        let token = form_token(app, &self.browser, &self.purpose());
-        let page =
-            ConsentPage::new((&self.id, token), asked, (&question, &consented), &publisher, &self.signed_in, language);
+        let token = form_token(app, &self.underway.browser, &self.purpose());
+        let page = ConsentPage::new(
+            (&self.underway.id, token),
+            asked,
+            (&question, &consented),
+            &publisher,
+            &self.signed_in,
+            language,
+        );
         let mut response = for_a_person(&page);
         leading_to(response.headers_mut(), &asked.redirect_uri, None);
         response
@@ -159,7 +156,7 @@ impl Waiting {
             Err(refused) => return refused,
         };
         let token = form.one("form").unwrap_or_default();
-        if let Err(forged) = check_form(app, parts, &self.browser, &self.purpose(), token) {
+        if let Err(forged) = check_form(app, parts, &self.underway.browser, &self.purpose(), token) {
             return answer.problem(&page::FORBIDDEN, &forged.to_string()).into_response();
         }
         let is_denied = match form.one("answer") {
@@ -201,12 +198,10 @@ impl Waiting {
             };
             sign_ins.keep_consent(&consent).await?;
         }
-        if self.interaction.denied != is_denied {
-            let interaction = Interaction { denied: is_denied, ..self.interaction.clone() };
-            let document =
-                serde_json::to_string(&interaction).map_err(|error| StoreError::Unavailable(error.into()))?;
+        let interaction = &self.underway.interaction;
+        if interaction.denied != is_denied {
             // Where another form of this page was quicker, what that one said stands; both lead on to the same decision.
-            sign_ins.advance_interaction(&kept::Interaction { document, ..self.kept.clone() }).await?;
+            self.underway.advance(app, &Interaction { denied: is_denied, ..interaction.clone() }).await?;
         }
         Ok(())
     }
@@ -217,7 +212,7 @@ impl Waiting {
     }
 
     fn led_on(&self, asked: &ConsentQuestion, is_denied: bool) -> Response {
-        let mut response = see_other(&format!("/sign-in/{}/continue", self.id));
+        let mut response = see_other(&format!("/sign-in/{}/continue", self.underway.id));
         response.extensions_mut().insert(Outcome {
             actor: Some(self.signed_in.person.id().to_string()),
             tenant: asked.facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.to_string()),
@@ -229,7 +224,7 @@ impl Waiting {
 
     /// What its form is good for, and no other.
     fn purpose(&self) -> String {
-        format!("consent {}", self.id)
+        format!("consent {}", self.underway.id)
     }
 }
 

@@ -162,32 +162,55 @@ async fn over_to(app: &App, kept: &kept::Interaction, address: &str) -> Result<R
 
 /// An interaction that this browser is in.
 #[derive(Debug)]
-struct Underway {
-    id: String,
-    browser: Browser,
+pub(super) struct Underway {
+    /// Its name in the address.
+    pub(super) id: String,
+    pub(super) browser: Browser,
     kept: kept::Interaction,
-    interaction: Interaction,
+    pub(super) interaction: Interaction,
+}
+
+/// Why a browser is in no interaction of a name.
+#[derive(Debug)]
+pub(super) enum Outside {
+    /// There is none, or it is over.
+    Over,
+    /// Another browser began it.
+    OtherBrowser,
+    /// It cannot be told.
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Outside {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 impl Underway {
-    /// The interaction of this name, if this browser began it.
+    /// The interaction of this name, if this browser began it; or the page for whoever is in none.
     async fn find(app: &App, parts: &Parts, id: &str) -> Result<Self, Response> {
-        let failed = |error: StoreError| Answer::of(parts, app).store_failure(&error).into_response();
-        let found = app.store.sign_ins().find_interaction(&SecretHash::of(id)).await.map_err(failed)?;
-        let found = found.filter(|kept| app.clock.now() < kept.expires_at);
-        // RFC 9700 §4.7: what one browser began, no other goes on with. Nothing tells the two cases apart.
-        let browser = Browser::of(app, &parts.headers);
-        let (Some(kept), Some(browser)) = (found, browser) else { return Err(over(parts)) };
-        if !browser.hash().matches(&kept.browser) {
-            return Err(over(parts));
-        }
-        let interaction = serde_json::from_str(&kept.document).map_err(|error| failed(unreadable(error)))?;
+        Self::look_up(app, parts, id).await.map_err(|outside| match outside {
+            // Nothing tells the two cases apart.
+            Outside::Over | Outside::OtherBrowser => over(parts),
+            Outside::Failed(error) => Answer::of(parts, app).store_failure(&error).into_response(),
+        })
+    }
+
+    /// The interaction of this name, if this browser began it.
+    pub(super) async fn look_up(app: &App, parts: &Parts, id: &str) -> Result<Self, Outside> {
+        let found = app.store.sign_ins().find_interaction(&SecretHash::of(id)).await?;
+        let kept = found.filter(|kept| app.clock.now() < kept.expires_at).ok_or(Outside::Over)?;
+        // RFC 9700 §4.7: what one browser began, no other goes on with, whoever learned the address.
+        let browser = Browser::of(app, &parts.headers).filter(|browser| browser.hash().matches(&kept.browser));
+        let browser = browser.ok_or(Outside::OtherBrowser)?;
+        let interaction = serde_json::from_str(&kept.document).map_err(unreadable)?;
         Ok(Self { id: id.to_owned(), browser, kept, interaction })
     }
 
     /// Takes a step, and sets another challenge: what was answered is not answered again. `false` where another form of this
     /// interaction was quicker.
-    async fn advance(&self, app: &App, next: &Interaction) -> Result<bool, StoreError> {
+    pub(super) async fn advance(&self, app: &App, next: &Interaction) -> Result<bool, StoreError> {
         let next = challenged(app, next.clone()).await?;
         let row = kept::Interaction { document: document(&next)?, ..self.kept.clone() };
         app.store.sign_ins().advance_interaction(&row).await

@@ -58,6 +58,7 @@ async fn main() -> Outcome {
     let start = Instant::now();
     let backup = store.backup(&mut tokio::io::sink(), Timestamp::from_secs(0)).await?;
     say("back up a row", start.elapsed(), u32::try_from(backup.rows)?)?;
+    checksums(&store, &url).await?;
     memory("after all of it")
 }
 
@@ -244,6 +245,21 @@ async fn purge(store: &Arc<SqlStore>, url: &str) -> Outcome {
     say("refresh meanwhile, half of them", waits[waits.len() / 2], 1)?;
     say("refresh meanwhile, 99 of 100", waits[waits.len() * 99 / 100], 1)?;
     say("refresh meanwhile, the slowest", waits[waits.len() - 1], 1)
+}
+
+/// What the first start on a database of before checksums does, and what `ambit doctor` does.
+async fn checksums(store: &SqlStore, url: &str) -> Outcome {
+    let mut connection = AnyConnection::connect(url).await?;
+    let before = "UPDATE applications SET checksum = NULL; INSERT INTO checksums_to_fill VALUES ('applications')";
+    sqlx::raw_sql(before).execute(&mut connection).await?;
+    connection.close().await?;
+    let rows = store.count_rows(Resource::Application, &Filter::default(), Reach::Platform).await?;
+    let start = Instant::now();
+    store.migrate().await?;
+    say("give a row of before its checksum", start.elapsed(), u32::try_from(rows)?)?;
+    let start = Instant::now();
+    let found = store.scan().await?;
+    say("look whether a row is as it was written", start.elapsed(), u32::try_from(found.whole + found.unchecked)?)
 }
 
 async fn reads(store: &Arc<SqlStore>, rows: u32) -> Outcome {

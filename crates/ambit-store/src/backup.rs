@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ambit_core::store::StoreError;
+use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::time::Timestamp;
 use futures_util::TryStreamExt as _;
 use sqlx::AnyConnection;
@@ -11,8 +12,8 @@ use tokio::fs::{self, File, OpenOptions};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _, BufWriter};
 
 use crate::SqlStore;
-use crate::dump::{FORMAT, Header, TABLES, Tally};
-use crate::error::{Result as StoreResult, unsigned};
+use crate::dump::{FORMAT, Header, TABLES, Table, Tally};
+use crate::error::{Result as StoreResult, is_undecodable, unsigned};
 use crate::migrate;
 use crate::sql::{Columns, Sql};
 use crate::write::Write;
@@ -115,7 +116,7 @@ async fn dump(
     writer.write_all(line.as_bytes()).await?;
     for table in TABLES {
         let mut rows = Sql::new(table.select()).stream(&mut *connection);
-        while let Some(row) = rows.try_next().await? {
+        while let Some(row) = rows.try_next().await.map_err(|error| readable(table, error))? {
             let line = table.line(&row)?;
             tally.row(table.name);
             tally.line(line.as_bytes());
@@ -125,6 +126,15 @@ async fn dump(
     writer.write_all(tally.footer().map_err(io::Error::other)?.as_bytes()).await?;
     writer.flush().await?;
     Ok(tally.rows.values().sum())
+}
+
+/// A text that is none cannot stand in a backup. Whatever else was damaged does, and is as damaged where it is restored.
+fn readable(table: &Table, error: StoreError) -> StoreError {
+    if !is_undecodable(&error) {
+        return error;
+    }
+    let id = format!("row of {}, which `ambit doctor` names", table.name);
+    StoreError::Corrupt { resource: Resource::Registry, id, source: error.into() }
 }
 
 async fn counter(connection: &mut AnyConnection, select: &'static str) -> StoreResult<u64> {

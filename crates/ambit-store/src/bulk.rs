@@ -9,9 +9,9 @@ use sqlx::AnyConnection;
 
 use crate::SqlStore;
 use crate::change::{self, Entry};
-use crate::error::{Result, number};
+use crate::error::Result;
 use crate::restore::registry;
-use crate::row::table;
+use crate::row::{COLUMNS, table, values};
 use crate::sql::{Sql, Value};
 use crate::transaction::take_revision;
 
@@ -51,7 +51,7 @@ async fn load(
         }
         *counts.entry(row.resource.as_str()).or_default() += 1;
         let rows = pending.get_or_insert_with(|| Rows::new(table, COLUMNS.to_owned()));
-        rows.push(values(row, revision)?, connection).await?;
+        rows.push(values(table, &row, revision)?, connection).await?;
     }
     if let Some(rows) = pending {
         rows.flush(connection).await?;
@@ -68,19 +68,6 @@ async fn load(
     };
     change::append(connection, &entry).await?;
     Ok(revision)
-}
-
-fn values(row: Row, revision: u64) -> Result<Vec<Value>> {
-    Ok(vec![
-        row.id.into(),
-        row.natural_key.into(),
-        row.parent.into(),
-        row.tenant_id.map(|id| id.to_string()).into(),
-        row.partner_id.map(|id| id.to_string()).into(),
-        number(revision)?.into(),
-        row.document.into(),
-        row.sealed.into(),
-    ])
 }
 
 /// Rows on their way into one table, many to a statement.
@@ -131,7 +118,6 @@ impl Rows {
     }
 }
 
-// 14 columns at most, so well below the 32,766 values that SQLite takes.
+// 15 columns at most, so well below the 32,766 values that SQLite takes.
 const ROWS_PER_STATEMENT: usize = 128;
 const OCTETS_PER_STATEMENT: usize = 4 * 1024 * 1024;
-const COLUMNS: &str = "id, natural_key, parent, tenant_id, partner_id, revision, document, sealed";

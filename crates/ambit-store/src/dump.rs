@@ -157,6 +157,7 @@ const NOUN: &[(&str, Kind)] = &[
     ("revision", Kind::Number),
     ("document", Kind::Text),
     ("sealed", Kind::Octets),
+    ("checksum", Kind::Octets),
 ];
 
 const fn noun(name: &'static str) -> Table {
@@ -201,6 +202,7 @@ pub(crate) const TABLES: &[Table] = &[
             ("trace_id", Kind::Text),
             ("before", Kind::Text),
             ("after", Kind::Text),
+            ("checksum", Kind::Octets),
         ],
         key: 2,
     },
@@ -250,6 +252,7 @@ pub(crate) const TABLES: &[Table] = &[
             ("application_id", Kind::Text),
             ("updated_at", Kind::Number),
             ("document", Kind::Text),
+            ("checksum", Kind::Octets),
         ],
         key: 2,
     },

@@ -18,6 +18,12 @@ pub(crate) fn is_contention(error: &StoreError) -> bool {
     error.code().is_some_and(|code| CONTENTION.contains(&code.as_ref()))
 }
 
+/// Whether the engine answered, with octets that are no text: the driver then gives up on all rows of an answer.
+pub(crate) fn is_undecodable(error: &StoreError) -> bool {
+    let StoreError::Unavailable(source) = error else { return false };
+    matches!(source.downcast_ref(), Some(sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }))
+}
+
 /// Whether a write failed by what it was to write, and not by where: another beside it may still go well.
 pub(crate) fn is_its_own(error: &StoreError) -> bool {
     match error {

@@ -9,6 +9,7 @@ use sqlx::{AnyConnection, AssertSqlSafe};
 
 use crate::dump::hexadecimal;
 use crate::error::{Result, unavailable};
+use crate::fill;
 use crate::pool::{Engine, Pools};
 use crate::sql::{Columns, Sql};
 use crate::write::Write;
@@ -43,7 +44,7 @@ pub(crate) const fn known_version() -> u32 {
     version
 }
 
-/// Takes the steps that have not been taken. Without any, this only reads.
+/// Takes the steps that have not been taken, and gives rows of before what they lack. Without any, this only reads.
 pub(crate) async fn migrate(pools: &Pools) -> Result<MigrationReport> {
     let mut reader = pools.writer.acquire().await.map_err(unavailable)?;
     let from = checked(&applied(&mut reader, pools.engine).await?)?;
@@ -54,6 +55,7 @@ pub(crate) async fn migrate(pools: &Pools) -> Result<MigrationReport> {
         report.to = version;
         report.steps.extend(step);
     }
+    fill::fill(pools).await?;
     Ok(report)
 }
 
@@ -186,7 +188,7 @@ fn checksum(text: &str) -> String {
 const TABLE: &str = "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, \
     checksum TEXT NOT NULL, applied_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)";
 const ADVISORY_LOCK: i32 = 0x616D_6269;
-const STEPS: [Step; 9] = steps![
+const STEPS: [Step; 10] = steps![
     "0001_create_registry",
     "0002_create_change_log",
     "0003_create_journal",
@@ -196,6 +198,7 @@ const STEPS: [Step; 9] = steps![
     "0007_create_people",
     "0008_create_sign_ins",
     "0009_create_logout_notices",
+    "0010_add_checksums",
 ];
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions};
 
 use crate::config::{StoreConfig, Target, sqlite_url};
 use crate::error::{Result, unavailable};
@@ -50,6 +50,27 @@ impl Engine {
         match self {
             Self::Sqlite => "",
             Self::Postgres => " FOR KEY SHARE",
+        }
+    }
+
+    /// Whose connection it is.
+    pub(crate) fn of(connection: &AnyConnection) -> Self {
+        if connection.backend_name() == "PostgreSQL" { Self::Postgres } else { Self::Sqlite }
+    }
+
+    /// A text's octets, whether they are a text or not.
+    pub(crate) fn octets(self, text: &str) -> String {
+        match self {
+            Self::Sqlite => format!("CAST({text} AS BLOB)"),
+            Self::Postgres => format!("convert_to({text}, 'UTF8')"),
+        }
+    }
+
+    /// The text of such octets.
+    pub(crate) fn text(self, octets: &str) -> String {
+        match self {
+            Self::Sqlite => format!("CAST({octets} AS TEXT)"),
+            Self::Postgres => format!("convert_from({octets}, 'UTF8')"),
         }
     }
 

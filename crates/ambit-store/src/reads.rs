@@ -1,12 +1,13 @@
 //! Reading what is registered: finding, listing and counting rows within a reach.
 
 use ambit_core::reach::Reach;
-use ambit_core::store::{By, Filter, Row};
+use ambit_core::store::{By, Filter, Row, StoreError};
 use ambit_protocol::admin::audit::Resource;
 use sqlx::AnyConnection;
 
-use crate::error::{Result, unsigned};
-use crate::row::{columns, decode, is_shared, table};
+use crate::error::{Result, is_undecodable, unsigned};
+use crate::pool::Engine;
+use crate::row::{columns, corrupt, decode, is_shared, table};
 use crate::sql::{Columns, Sql};
 
 pub(crate) async fn find(
@@ -22,7 +23,14 @@ pub(crate) async fn find(
         By::NaturalKey(key) => sql.push("natural_key = ").bind(key),
     };
     reach_predicate(&mut sql, reach, is_shared(resource));
-    sql.optional(connection).await?.map(|row| decode(resource, &row)).transpose()
+    match sql.optional(connection).await {
+        Ok(found) => found.map(|row| decode(resource, &row)).transpose(),
+        Err(error) if is_undecodable(&error) => {
+            let (By::Id(name) | By::NaturalKey(name)) = by;
+            Err(corrupt(resource, name, error))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 pub(crate) async fn list(
@@ -31,12 +39,48 @@ pub(crate) async fn list(
     filter: &Filter<'_>,
     reach: Reach,
 ) -> Result<Vec<Row>> {
-    let Some(table) = table(resource) else { return Ok(Vec::new()) };
-    list_sql(table, resource, filter, reach).all(connection).await?.iter().map(|row| decode(resource, row)).collect()
+    list_apart(connection, resource, filter, reach).await?.into_iter().collect()
 }
 
-fn list_sql(table: &str, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Sql {
-    let mut sql = Sql::new(format!("SELECT {} FROM {table} WHERE 1 = 1", columns(resource)));
+/// Each row, or why it cannot be read.
+pub(crate) async fn list_apart(
+    connection: &mut AnyConnection,
+    resource: Resource,
+    filter: &Filter<'_>,
+    reach: Reach,
+) -> Result<Vec<Result<Row>>> {
+    let Some(table) = table(resource) else { return Ok(Vec::new()) };
+    match list_sql(columns(resource), table, resource, filter, reach).all(connection).await {
+        Ok(rows) => Ok(rows.iter().map(|row| decode(resource, row)).collect()),
+        Err(error) if is_undecodable(&error) => {
+            let identifier = Engine::of(connection).octets("id");
+            one_by_one(connection, resource, list_sql(&identifier, table, resource, filter, reach)).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the rows of these identifiers each by itself, where one of them keeps the others from being read.
+async fn one_by_one(connection: &mut AnyConnection, resource: Resource, identifiers: Sql) -> Result<Vec<Result<Row>>> {
+    let mut rows = Vec::new();
+    for row in identifiers.all(connection).await? {
+        let read = match String::from_utf8(Columns::of(&row).octets()?) {
+            Ok(id) => find(connection, resource, By::Id(&id), Reach::Platform).await.transpose(),
+            Err(error) => {
+                let id = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                Some(Err(corrupt(resource, &id, error)))
+            }
+        };
+        match read {
+            Some(Err(error @ StoreError::Unavailable(_))) => return Err(error),
+            read => rows.extend(read),
+        }
+    }
+    Ok(rows)
+}
+
+fn list_sql(columns: &str, table: &str, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Sql {
+    let mut sql = Sql::new(format!("SELECT {columns} FROM {table} WHERE 1 = 1"));
     filter_predicate(&mut sql, filter);
     reach_predicate(&mut sql, reach, is_shared(resource));
     if let Some(after) = filter.after {
@@ -137,7 +181,7 @@ mod tests {
                 (page, Reach::Tenant(tenant, Some(partner)), owned),
                 (Filter { contains: Some("x"), ..page }, Reach::Platform, "autoindex"),
             ] {
-                let sql = list_sql(table(resource).unwrap(), resource, &filter, reach).explained();
+                let sql = list_sql(columns(resource), table(resource).unwrap(), resource, &filter, reach).explained();
                 let steps = sql.all(&mut connection).await.unwrap();
                 let steps: Vec<String> = steps.iter().map(|row| row.get::<String, _>("detail")).collect();
                 let plan = steps.join("; ");

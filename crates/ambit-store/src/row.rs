@@ -8,8 +8,9 @@ use ambit_protocol::time::Timestamp;
 use serde_json::Value as Json;
 use sqlx::any::AnyRow;
 
-use crate::error::{Result, unsigned};
-use crate::sql::Columns;
+use crate::checksum::{Part, noun};
+use crate::error::{Result, number, unsigned};
+use crate::sql::{Columns, Value};
 
 /// The nouns' tables. [`Resource::Registry`] is all of them and so none.
 pub(crate) const fn table(resource: Resource) -> Option<&'static str> {
@@ -43,31 +44,72 @@ pub(crate) const fn is_shared(resource: Resource) -> bool {
 pub(crate) const fn columns(resource: Resource) -> &'static str {
     match resource {
         Resource::Secret => {
-            "id, natural_key, parent, tenant_id, partner_id, revision, document, sealed, \
+            "id, natural_key, parent, tenant_id, partner_id, revision, document, sealed, checksum, \
              (SELECT at FROM secret_uses WHERE secret_id = secrets.id)"
         }
-        _ => "id, natural_key, parent, tenant_id, partner_id, revision, document, sealed",
+        _ => COLUMNS,
     }
 }
 
+/// What is written of a row, in the order of [`COLUMNS`].
+pub(crate) fn values(table: &'static str, row: &Row, revision: u64) -> Result<Vec<Value>> {
+    let mut values: Vec<Value> = vec![
+        row.id.as_str().into(),
+        row.natural_key.as_deref().into(),
+        row.parent.as_deref().into(),
+        row.tenant_id.map(|id| id.to_string()).into(),
+        row.partner_id.map(|id| id.to_string()).into(),
+        number(revision)?.into(),
+        row.document.as_str().into(),
+        row.sealed.clone().into(),
+    ];
+    let checksum = noun(table).checksum(values.iter().map(Part::from));
+    values.push(checksum);
+    Ok(values)
+}
+
+/// The row, if it is as it was written.
 pub(crate) fn decode(resource: Resource, row: &AnyRow) -> Result<Row> {
     let mut columns = Columns::of(row);
+    let id = columns.text()?;
+    decode_rest(resource, &id, columns).map_err(|error| match error {
+        StoreError::Unavailable(source) => corrupt(resource, &id, source),
+        error => error,
+    })
+}
+
+fn decode_rest(resource: Resource, id: &str, mut columns: Columns<'_>) -> Result<Row> {
+    let natural_key = columns.optional_text()?;
+    let parent = columns.optional_text()?;
+    let (tenant_id, partner_id) = (columns.optional_text()?, columns.optional_text()?);
+    let revision = columns.number()?;
+    let document = columns.text()?;
+    let sealed = columns.optional_octets()?;
+    let checksum = columns.optional_octets()?;
+    if let Some(table) = table(resource) {
+        let parts = [
+            id.into(),
+            natural_key.as_deref().into(),
+            parent.as_deref().into(),
+            tenant_id.as_deref().into(),
+            partner_id.as_deref().into(),
+            Part::Number(Some(revision)),
+            document.as_str().into(),
+            Part::Octets(sealed.as_deref()),
+        ];
+        noun(table).check(&parts, checksum.as_deref(), resource, || id.to_owned())?;
+    }
     let mut row = Row {
         resource,
-        id: columns.text()?,
-        natural_key: columns.optional_text()?,
-        parent: columns.optional_text()?,
-        tenant_id: None,
-        partner_id: None,
-        revision: 0,
-        document: String::new(),
-        sealed: None,
+        id: id.to_owned(),
+        natural_key,
+        parent,
+        tenant_id: parse(resource, id, tenant_id)?,
+        partner_id: parse(resource, id, partner_id)?,
+        revision: unsigned(revision)?,
+        document,
+        sealed,
     };
-    row.tenant_id = parse(resource, &row.id, columns.optional_text()?)?;
-    row.partner_id = parse(resource, &row.id, columns.optional_text()?)?;
-    row.revision = unsigned(columns.number()?)?;
-    row.document = columns.text()?;
-    row.sealed = columns.optional_octets()?;
     if resource == Resource::Secret
         && let Some(used) = columns.optional_number()?
     {
@@ -99,5 +141,8 @@ fn with_last_use(row: &Row, used: Timestamp) -> Result<String> {
     }
     serde_json::to_string(&document).map_err(corrupt)
 }
+
+/// What is written of a row.
+pub(crate) const COLUMNS: &str = "id, natural_key, parent, tenant_id, partner_id, revision, document, sealed, checksum";
 
 const LAST_USED: &str = "last_used_at";

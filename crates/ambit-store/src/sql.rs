@@ -52,6 +52,12 @@ impl Sql {
         self
     }
 
+    /// The values of the next placeholders, which the text has already.
+    pub(crate) fn with_all(mut self, values: impl IntoIterator<Item = Value>) -> Self {
+        self.values.extend(values);
+        self
+    }
+
     /// Appends text.
     pub(crate) fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
@@ -213,6 +219,11 @@ pub(crate) struct Columns<'r> {
 impl<'r> Columns<'r> {
     pub(crate) fn of(row: &'r AnyRow) -> Self {
         Self { row, next: 0 }
+    }
+
+    /// The columns behind so many.
+    pub(crate) fn behind(row: &'r AnyRow, count: usize) -> Self {
+        Self { row, next: count }
     }
 
     pub(crate) fn text(&mut self) -> Result<String> {

@@ -106,6 +106,10 @@ impl Reads for SqlStore {
         within(ANSWER, async { reads::list(&mut *self.reader().await?, resource, filter, reach).await }).await
     }
 
+    async fn list_rows_apart(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<Vec<Result<Row>>> {
+        within(ANSWER, async { reads::list_apart(&mut *self.reader().await?, resource, filter, reach).await }).await
+    }
+
     async fn count_rows(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<u64> {
         within(ANSWER, async { reads::count(&mut *self.reader().await?, resource, filter, reach).await }).await
     }

@@ -15,9 +15,9 @@ use sqlx::AnyConnection;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::change::Entry;
-use crate::error::{Result, number, unsigned};
+use crate::error::{Result, unsigned};
 use crate::pool::Pools;
-use crate::row::{decode, table};
+use crate::row::{COLUMNS, decode, table, values};
 use crate::sql::{Columns, Sql};
 use crate::write::Write;
 use crate::{answer, change, reads};
@@ -51,17 +51,9 @@ impl SqlTransaction {
     async fn insert(&self, connection: &mut AnyConnection, position: u32, row: &Row) -> Result<()> {
         let table = table(row.resource).ok_or_else(|| missing(row.resource, &row.id))?;
         let added = Sql::new(format!(
-            "INSERT INTO {table} (id, natural_key, parent, tenant_id, partner_id, revision, document, sealed) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
+            "INSERT INTO {table} ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"
         ))
-        .with(row.id.as_str())
-        .with(row.natural_key.as_deref())
-        .with(row.parent.as_deref())
-        .with(row.tenant_id.map(|id| id.to_string()))
-        .with(row.partner_id.map(|id| id.to_string()))
-        .with(number(self.revision)?)
-        .with(row.document.as_str())
-        .with(row.sealed.clone())
+        .with_all(values(table, row, self.revision)?)
         .run(connection)
         .await?;
         if added == 0 {
@@ -81,16 +73,9 @@ impl SqlTransaction {
         }
         Sql::new(format!(
             "UPDATE {table} SET natural_key = $2, parent = $3, tenant_id = $4, partner_id = $5, revision = $6, \
-             document = $7, sealed = $8 WHERE id = $1"
+             document = $7, sealed = $8, checksum = $9 WHERE id = $1"
         ))
-        .with(row.id.as_str())
-        .with(row.natural_key.as_deref())
-        .with(row.parent.as_deref())
-        .with(row.tenant_id.map(|id| id.to_string()))
-        .with(row.partner_id.map(|id| id.to_string()))
-        .with(number(self.revision)?)
-        .with(row.document.as_str())
-        .with(row.sealed.clone())
+        .with_all(values(table, row, self.revision)?)
         .run(connection)
         .await?;
         self.append(connection, position, Action::Update, row, (Some(&before.document), Some(&row.document))).await
@@ -138,6 +123,12 @@ impl Reads for SqlTransaction {
     async fn list_rows(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<Vec<Row>> {
         let mut open = self.open.lock().await;
         let found = reads::list(open.write.enter()?, resource, filter, reach).await;
+        open.write.settle(found)
+    }
+
+    async fn list_rows_apart(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<Vec<Result<Row>>> {
+        let mut open = self.open.lock().await;
+        let found = reads::list_apart(open.write.enter()?, resource, filter, reach).await;
         open.write.settle(found)
     }
 
@@ -237,8 +228,8 @@ pub(crate) async fn take_revision(connection: &mut AnyConnection) -> Result<u64>
 /// The row as it stands, its document as it is kept.
 async fn current(connection: &mut AnyConnection, resource: Resource, table: &str, id: &str) -> Result<Row> {
     // Without a secret's last use, which is no part of the change log.
-    let columns = "id, natural_key, parent, tenant_id, partner_id, revision, document, sealed, CAST(NULL AS BIGINT)";
-    let found = Sql::new(format!("SELECT {columns} FROM {table} WHERE id = $1")).with(id).optional(connection).await?;
+    let sql = format!("SELECT {COLUMNS}, CAST(NULL AS BIGINT) FROM {table} WHERE id = $1");
+    let found = Sql::new(sql).with(id).optional(connection).await?;
     match found {
         Some(row) => decode(resource, &row),
         None => Err(missing(resource, id)),

@@ -93,6 +93,15 @@ pub trait Reads: Send + Sync {
     /// All things that pass the filter, within reach, by identifier.
     async fn list_rows(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<Vec<Row>, StoreError>;
 
+    /// The same, but each by itself: what cannot be read takes nothing else with it. For those who may do without it; whoever
+    /// counts on seeing everything asks for [`Self::list_rows`].
+    async fn list_rows_apart(
+        &self,
+        resource: Resource,
+        filter: &Filter<'_>,
+        reach: Reach,
+    ) -> Result<Vec<Result<Row, StoreError>>, StoreError>;
+
     /// How many there are (`after` and `limit` do not count).
     async fn count_rows(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<u64, StoreError>;
 }

@@ -66,6 +66,19 @@ pub async fn list<N: Noun>(
     reads.list_rows(N::RESOURCE, filter, reach).await?.iter().map(read).collect()
 }
 
+/// The same, but each by itself: what cannot be read takes nothing else with it.
+///
+/// # Errors
+/// Those of the store.
+pub async fn list_apart<N: Noun>(
+    reads: &(impl Reads + ?Sized),
+    filter: &Filter<'_>,
+    reach: Reach,
+) -> Result<Vec<Result<N, StoreError>>, StoreError> {
+    let rows = reads.list_rows_apart(N::RESOURCE, filter, reach).await?;
+    Ok(rows.into_iter().map(|row| read(&row?)).collect())
+}
+
 /// How many things pass the filter, within reach.
 ///
 /// # Errors

@@ -111,6 +111,16 @@ impl Reads for Faulty {
         self.store.list_rows(resource, filter, reach).await
     }
 
+    async fn list_rows_apart(
+        &self,
+        resource: Resource,
+        filter: &Filter<'_>,
+        reach: Reach,
+    ) -> Result<Vec<Result<Row, StoreError>>, StoreError> {
+        self.check_verb("list_rows")?;
+        self.store.list_rows_apart(resource, filter, reach).await
+    }
+
     async fn count_rows(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<u64, StoreError> {
         self.check_verb("count_rows")?;
         self.store.count_rows(resource, filter, reach).await

@@ -2,41 +2,54 @@
 
 use ambit_core::secret::SecretHash;
 use ambit_core::store::sign_in::Code;
+use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::time::Timestamp;
 use sqlx::AnyConnection;
 
-use super::{Lent, add, grant, refresh_token};
+use super::{Lent, add, grant, read, refresh_token};
+use crate::checksum::{CODES, Part};
 use crate::error::Result;
 use crate::grouped::Outcome;
-use crate::sql::{Columns, Sql};
+use crate::sql::Sql;
 
 pub(super) async fn issue(connection: &mut AnyConnection, code: &Code) -> Result<Outcome> {
+    let grant_id = code.grant_id.to_string();
+    let checksum = CODES.checksum(parts(code, &grant_id));
     let sql = Sql::new(
-        "INSERT INTO codes (token, grant_id, expires_at, spent_at, document) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT DO NOTHING",
+        "INSERT INTO codes (token, grant_id, expires_at, spent_at, document, checksum) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
     )
     .with(&code.token)
-    .with(code.grant_id.to_string())
+    .with(grant_id)
     .with(code.expires_at)
     .with(code.spent_at)
-    .with(code.document.as_str());
+    .with(code.document.as_str())
+    .with(checksum);
     add(connection, sql).await
 }
 
 pub(super) async fn find(connection: &mut AnyConnection, token: &SecretHash) -> Result<Option<Code>> {
-    let found = Sql::new("SELECT grant_id, expires_at, spent_at, document FROM codes WHERE token = $1")
+    let found = Sql::new("SELECT grant_id, expires_at, spent_at, document, checksum FROM codes WHERE token = $1")
         .with(token)
         .optional(connection)
-        .await?;
-    let Some(row) = found else { return Ok(None) };
-    let mut columns = Columns::of(&row);
-    Ok(Some(Code {
-        token: *token,
-        grant_id: columns.id()?,
-        expires_at: columns.timestamp()?,
-        spent_at: columns.optional_timestamp()?,
-        document: columns.text()?,
-    }))
+        .await;
+    read(found, "code", |columns| {
+        let code = Code {
+            token: *token,
+            grant_id: columns.id()?,
+            expires_at: columns.timestamp()?,
+            spent_at: columns.optional_timestamp()?,
+            document: columns.text()?,
+        };
+        let (checksum, grant_id) = (columns.optional_octets()?, code.grant_id.to_string());
+        let name = || format!("code of {grant_id}");
+        CODES.check(&parts(&code, &grant_id), checksum.as_deref(), Resource::User, name)?;
+        Ok(code)
+    })
+}
+
+fn parts<'a>(code: &'a Code, grant_id: &'a str) -> [Part<'a>; 4] {
+    [(&code.token).into(), grant_id.into(), code.expires_at.into(), code.document.as_str().into()]
 }
 
 /// Where another transaction is spending the same, it waits for that one's outcome. A grant that would end with its session

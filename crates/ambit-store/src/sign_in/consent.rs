@@ -1,10 +1,12 @@
 //! Consents.
 
 use ambit_core::store::sign_in::Consent;
+use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::id::{ApplicationId, UserId};
 use sqlx::AnyConnection;
-use sqlx::any::AnyRow;
 
+use super::read;
+use crate::checksum::{CONSENTS, Part};
 use crate::error::Result;
 use crate::grouped::Outcome;
 use crate::sql::{Columns, Sql};
@@ -18,20 +20,23 @@ pub(super) async fn find(
         .with(user.to_string())
         .with(application.to_string())
         .optional(connection)
-        .await?;
-    found.map(|row| consent(&row)).transpose()
+        .await;
+    read(found, "consent", consent)
 }
 
 pub(super) async fn keep(connection: &mut AnyConnection, consent: &Consent) -> Result<Outcome> {
+    let (user, application) = (consent.user_id.to_string(), consent.application_id.to_string());
+    let checksum = CONSENTS.checksum(parts(consent, &user, &application));
     Sql::new(
-        "INSERT INTO consents (user_id, application_id, updated_at, document) VALUES ($1, $2, $3, $4) \
+        "INSERT INTO consents (user_id, application_id, updated_at, document, checksum) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (user_id, application_id) DO UPDATE SET \
-         updated_at = excluded.updated_at, document = excluded.document",
+         updated_at = excluded.updated_at, document = excluded.document, checksum = excluded.checksum",
     )
-    .with(consent.user_id.to_string())
-    .with(consent.application_id.to_string())
+    .with(user)
+    .with(application)
     .with(consent.updated_at)
     .with(consent.document.as_str())
+    .with(checksum)
     .run(connection)
     .await
     .map(Outcome::of_rows)
@@ -43,7 +48,7 @@ pub(super) async fn of_user(connection: &mut AnyConnection, user: UserId) -> Res
         .all(connection)
         .await?
         .iter()
-        .map(consent)
+        .map(|row| consent(&mut Columns::of(row)))
         .collect()
 }
 
@@ -60,14 +65,22 @@ pub(super) async fn withdraw(
     Ok(Outcome::of_rows(withdrawn))
 }
 
-fn consent(row: &AnyRow) -> Result<Consent> {
-    let mut columns = Columns::of(row);
-    Ok(Consent {
+fn consent(columns: &mut Columns<'_>) -> Result<Consent> {
+    let consent = Consent {
         user_id: columns.id()?,
         application_id: columns.id()?,
         updated_at: columns.timestamp()?,
         document: columns.text()?,
-    })
+    };
+    let checksum = columns.optional_octets()?;
+    let (user, application) = (consent.user_id.to_string(), consent.application_id.to_string());
+    let name = || format!("consent of {user} for {application}");
+    CONSENTS.check(&parts(&consent, &user, &application), checksum.as_deref(), Resource::User, name)?;
+    Ok(consent)
 }
 
-const COLUMNS: &str = "user_id, application_id, updated_at, document";
+fn parts<'a>(consent: &'a Consent, user: &'a str, application: &'a str) -> [Part<'a>; 4] {
+    [user.into(), application.into(), consent.updated_at.into(), consent.document.as_str().into()]
+}
+
+const COLUMNS: &str = "user_id, application_id, updated_at, document, checksum";

@@ -1,11 +1,13 @@
 //! Grants: what people lent, and its end.
 
 use ambit_core::store::sign_in::{AuthorizationGrant, Grants};
+use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::id::{GrantId, SessionId, UserId};
 use ambit_protocol::time::Timestamp;
 use sqlx::AnyConnection;
 
-use super::add;
+use super::{add, read};
+use crate::checksum::{GRANTS, Part};
 use crate::error::Result;
 use crate::grouped::Outcome;
 use crate::once;
@@ -13,28 +15,29 @@ use crate::pool::Engine;
 use crate::sql::{Columns, Sql};
 
 pub(super) async fn begin(connection: &mut AnyConnection, grant: &AuthorizationGrant) -> Result<Outcome> {
+    let ids = Ids::of(grant);
+    let checksum = GRANTS.checksum(ids.parts(grant));
     let sql = Sql::new(
-        "INSERT INTO grants (id, application_id, client_id, user_id, session_id, created_at, expires_at, ended_at, document) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+        "INSERT INTO grants (id, application_id, client_id, user_id, session_id, created_at, expires_at, ended_at, \
+         document, checksum) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
     )
-    .with(grant.id.to_string())
-    .with(grant.application_id.to_string())
+    .with(ids.grant)
+    .with(ids.application)
     .with(grant.client_id.as_str())
-    .with(grant.user_id.to_string())
-    .with(grant.session_id.map(|id| id.to_string()))
+    .with(ids.user)
+    .with(ids.session)
     .with(grant.created_at)
     .with(grant.expires_at)
     .with(grant.ended_at)
-    .with(grant.document.as_str());
+    .with(grant.document.as_str())
+    .with(checksum);
     add(connection, sql).await
 }
 
 pub(super) async fn find(connection: &mut AnyConnection, id: GrantId) -> Result<Option<AuthorizationGrant>> {
-    let found = Sql::new(format!("SELECT {COLUMNS} FROM grants WHERE id = $1"))
-        .with(id.to_string())
-        .optional(connection)
-        .await?;
-    found.map(|row| grant(&mut Columns::of(&row))).transpose()
+    let found =
+        Sql::new(format!("SELECT {COLUMNS} FROM grants WHERE id = $1")).with(id.to_string()).optional(connection).await;
+    read(found, "grant", grant)
 }
 
 pub(super) async fn of_user(connection: &mut AnyConnection, user: UserId) -> Result<Vec<AuthorizationGrant>> {
@@ -121,9 +124,9 @@ pub(super) async fn revoke(
     once::revoke_all(connection, &tokens, at, until).await
 }
 
-/// Reads the columns of [`COLUMNS`].
+/// Reads the columns of [`COLUMNS`]: the grant, if it is as it was written or has ended.
 pub(super) fn grant(columns: &mut Columns<'_>) -> Result<AuthorizationGrant> {
-    Ok(AuthorizationGrant {
+    let grant = AuthorizationGrant {
         id: columns.id()?,
         application_id: columns.id()?,
         client_id: columns.text()?,
@@ -133,8 +136,46 @@ pub(super) fn grant(columns: &mut Columns<'_>) -> Result<AuthorizationGrant> {
         expires_at: columns.timestamp()?,
         ended_at: columns.optional_timestamp()?,
         document: columns.text()?,
-    })
+    };
+    let checksum = columns.optional_octets()?;
+    if grant.ended_at.is_none() {
+        let ids = Ids::of(&grant);
+        GRANTS.check(&ids.parts(&grant), checksum.as_deref(), Resource::User, || format!("grant {}", grant.id))?;
+    }
+    Ok(grant)
+}
+
+/// A grant's identifiers as the table has them.
+struct Ids {
+    grant: String,
+    application: String,
+    user: String,
+    session: Option<String>,
+}
+
+impl Ids {
+    fn of(grant: &AuthorizationGrant) -> Self {
+        Self {
+            grant: grant.id.to_string(),
+            application: grant.application_id.to_string(),
+            user: grant.user_id.to_string(),
+            session: grant.session_id.map(|id| id.to_string()),
+        }
+    }
+
+    fn parts<'a>(&'a self, grant: &'a AuthorizationGrant) -> [Part<'a>; 8] {
+        [
+            self.grant.as_str().into(),
+            self.application.as_str().into(),
+            grant.client_id.as_str().into(),
+            self.user.as_str().into(),
+            self.session.as_deref().into(),
+            grant.created_at.into(),
+            grant.expires_at.into(),
+            grant.document.as_str().into(),
+        ]
+    }
 }
 
 pub(super) const COLUMNS: &str = "grants.id, grants.application_id, grants.client_id, grants.user_id, grants.session_id, \
-     grants.created_at, grants.expires_at, grants.ended_at, grants.document";
+     grants.created_at, grants.expires_at, grants.ended_at, grants.document, grants.checksum";

@@ -20,17 +20,20 @@ use ambit_core::store::sign_in::{
     AuthorizationGrant, Code, Consent, Grants, Interaction, LogoutNotice, OneTimeToken, RefreshToken, Rotation,
     Session, Sessions, SignIns,
 };
+use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::id::{ApplicationId, GrantId, SessionId, UserId};
 use ambit_protocol::time::Timestamp;
 use async_trait::async_trait;
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
 use crate::SqlStore;
-use crate::error::Result;
+use crate::error::{Result, is_undecodable};
 use crate::grouped::{Outcome, Place, Small};
 use crate::pool::Engine;
 use crate::retry::{retrying, within};
-use crate::sql::Sql;
+use crate::row::corrupt;
+use crate::sql::{Columns, Sql};
 use crate::store::ANSWER;
 use grant::Ending;
 pub(crate) use purge::purge_expired;
@@ -89,7 +92,7 @@ impl Step {
             Self::AdvanceInteraction(advanced) => interaction::advance(connection, advanced).await,
             Self::EndInteraction { id, version } => interaction::end(connection, id, *version).await,
             Self::BeginSession(begun) => session::begin(connection, begun).await,
-            Self::ChangeSession(changed) => session::change(connection, changed).await,
+            Self::ChangeSession(changed) => session::change(connection, engine, changed).await,
             Self::TouchSession(touched) => session::touch(connection, touched).await,
             Self::JoinSession { session, application } => {
                 logout::join(connection, engine, *session, *application).await
@@ -352,6 +355,23 @@ async fn forget_user(
         Sql::new(statement).with(user.to_string()).run(connection).await?;
     }
     grant::revoke(connection, &ended, at, until).await
+}
+
+/// What is read of a row. Where that fails, its columns hold something else than what was written: the database answered.
+fn read<T>(
+    found: Result<Option<AnyRow>>,
+    what: &str,
+    decode: impl FnOnce(&mut Columns<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    match found {
+        Err(error) if is_undecodable(&error) => Err(corrupt(Resource::User, what, error)),
+        Err(error) => Err(error),
+        Ok(None) => Ok(None),
+        Ok(Some(row)) => decode(&mut Columns::of(&row)).map(Some).map_err(|error| match error {
+            StoreError::Unavailable(source) => corrupt(Resource::User, what, source),
+            error => error,
+        }),
+    }
 }
 
 /// Adds a row under an identifier that nobody else has. Where somebody has it, it was made twice.

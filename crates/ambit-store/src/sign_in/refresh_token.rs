@@ -2,23 +2,28 @@
 
 use ambit_core::secret::SecretHash;
 use ambit_core::store::sign_in::{AuthorizationGrant, RefreshToken};
+use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::time::Timestamp;
 use sqlx::AnyConnection;
 
-use super::{add, grant};
+use super::{add, grant, read};
+use crate::checksum::{Part, REFRESH_TOKENS};
 use crate::error::Result;
 use crate::grouped::Outcome;
 use crate::sql::{Columns, Sql};
 
 pub(super) async fn issue(connection: &mut AnyConnection, token: &RefreshToken) -> Result<Outcome> {
+    let grant_id = token.grant_id.to_string();
+    let checksum = REFRESH_TOKENS.checksum(parts(&token.token, &grant_id, token.expires_at));
     let sql = Sql::new(
-        "INSERT INTO refresh_tokens (token, grant_id, expires_at, used_at) VALUES ($1, $2, $3, $4) \
+        "INSERT INTO refresh_tokens (token, grant_id, expires_at, used_at, checksum) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT DO NOTHING",
     )
     .with(&token.token)
-    .with(token.grant_id.to_string())
+    .with(grant_id)
     .with(token.expires_at)
-    .with(token.used_at);
+    .with(token.used_at)
+    .with(checksum);
     add(connection, sql).await
 }
 
@@ -27,18 +32,26 @@ pub(super) async fn find(
     token: &SecretHash,
 ) -> Result<Option<(RefreshToken, AuthorizationGrant)>> {
     let found = Sql::new(format!(
-        "SELECT refresh_tokens.expires_at, refresh_tokens.used_at, {} FROM refresh_tokens \
+        "SELECT refresh_tokens.expires_at, refresh_tokens.used_at, refresh_tokens.checksum, {} FROM refresh_tokens \
          JOIN grants ON grants.id = refresh_tokens.grant_id WHERE token = $1",
         grant::COLUMNS
     ))
     .with(token)
     .optional(connection)
-    .await?;
-    let Some(row) = found else { return Ok(None) };
-    let mut columns = Columns::of(&row);
-    let (expires_at, used_at) = (columns.timestamp()?, columns.optional_timestamp()?);
-    let grant = grant::grant(&mut columns)?;
-    Ok(Some((RefreshToken { token: *token, grant_id: grant.id, expires_at, used_at }, grant)))
+    .await;
+    read(found, "refresh token", |columns| {
+        let (expires_at, used_at) = (columns.timestamp()?, columns.optional_timestamp()?);
+        let checksum = columns.optional_octets()?;
+        let grant = grant::grant(columns)?;
+        let grant_id = grant.id.to_string();
+        let name = || format!("refresh token of {grant_id}");
+        REFRESH_TOKENS.check(&parts(token, &grant_id, expires_at), checksum.as_deref(), Resource::User, name)?;
+        Ok((RefreshToken { token: *token, grant_id: grant.id, expires_at, used_at }, grant))
+    })
+}
+
+fn parts<'a>(token: &'a SecretHash, grant_id: &'a str, expires_at: Timestamp) -> [Part<'a>; 3] {
+    [token.into(), grant_id.into(), expires_at.into()]
 }
 
 /// Where another transaction is using the same, it waits for that one's outcome.

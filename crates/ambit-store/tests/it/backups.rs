@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 /// Something in every table, with every kind of value.
-async fn fill(store: &SqlStore) {
+pub(crate) async fn fill(store: &SqlStore) {
     let transaction = store.begin(context()).await.unwrap();
     for resource in NOUNS {
         let full = Row {
@@ -69,7 +69,7 @@ async fn fill(store: &SqlStore) {
 }
 
 /// A person who signed in, consented and lent something, and something in each table of that.
-async fn sign_in(store: &SqlStore) {
+pub(crate) async fn sign_in(store: &SqlStore) {
     let sign_ins = store.sign_ins();
     sign_ins.begin_interaction(&interaction("i")).await.unwrap();
     sign_ins.begin_session(&session(1, 1)).await.unwrap();

@@ -1,7 +1,8 @@
 //! A database file with octets that are not those that were written: it is refused or read, and nothing panics or hangs.
 //!
 //! What SQLite can tell, it tells: a page or a record that makes no sense. An octet within the text of a document it cannot
-//! tell. What must not be altered unnoticed, private keys and kept answers, is sealed, and opens only as it was sealed.
+//! tell; that shows by the row's checksum (`checksums.rs`). Private keys and kept answers are sealed as well, and open only as
+//! they were sealed.
 
 use std::path::Path;
 use std::time::Duration;

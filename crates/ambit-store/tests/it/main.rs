@@ -3,6 +3,7 @@
 
 mod backups;
 mod changes;
+mod checksums;
 mod damage;
 mod faults;
 mod journal;
@@ -116,11 +117,24 @@ contract! {
         a_notice_is_due_again_until_it_is_forgotten,
         of_many_nodes_one_takes_a_notice,
     }
+    checksums {
+        a_flipped_bit_in_any_column_spoils_that_row_alone,
+        a_change_does_not_build_on_what_was_altered,
+        an_altered_entry_of_the_change_log_spoils_itself_alone,
+        what_people_lent_is_never_more_by_a_flipped_bit,
+        steps_of_people_keep_their_checksums_true,
+        a_row_without_a_checksum_is_read_and_gets_one_when_it_is_changed,
+        octets_that_are_no_text_spoil_their_row_alone,
+        what_was_altered_stays_refused_after_a_restore_and_the_rest_stays_whole,
+        rows_loaded_in_bulk_have_checksums,
+    }
     migrations {
         migrating_twice_changes_nothing_the_second_time,
         eight_nodes_may_migrate_at_once,
         a_migration_goes_on_where_it_was_interrupted,
         the_schema_is_brought_up_to_date_under_load_and_no_request_fails,
+        rows_of_before_get_their_checksums_in_the_migration,
+        what_an_older_node_changes_is_read_by_a_newer_one,
         a_schema_from_the_future_is_refused,
         a_step_with_another_text_is_refused,
         a_store_that_was_not_migrated_says_so,

@@ -163,8 +163,8 @@ pub(crate) async fn numbers_at_the_edge_of_63_bits_are_kept(db: Db) {
 pub(crate) async fn a_document_that_cannot_be_read_spoils_only_itself(db: Db) {
     let store = db.store().await;
     insert(&store, [row(Resource::Secret, "sec_1"), row(Resource::Secret, "sec_2"), application("app_1")]).await;
-    db.execute("UPDATE secrets SET document = '{' WHERE id = 'sec_1'").await;
-    db.execute("UPDATE applications SET tenant_id = 'nobody' WHERE id = 'app_1'").await;
+    db.execute("UPDATE secrets SET document = '{', checksum = NULL WHERE id = 'sec_1'").await;
+    db.execute("UPDATE applications SET tenant_id = 'nobody', checksum = NULL WHERE id = 'app_1'").await;
 
     let unreadable = noun::find::<Secret>(&store, By::Id("sec_1"), Reach::Platform).await;
     assert!(matches!(&unreadable, Err(StoreError::Corrupt { id, .. }) if id == "sec_1"), "{unreadable:?}");

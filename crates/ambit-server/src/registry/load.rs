@@ -8,7 +8,7 @@ use ambit_core::governance::ceiling::Ceiling;
 use ambit_core::keys::KeyRingError;
 use ambit_core::reach::Reach;
 use ambit_core::secret::SecretHash;
-use ambit_core::store::noun;
+use ambit_core::store::noun::{self, Noun};
 use ambit_core::store::{By, Filter, Store, StoreError};
 use ambit_protocol::admin::administrator::Administrator;
 use ambit_protocol::admin::application::{Application, ApplicationStatus};
@@ -23,6 +23,8 @@ use ambit_protocol::id::{PartnerId, TenantId};
 use ambit_protocol::jose::VerifyingKeys;
 use arc_swap::ArcSwapOption;
 use hashbrown::{HashMap, HashSet};
+
+use crate::logs::with_causes;
 
 /// Why the facts could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -155,13 +157,27 @@ pub(super) async fn roles(store: &dyn Store, holder: &str) -> Result<Option<Vec<
 pub(super) async fn origins(store: &dyn Store) -> Result<Option<Origins>, StoreError> {
     let filter = Filter { mentions: Some(r#""allowed_origins":[""#), ..Filter::default() };
     let mut origins = Origins::default();
-    for application in noun::list::<Application>(store, &filter, Reach::Platform).await? {
+    for application in readable::<Application>(store, &filter).await? {
         if application.status == ApplicationStatus::Active {
             let own = application.allowed_origins.iter().map(|origin| origin.as_str().to_owned());
             origins.entry(application.tenant_id).or_default().extend(own);
         }
     }
     Ok(Some(origins))
+}
+
+/// The things that can be read, where one fewer opens nothing to anybody. What cannot be read stands in the log.
+pub(super) async fn readable<N: Noun>(store: &dyn Store, filter: &Filter<'_>) -> Result<Vec<N>, StoreError> {
+    let mut readable = vec![];
+    for found in noun::list_apart(store, filter, Reach::Platform).await? {
+        match found {
+            Ok(found) => readable.push(found),
+            Err(error) => {
+                tracing::error!(error = %with_causes(&error), "left out: `ambit doctor` names all that is damaged");
+            }
+        }
+    }
+    Ok(readable)
 }
 
 async fn partner_status(store: &dyn Store, id: Option<PartnerId>) -> Result<PartnerStatus, StoreError> {

@@ -35,6 +35,7 @@ use ambit_protocol::id::{GroupId, Id as _, TenantId, UserId};
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
+use crate::logs::with_causes;
 pub use acting::{Acting, UnitName};
 use cache::Cache;
 pub use cache::CacheUse;
@@ -312,9 +313,13 @@ impl Registry {
                 let keys = self.snapshot.load().keys.clone();
                 match Snapshot::load(&*self.store, &self.vault, Some(&keys)).await {
                     Ok(snapshot) => rebuilt = Some(snapshot),
+                    // One key that cannot be read or does not open must not stop the rest: the old keys go on, and this is loud.
+                    Err(LoadError::Store(error @ StoreError::Corrupt { resource: Resource::Key, .. })) => {
+                        let error = with_causes(&error);
+                        tracing::error!(%error, "a signing key cannot be read; the earlier ones stay in use");
+                    }
                     Err(LoadError::Store(error)) => return Err(error),
                     Err(LoadError::Keys(error)) => {
-                        // One key that does not open must not stop the rest: the old keys go on, and this is loud.
                         tracing::error!(%error, "the signing keys could not be opened; the earlier ones stay in use");
                     }
                 }
@@ -346,9 +351,12 @@ impl Registry {
                     stale.clients.extend(head.natural_key.clone());
                     stale.origins = true;
                 }
-                Resource::Secret => {
-                    stale.clients.extend(load::client_id_of(&*self.store, head.parent.as_deref()).await?);
-                }
+                Resource::Secret => match load::client_id_of(&*self.store, head.parent.as_deref()).await {
+                    Ok(client_id) => stale.clients.extend(client_id),
+                    // Whose it is cannot be read.
+                    Err(StoreError::Corrupt { .. }) => stale.everything = true,
+                    Err(error) => return Err(error),
+                },
                 Resource::Tenant => {
                     stale.tenants.push(head.resource_id.clone());
                     stale.tenant_slugs.extend(head.natural_key.clone());

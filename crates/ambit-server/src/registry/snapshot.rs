@@ -14,7 +14,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Bytes;
 use axum::http::HeaderValue;
 
-use super::LoadError;
+use super::{LoadError, load};
 
 /// What every decision needs, at one revision.
 #[derive(Debug)]
@@ -59,9 +59,11 @@ impl Snapshot {
     pub(super) async fn load(store: &dyn Store, vault: &Vault, earlier: Option<&KeyRing>) -> Result<Self, LoadError> {
         let revision = store.revision().await?;
         let all = Filter::default();
-        let apis = noun::list(store, &all, Reach::Platform).await?;
-        let scopes = noun::list(store, &all, Reach::Platform).await?;
-        let features = noun::list(store, &all, Reach::Platform).await?;
+        // A scope that is not in the catalogue is granted to nobody. A key is another matter: without the one that verifies them,
+        // good tokens would be refused, so one that cannot be read is not passed over.
+        let apis = load::readable(store, &all).await?;
+        let scopes = load::readable(store, &all).await?;
+        let features = load::readable(store, &all).await?;
         let rows = store.list_rows(Key::RESOURCE, &all, Reach::Platform).await?;
         let keys = rows
             .into_iter()

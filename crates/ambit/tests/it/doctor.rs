@@ -81,9 +81,9 @@ async fn what_is_wrong_on_this_machine_is_found() {
     assert_eq!(refused.code, 2, "an old program starts on a new schema: {refused:?}");
     assert!(refused.stderr.contains("newer than this program"), "{}", refused.stderr);
     execute(&database, "DELETE FROM schema_migrations WHERE version = 99").await;
-    execute(&database, "DELETE FROM schema_migrations WHERE version = 9").await;
+    execute(&database, "DELETE FROM schema_migrations WHERE version = 10").await;
     let (good, text) = found(folder.path(), offline, &[], "store").await;
-    assert!(!good && text.contains("has version 8") && text.contains("migrate"), "{text}");
+    assert!(!good && text.contains("has version 9") && text.contains("migrate"), "{text}");
     std::fs::write(folder.path().join("notes.txt"), "not a database at all. ".repeat(100)).expect("written");
     let url = format!("sqlite://{}", folder.path().join("notes.txt").display());
     let (good, _) = found(folder.path(), &format!("{offline} --database-url {url}"), &[], "store").await;
@@ -93,6 +93,50 @@ async fn what_is_wrong_on_this_machine_is_found() {
     let nowhere = format!("{offline} --database-url postgres://nobody@127.0.0.1:1/nothing");
     let (good, text) = found(folder.path(), &nowhere, &[], "store").await;
     assert!(!good && !text.is_empty(), "{text}");
+}
+
+/// A disk that gives back something else than it was given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_were_altered_are_named_and_everything_else_works() {
+    let folder = folder();
+    let setup = Setup::new(folder.path()).arguments(&["--demo"]);
+    let node = setup.start().await;
+    let kiosk = node.service("kiosk", &["offers:read"]).await;
+    let shop = node.service("shop", &["offers:read"]).await;
+    node.stop().await;
+    let offline = "--offline --data-dir data";
+    let (good, text) = found(folder.path(), offline, &[], "rows").await;
+    assert!(good && text.contains("as they were written"), "{text}");
+
+    // As good JSON as before, of an application that may do more, and of a scope that other things do not need.
+    let database = folder.path().join("data/ambit.db");
+    execute(
+        &database,
+        "UPDATE applications SET document = replace(document, '\"offers:read\"', '\"admin:write\"') \
+         WHERE natural_key = 'shop'",
+    )
+    .await;
+    execute(&database, "UPDATE scopes SET document = document || ' ' WHERE id = 'pos:receipts:read'").await;
+    let (good, text) = found(folder.path(), offline, &[], "rows").await;
+    assert!(!good && text.starts_with("2 ") && text.contains("scopes pos:receipts:read"), "{text}");
+    assert!(text.contains("applications app_"), "{text}");
+
+    let node = setup.start().await;
+    assert_eq!(node.token(("kiosk", &kiosk), &[]).await.json["scope"], "offers:read");
+    let refused = node.token(("shop", &shop), &[]).await;
+    assert_eq!((refused.status, &refused.json["error"]), (500, &"server_error".into()), "{}", refused.text);
+    // It may neither be asked for nor given, and the catalogue does not have it.
+    let asked = node.token(("kiosk", &kiosk), &[("scope", "pos:receipts:read")]).await;
+    assert_eq!((asked.status, &asked.json["error"]), (400, &"invalid_scope".into()), "{}", asked.text);
+    let log = node.log.clone();
+    node.stop().await;
+    assert!(log.text().contains("pos:receipts:read cannot be read"), "{}", log.text());
+
+    // Without a key tokens could not be verified, so one of them is not passed over.
+    execute(&database, "UPDATE keys SET document = document || ' '").await;
+    let refused = setup.refused().await;
+    assert_ne!(refused.code, 0, "{refused:?}");
+    assert!(refused.stderr.contains("the stored key key_") && refused.stderr.contains("cannot be read"), "{refused:?}");
 }
 
 async fn an_empty_database(database: &Postgres) {

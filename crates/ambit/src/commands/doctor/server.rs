@@ -165,6 +165,9 @@ async fn on_this_machine(config: &Config) -> Vec<Check> {
     let found = revision(&store).await;
     let answers = found.is_ok();
     checks.push(Check { what: "store", outcome: found });
+    if answers {
+        checks.push(Check { what: "rows", outcome: rows(&store).await });
+    }
     if let (true, Ok(Some(key))) = (answers, key) {
         checks.push(Check { what: "signing keys", outcome: signing_keys(&store, &key, config).await });
     }
@@ -180,6 +183,20 @@ async fn revision(store: &SqlStore) -> Result<String, String> {
     store.check().await.map_err(wrong)?;
     let revision = store.revision().await.map_err(wrong)?;
     Ok(format!("{}, schema version {version}, revision {revision}", store.engine()))
+}
+
+/// Whether every row is as it was written; all that are not are named.
+async fn rows(store: &SqlStore) -> Result<String, String> {
+    let found = store.scan().await.map_err(|error| with_causes(&error))?;
+    if found.damaged.is_empty() {
+        let unchecked = match found.unchecked {
+            0 => String::new(),
+            count => format!("; {count} of an older version cannot be checked"),
+        };
+        return Ok(format!("{} are as they were written{unchecked}", found.whole));
+    }
+    let named: Vec<String> = found.damaged.iter().map(ToString::to_string).collect();
+    Err(format!("{} are not as they were written, and are refused: {}", named.len(), named.join(", ")))
 }
 
 /// Whether the keys open with the master key, and whether one of them signs.

@@ -91,6 +91,18 @@ pub fn meets_every_rule(name: &str, facts: &Facts<'_>) -> bool {
     first_against(&Candidate::named(name, facts), facts).is_none()
 }
 
+/// Whether a scope comes with a bundle that is carried: a gated member is added to it as it is, deprecated or not, while its gate
+/// is open and nothing else speaks against it.
+#[must_use]
+pub fn comes_with_a_bundle(name: &str, carries: impl Fn(&str) -> bool, facts: &Facts<'_>) -> bool {
+    let Some(place) = facts.catalogue.place(name) else { return false };
+    let entry = facts.catalogue.entry(place);
+    let is_carried = |bundle: &usize| carries(facts.catalogue.entry(*bundle).scope.name.as_str());
+    entry.is_gated()
+        && entry.bundles.iter().any(is_carried)
+        && first_against(&Candidate::registered(place, facts), facts).is_none()
+}
+
 /// All that speaks against one scope, asked for by itself, in the order of the rules.
 #[must_use]
 pub fn all_against(name: &str, facts: &Facts<'_>) -> Vec<Reason> {

@@ -3,7 +3,7 @@
 //!
 //! `carried ⊆ asked-or-default ∩ allowed(now) ∩ grant ∩ resource ∩ gates(now) ∩ roles(now) ∩ consent ∩ parent grant`
 
-use ambit_protocol::admin::application::WhenOmitted;
+use ambit_protocol::admin::application::{OnRefused, ScopePolicy, WhenOmitted};
 use ambit_protocol::admin::scope::ScopeState;
 use ambit_protocol::scope::ScopeToken;
 
@@ -28,6 +28,11 @@ pub struct Violation {
 pub fn check(carried: &[ScopeToken], requested: Option<&str>, facts: &Facts<'_>) -> Result<(), Violation> {
     let Facts { catalogue, ceiling, .. } = facts;
     let asked = match (requested, ceiling.policy.when_omitted) {
+        // Under `narrow` a bundle may stand for its members, each as if it had been named.
+        (Some(requested), _) if narrows(&ceiling.policy) => {
+            let once = expanded(catalogue, requested.split(' '));
+            expanded(catalogue, once.iter().map(|place| catalogue.entry(place).scope.name.as_str()))
+        }
         (Some(requested), _) => expanded(catalogue, requested.split(' ')),
         (None, WhenOmitted::AllAllowed) => expanded(catalogue, ceiling.allowed.iter().map(ScopeToken::as_str)),
         (None, WhenOmitted::DefaultScopes) => {
@@ -72,6 +77,11 @@ pub fn check(carried: &[ScopeToken], requested: Option<&str>, facts: &Facts<'_>)
         }
     }
     Ok(())
+}
+
+/// Whether a refusal leaves out, where it would otherwise fail the request.
+fn narrows(policy: &ScopePolicy) -> bool {
+    policy.on_refused == OnRefused::Narrow || policy.report_only
 }
 
 /// Whether a consent holds a scope: by its name or, where no feature gates it, in a bundle.

@@ -10,7 +10,7 @@ use crate::authorize;
 use crate::client::{Client, Facts};
 use crate::entropy::moment_of;
 use crate::governance::catalogue::Catalogue;
-use crate::governance::decision::meets_every_rule;
+use crate::governance::decision::{comes_with_a_bundle, meets_every_rule};
 use crate::grants::check_tenant_is_open;
 use crate::grants::client_credentials::rule_facts;
 use crate::person::Person;
@@ -138,7 +138,9 @@ pub fn still_carried<'c>(
         Some(roles) => authorize::rule_facts(facts, &resources, roles, None, None, now),
         None => rule_facts(facts, &resources, now),
     };
-    claims.scopes().filter(|name| meets_every_rule(name, &rule_facts)).collect()
+    let granted: Vec<&str> = claims.scopes().filter(|name| meets_every_rule(name, &rule_facts)).collect();
+    let carries = |name: &str| granted.contains(&name);
+    claims.scopes().filter(|name| carries(name) || comes_with_a_bundle(name, carries, &rule_facts)).collect()
 }
 
 const ADMINISTERS: [&str; 2] = ["admin:read", "admin:write"];

@@ -459,6 +459,43 @@ async fn one_name_is_one_scope_and_a_renamed_ones_successor_is_asked_about_itsel
     assert_eq!(closed.json["refused"][0]["reason"], "feature_off_for_tenant");
 }
 
+/// What a bundle stands for while one of its members is on its way out, at issuing and afterwards.
+#[tokio::test]
+async fn a_deprecated_member_is_its_successor_when_it_is_named_and_itself_in_its_bundle() {
+    let shop = Shop::open().await;
+    let fixture = &shop.fixture;
+    let till = async |change: &Value| fixture.made(Method::PATCH, "/applications/till", change).await;
+    let path = format!("/tenants/{}/features/digital-receipts", shop.acme);
+    fixture.made(Method::PUT, &path, &json!({"enabled": true})).await;
+    let gone = json!({"state": "deprecated", "successor": "pos:baskets:create"});
+    fixture.made(Method::PATCH, "/scopes/pos:receipts:read", &gone).await;
+
+    // The bundle is allowed, the successor is not: the member is carried with its bundle, and held for as long as its gate is open.
+    let answer = shop.ask("pos.read").await;
+    assert_eq!(answer.json["scope"], "pos.read pos:receipts:read", "{}", answer.text);
+    let token = answer.access_token();
+    let held = async || {
+        let told = fixture.form("/connect/introspect", Some((ROOT, ROOT_SECRET)), &[("token", &token)]).await;
+        told.json["scope"].as_str().map(str::to_owned).unwrap_or_default()
+    };
+    assert_eq!(held().await, "pos.read pos:receipts:read");
+    fixture.made(Method::PUT, &path, &json!({"enabled": false})).await;
+    assert_eq!(held().await, "pos.read");
+    fixture.made(Method::PUT, &path, &json!({"enabled": true})).await;
+    till(&json!({"allowed_scopes": ["offers:read", "pos:receipts:read"]})).await;
+    assert_eq!(
+        held().await,
+        "pos:receipts:read",
+        "by its own name it is asked about as its successor, and has no bundle"
+    );
+
+    // The successor is allowed, the bundle is not: `narrow` asks for the member by name.
+    till(&json!({"allowed_scopes": ["pos:baskets:create"], "scope_policy": {"on_refused": "narrow"}})).await;
+    let narrowed = shop.ask("pos.read").await;
+    assert_eq!(narrowed.status, StatusCode::OK, "{}", narrowed.text);
+    assert_eq!(claims(&narrowed.access_token())["scope"], "pos:baskets:create");
+}
+
 #[tokio::test]
 async fn a_token_for_one_api_is_none_for_another_of_the_same_issuer() {
     let shop = Shop::open().await;

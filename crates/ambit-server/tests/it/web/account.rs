@@ -289,6 +289,36 @@ async fn a_changed_password_ends_all_other_sessions() {
     assert_eq!(there.get("/account/").await.status, StatusCode::SEE_OTHER);
 }
 
+/// attacks.md C5 94: whoever had the old password may have lent something in another session, for when nobody is there.
+#[tokio::test]
+async fn a_changed_password_ends_what_was_lent_in_other_sessions_and_leaves_what_was_lent_in_this_one() {
+    let shop = Shop::new().await;
+    with_password(&shop.fixture, &shop.ada).await;
+    let (mut here, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let (mut there, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let scope = "openid offline_access shop";
+    shop.asks(&mut here, scope, &[]).await.allow(&mut here, &["offline_access", "shop"]).await;
+    let mut lent = vec![];
+    for (is_here, scope) in [(true, scope), (false, scope), (false, "openid shop")] {
+        let browser = if is_here { &mut here } else { &mut there };
+        lent.push(shop.redeemed(&shop.asks(browser, scope, &[]).await.answer).await);
+    }
+    let token = form_token(&here.get("/account/security").await);
+    let fields = [("form", token.as_str()), ("password", PASSWORD), ("new_password", "another horse, another battery")];
+    let answer = here.post("/account/security/password", &fields).await;
+    assert_eq!(answer.header(header::LOCATION), "/account/security", "{}", answer.text);
+    let mut renewed = vec![];
+    for tokens in &lent {
+        renewed.push(shop.renew(tokens).await);
+    }
+    assert_eq!(renewed[0].status, StatusCode::OK, "{}", renewed[0].text);
+    for answer in &renewed[1..] {
+        assert_eq!(answer.json["error"], "invalid_grant", "{}", answer.text);
+    }
+    let access = lent[1]["access_token"].as_str().expect("a token");
+    assert_eq!(shop.fixture.userinfo("/tenants/acme/connect/userinfo", access).await.status, StatusCode::UNAUTHORIZED);
+}
+
 /// attacks.md C10 258.
 #[tokio::test]
 async fn what_could_lock_somebody_out_asks_for_a_recent_proof_as_strong_as_they_have_one() {

@@ -114,6 +114,13 @@ impl Shop {
         self.fixture.form("/tenants/acme/connect/token", None, &fields).await
     }
 
+    /// What comes of the refresh token beside a token.
+    pub(crate) async fn renew(&self, tokens: &Value) -> Answer {
+        let token = tokens["refresh_token"].as_str().expect("a refresh token");
+        let fields = [("grant_type", "refresh_token"), ("client_id", "till"), ("refresh_token", token)];
+        self.fixture.form("/tenants/acme/connect/token", None, &fields).await
+    }
+
     /// What is kept of Ada's consent, as it counts now.
     pub(crate) async fn consented(&self) -> Option<String> {
         let kept =

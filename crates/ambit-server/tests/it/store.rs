@@ -31,6 +31,8 @@ pub(crate) struct Faulty {
     called: Arc<Mutex<HashMap<&'static str, u64>>>,
     /// While this says so, writing the journal takes its time.
     pub(crate) journal_stalls: watch::Sender<bool>,
+    /// While this says so, using a one-time token takes its time.
+    pub(crate) links_stall: watch::Sender<bool>,
     /// How many calls of `purge_expired` and `purge_journal` still answer that there is more.
     pub(crate) more: Arc<AtomicU64>,
 }
@@ -59,6 +61,7 @@ impl Faulty {
             failing: Arc::default(),
             called: Arc::default(),
             journal_stalls: watch::Sender::new(false),
+            links_stall: watch::Sender::new(false),
             more: Arc::default(),
         }
     }
@@ -413,6 +416,8 @@ impl SignIns for Faulty {
 
     async fn use_one_time_token(&self, token: &SecretHash, at: Timestamp) -> Result<bool, StoreError> {
         self.check_verb("use_one_time_token")?;
+        // The sender lives as long as this store.
+        let _ = self.links_stall.subscribe().wait_for(|stalls| !stalls).await;
         self.store.sign_ins().use_one_time_token(token, at).await
     }
 

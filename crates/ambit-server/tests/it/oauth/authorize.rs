@@ -217,3 +217,13 @@ async fn without_a_session_of_this_tenant_the_person_is_asked_who_they_are() {
     let answer = lending.authorize_with(&cookie, &[]).await;
     assert!(answer.header(header::LOCATION).starts_with("/sign-in/"), "{:?}", answer.headers);
 }
+
+/// attacks.md C2 55: a link to us is no way to send a browser elsewhere. What a person asks for is judged once it is known who asks.
+#[tokio::test]
+async fn nobody_is_sent_on_for_a_scope_before_they_have_signed_in() {
+    let lending = Lending::new().await;
+    for scope in ["garbage", "openid nonsense", "openid admin:write", "\"", "", &"x ".repeat(600)] {
+        let answer = lending.authorize_with("", &[("scope", scope)]).await;
+        assert!(answer.header(header::LOCATION).starts_with("/sign-in/"), "{scope}: {:?}", answer.headers);
+    }
+}

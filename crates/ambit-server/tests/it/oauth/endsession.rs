@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::people::form_token;
 use crate::support::{Answer, BASE, START};
 use crate::web::shop::Shop;
-use crate::web::visitor::{SESSION, Visitor, user};
+use crate::web::visitor::{BROWSER, SESSION, Visitor, user};
 
 const PATH: &str = "/tenants/acme/connect/endsession";
 const BYE: &str = "https://app.example/bye";
@@ -125,6 +125,11 @@ async fn without_a_good_hint_the_person_is_asked_and_sent_nowhere() {
     let answer = browser.get(&path(&fields)).await;
     assert!(is_only_asked(&answer, &browser, &shop).await, "{}", answer.text);
     let fields = [("id_token_hint", hint.as_str()), ("client_id", "till"), ("post_logout_redirect_uri", BYE)];
+    // One that is not in use says nothing, and has nowhere to lead back to.
+    shop.fixture.made(Method::PATCH, "/applications/till", &json!({"status": "disabled"})).await;
+    let answer = browser.get(&path(&fields)).await;
+    assert!(is_only_asked(&answer, &browser, &shop).await, "{} {}", answer.status, answer.text);
+    shop.fixture.made(Method::PATCH, "/applications/till", &json!({"status": "active"})).await;
     assert_eq!(browser.get(&path(&fields)).await.header(header::LOCATION), BYE);
 }
 
@@ -169,10 +174,15 @@ async fn whoever_says_yes_on_our_own_page_is_signed_out_and_may_go_back_by_a_lin
 
     let (mut other, _) = Visitor::of(&shop.fixture, &shop.ada).await;
     let others = form_token(&other.get(PATH).await);
+    // Of another session of the same browser.
+    let (mut before, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    before.cookies.insert(BROWSER.to_owned(), browser.cookies[BROWSER].clone());
+    let befores = form_token(&before.get(PATH).await);
     for (headers, token) in [
         (("sec-fetch-site", "cross-site"), token.as_str()),
         (("origin", "https://evil.example"), token.as_str()),
         (("origin", BASE), others.as_str()),
+        (("origin", BASE), befores.as_str()),
         (("origin", BASE), "x"),
     ] {
         let answer = browser.post_with(PATH, &[headers], &fields(token)).await;

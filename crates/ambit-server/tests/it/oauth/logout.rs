@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ambit_core::reach::Reach;
 use ambit_core::store::sign_in::Sessions;
+use ambit_core::store::{By, noun};
+use ambit_protocol::admin::application::Application;
 use ambit_protocol::id::SessionId;
 use ambit_protocol::jose::VerifyingKeys;
 use ambit_protocol::jose::jws::{self, JwsRules};
@@ -16,7 +19,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::lending::{ISSUER, Lending};
+use crate::people::form_token;
 use crate::support::{Fixture, claims};
+use crate::web::shop::Shop;
+use crate::web::visitor::Visitor;
 
 const LOOPBACK: &str = "[outbound]\nloopback = true\ntimeout = \"500 ms\"\n";
 
@@ -247,8 +253,9 @@ async fn nobody_is_called_who_is_gone_disabled_or_wants_nothing_any_more() {
 
 #[tokio::test]
 async fn what_may_not_be_called_cannot_be_registered_and_is_not_called() {
-    let lending = Lending::unasked().await;
-    let path = format!("/applications/{}", lending.application["id"].as_str().expect("an id"));
+    let lending = Lending::new().await;
+    let id = lending.application["id"].as_str().expect("an id");
+    let path = format!("/applications/{id}");
     let root = lending.fixture.root().await;
     for (body, pointer) in [
         (json!({"backchannel_logout_uri": "http://127.0.0.1/logout"}), "/backchannel_logout_uri"),
@@ -268,6 +275,46 @@ async fn what_may_not_be_called_cannot_be_registered_and_is_not_called() {
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}: {}", refused.text);
         assert_eq!(refused.json["errors"][0]["pointer"], pointer, "{body}: {}", refused.text);
     }
+    // One that was registered while the switch was on.
+    let listener = Listener::answering("200 OK").await;
+    let found = noun::find::<Application>(&*lending.fixture.store, By::Id(id), Reach::Platform).await;
+    let mut application = found.expect("the store").expect("the application");
+    application.backchannel_logout_uri = Some(listener.uri.parse().expect("an address"));
+    lending.fixture.change(async |edit| Ok(noun::update(edit.tx, application, None).await?)).await;
+    let tokens = lending.redeem(&lending.code(&[]).await).await;
+    let id_token = claims(tokens.json["id_token"].as_str().expect("an ID token"));
+    end(&lending, id_token["sid"].as_str().expect("a session")).await;
+    job(&lending.fixture).await;
+    assert_eq!(listener.heard(), [""; 0]);
+}
+
+/// A browser is made busy by so many pages and no more, and by none of an application that is shut.
+#[tokio::test]
+async fn the_pages_of_so_many_applications_in_use_are_opened() {
+    let shop = Shop::new().await;
+    let (mut first, session) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let (mut second, other) = Visitor::of(&shop.fixture, &shop.ada).await;
+    for n in 0..22 {
+        let client_id = format!("app-{n}");
+        let made = Shop::registered(&shop.fixture, &shop.tenant, &client_id, &client_id).await;
+        let uri = json!({"frontchannel_logout_uri": format!("https://app.example/out/{n}/")});
+        shop.fixture.made(Method::PATCH, &format!("/applications/{client_id}"), &uri).await;
+        let id = made["id"].as_str().expect("an id").parse().expect("an application's");
+        let sign_ins = shop.fixture.store.sign_ins();
+        sign_ins.join_session(session, id).await.expect("joined");
+        if n < 3 {
+            sign_ins.join_session(other, id).await.expect("joined");
+        }
+    }
+    let sign_out = async |browser: &mut Visitor<'_>| {
+        let token = form_token(&browser.get("/account/").await);
+        browser.post("/account/sign-out", &[("form", &token)]).await
+    };
+    assert_eq!(sign_out(&mut first).await.text.matches("<iframe ").count(), 20);
+    shop.fixture.made(Method::PATCH, "/applications/app-1", &json!({"status": "disabled"})).await;
+    let page = sign_out(&mut second).await;
+    assert_eq!(page.text.matches("<iframe ").count(), 2, "{}", page.text);
+    assert!(!page.text.contains("/out/1/"), "{}", page.text);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::shop::Shop;
 use super::visitor::{BROWSER, SESSION, Visitor};
 use crate::people::{Browser, PASSWORD, form_token};
-use crate::support::Fixture;
+use crate::support::{BASE, Fixture};
 
 const PAGES: [&str; 5] =
     ["/account/", "/account/profile", "/account/security", "/account/sessions", "/account/applications"];
@@ -199,4 +199,38 @@ async fn a_language_is_chosen_from_those_that_are_there() {
     let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
     let page = browser.send(Method::GET, "/account/", &[("accept-language", "zh-CN,zh;q=0.9")], "").await;
     assert!(page.text.contains("<html lang=\"zh\">"), "{}", page.text);
+}
+
+/// attacks.md C10 249: what a proxy says of an address may be nonsense. No check is left out for it, and failures are counted.
+#[tokio::test]
+async fn nonsense_in_a_header_about_addresses_leaves_no_step_out() {
+    let fixture = Fixture::with("trusted_proxies = ['127.0.0.1']").await;
+    let tenant = fixture.tenant("shop", json!({})).await;
+    fixture.person(Some(&tenant), "ada@shop.example").await;
+    let browser = Browser::new(&fixture);
+    let begun = async || {
+        let at = browser.begin("/account/").await;
+        browser.step(&at, "organisation", &[("organisation", "shop")]).await;
+        at
+    };
+    let sent = async |at: &str, address: &str, password: &str| {
+        let token = form_token(&browser.get(at).await);
+        let fields = [("form", token.as_str()), ("email", "ada@shop.example"), ("password", password)];
+        let body: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = http::Request::post(format!("{at}/password"))
+            .header(header::ORIGIN, BASE)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("x-forwarded-for", address);
+        browser.send(request, axum::body::Body::from(body)).await.status.as_u16()
+    };
+    let strange = ["a", "", ", ,", "999.1.1.1", "::ffff:::", &"1.2.3.4, ".repeat(1_000), &"x".repeat(10_000)];
+    let (at, mut statuses) = (begun().await, vec![]);
+    for address in strange.into_iter().cycle().take(40) {
+        statuses.push(sent(&at, address, "wrong").await);
+        assert!(browser.cookie(SESSION).is_none(), "{address}");
+    }
+    assert!(statuses.iter().all(|status| matches!(status, 422 | 429)), "{statuses:?}");
+    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+    fixture.clock.advance_secs(3600);
+    assert_eq!(sent(&begun().await, "a", PASSWORD).await, 303);
 }

@@ -197,6 +197,29 @@ async fn a_fresh_code_is_proof_enough_for_whoever_has_nothing_else() {
 }
 
 #[tokio::test]
+async fn so_many_codes_are_sent_and_none_counts_once_the_tenant_changed_its_mind() {
+    let (fixture, tenant, _) = shop(json!({"email_code": true})).await;
+    for address in ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"] {
+        asked(&Browser::at(&fixture, address), ADA).await;
+    }
+    assert_eq!(fixture.letters().await.len(), 5);
+    let browser = Browser::new(&fixture);
+    let at = browser.begin("/account/").await;
+    browser.step(&at, "organisation", &[("organisation", "shop")]).await;
+    assert_eq!(browser.step(&at, "email-code", &[("email", ADA)]).await.status, 429);
+    assert!(fixture.letters().await.is_empty());
+
+    fixture.clock.advance_secs(3600);
+    let at = asked(&browser, ADA).await;
+    let sent = code(&fixture).await;
+    let settings = json!({"settings": {"email_code": false}});
+    fixture.made(Method::PATCH, &format!("/tenants/{}", tenant.id), &settings).await;
+    let answer = browser.step(&at, "code", &[("code", &sent)]).await;
+    assert!(!is_in(&at, &answer) && browser.cookie(SESSION).is_none(), "{}", answer.text);
+    assert!(browser.get(&at).await.text.contains(r#"name="password""#));
+}
+
+#[tokio::test]
 async fn neither_text_nor_status_tells_whether_a_code_is_on_its_way() {
     let (fixture, _, _) = shop(json!({"email_code": true})).await;
     let mut seen = vec![];

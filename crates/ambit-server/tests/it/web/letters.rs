@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use crate::people::{Browser, PASSWORD, form_token};
+use crate::store::Faulty;
 use crate::support::{Answer, BASE, Fixture};
 
 const ADA: &str = "ada@shop.example";
@@ -218,6 +219,7 @@ async fn an_invitation_is_good_for_a_week_until_the_next_one_and_until_it_is_wit
         let link = send().await;
         let token = form_token(&browser.get(&link).await);
         fixture.made(Method::PATCH, &format!("/users/{}", kari.id), &change).await;
+        assert_eq!(status(&link).await, 404, "{change}");
         assert_eq!(browser.post(&link, &[("form", &token), ("password", PASSWORD)]).await.status, 404, "{change}");
     }
 }
@@ -241,19 +243,25 @@ async fn of_those_who_follow_a_link_at_once_one_sets_the_password() {
     let (fixture, tenant, _) = shop(json!({})).await;
     let kari = invited(&fixture, &tenant, "kari@shop.example").await;
     invite(&fixture, &kari).await;
-    let path = fixture.letter().await.path();
-    let browsers: Vec<_> = (0..4).map(|_| Browser::new(&fixture)).collect();
-    let mut ready = vec![];
-    for browser in &browsers {
-        ready.push((browser, form_token(&browser.get(&path).await)));
+    let invitation = fixture.letter().await.path();
+    let browser = Browser::new(&fixture);
+    let at = at_password(&browser, "shop").await;
+    ask(&browser, &at, "forgotten", ADA).await;
+    let new_password = fixture.letter().await.path();
+    for (path, done) in [(invitation, 303), (new_password, 200)] {
+        let browsers: Vec<_> = (0..4).map(|_| Browser::new(&fixture)).collect();
+        let mut ready = vec![];
+        for browser in &browsers {
+            ready.push((browser, form_token(&browser.get(&path).await)));
+        }
+        let all = ready.iter().enumerate().map(async |(n, (browser, token))| {
+            let password = format!("the long password of {n}");
+            browser.post(&path, &[("form", token), ("password", &password)]).await.status.as_u16()
+        });
+        let mut statuses = futures_util::future::join_all(all).await;
+        statuses.sort_unstable();
+        assert_eq!(statuses, [done, 404, 404, 404], "{path}");
     }
-    let all = ready.iter().enumerate().map(async |(n, (browser, token))| {
-        let password = format!("the long password of {n}");
-        browser.post(&path, &[("form", token), ("password", &password)]).await.status.as_u16()
-    });
-    let mut statuses = futures_util::future::join_all(all).await;
-    statuses.sort_unstable();
-    assert_eq!(statuses, [303, 404, 404, 404]);
 }
 
 #[tokio::test]
@@ -313,19 +321,24 @@ async fn a_new_password_is_set_once_by_the_link_and_ends_everything_of_before() 
     assert_eq!(elsewhere.post(&path, &[("password", PASSWORD)]).await.status, 404);
 }
 
+/// attacks.md C4 85 and C5 94.
 #[tokio::test]
-async fn a_code_of_before_a_new_password_is_worth_nothing_even_where_it_would_outlive_the_session() {
+async fn what_was_lent_before_a_new_password_is_worth_nothing_even_where_it_would_outlive_the_session() {
     let shop = super::shop::Shop::new().await;
     let (mut visitor, _) = super::visitor::Visitor::of(&shop.fixture, &shop.ada).await;
-    let asked = shop.asks(&mut visitor, "openid offline_access shop:list", &[]).await;
-    let back = asked.allow(&mut visitor, &["offline_access", "shop:list"]).await;
+    let scope = "openid offline_access shop:list";
+    let asked = shop.asks(&mut visitor, scope, &[]).await;
+    let tokens = shop.redeemed(&asked.allow(&mut visitor, &["offline_access", "shop:list"]).await).await;
+    let back = shop.asks(&mut visitor, scope, &[]).await.answer;
     let browser = Browser::new(&shop.fixture);
     let at = at_password(&browser, "acme").await;
     ask(&browser, &at, "forgotten", "ada@acme.example").await;
     let path = shop.fixture.letter().await.path();
     assert_eq!(fill(&browser, &path, &[("password", NEW_PASSWORD)]).await.status, 200);
-    let answer = shop.redeem(&back).await;
-    assert_eq!((answer.status.as_u16(), &answer.json["error"]), (400, &json!("invalid_grant")), "{}", answer.text);
+    let renewed = shop.renew(&tokens).await;
+    for answer in [shop.redeem(&back).await, renewed] {
+        assert_eq!((answer.status.as_u16(), &answer.json["error"]), (400, &json!("invalid_grant")), "{}", answer.text);
+    }
 }
 
 #[tokio::test]
@@ -386,10 +399,15 @@ async fn a_link_to_a_new_password_is_good_for_half_an_hour_and_for_whom_it_was_s
     assert_eq!(browser.get(&second).await.status, 200);
     fixture.clock.advance_secs(1);
     assert_eq!(browser.get(&second).await.status, 404);
-    let third = send().await;
-    let token = form_token(&browser.get(&third).await);
-    fixture.made(Method::PATCH, &format!("/users/{}", ada.id), &json!({"email": "ada@new.example"})).await;
-    assert_eq!(browser.post(&third, &[("form", &token), ("password", NEW_PASSWORD)]).await.status, 404);
+    let path = format!("/users/{}", ada.id);
+    for change in [json!({"status": "disabled"}), json!({"email": "ada@new.example"})] {
+        fixture.made(Method::PATCH, &path, &json!({"status": "active"})).await;
+        let third = send().await;
+        let token = form_token(&browser.get(&third).await);
+        fixture.made(Method::PATCH, &path, &change).await;
+        assert_eq!(browser.get(&third).await.status, 404, "{change}");
+        assert_eq!(browser.post(&third, &[("form", &token), ("password", NEW_PASSWORD)]).await.status, 404, "{change}");
+    }
     assert!(signs_in(&fixture, "shop", "ada@new.example", PASSWORD).await);
 }
 
@@ -409,6 +427,111 @@ async fn a_new_password_leads_around_no_second_factor() {
     assert!(browser.cookie("__Host-ambit-session").is_none());
     browser.step(&at, "second-factor", &[("code", &fixture.code(&app))]).await;
     assert!(browser.cookie("__Host-ambit-session").is_some());
+}
+
+/// attacks.md C10 237: otherwise any page could have letters sent in the name of whoever looks at it.
+#[tokio::test]
+async fn a_letter_is_asked_for_on_our_own_page() {
+    let (fixture, _, _) = shop(json!({"self_registration": true})).await;
+    let (browser, stranger) = (Browser::new(&fixture), Browser::new(&fixture));
+    let at = at_password(&browser, "shop").await;
+    let others = form_token(&stranger.get(&at_password(&stranger, "shop").await).await);
+    for what in ["forgotten", "register"] {
+        let path = format!("{at}/{what}");
+        for token in ["", "x", others.as_str()] {
+            let answer = browser.post(&path, &[("form", token), ("email", ADA)]).await;
+            assert_eq!(answer.status, 403, "{what} {token}");
+        }
+    }
+    assert!(fixture.letters().await.is_empty());
+    assert_eq!(ask(&browser, &at, "forgotten", ADA).await.status, 200);
+}
+
+/// The tenant's status rules every door (identity.md §4), and a letter is one of them.
+#[tokio::test]
+async fn no_letter_leads_into_a_tenant_that_is_shut() {
+    let (fixture, tenant, _) = shop(json!({"self_registration": true})).await;
+    let kari = invited(&fixture, &tenant, "kari@shop.example").await;
+    invite(&fixture, &kari).await;
+    let browser = Browser::new(&fixture);
+    let at = at_password(&browser, "shop").await;
+    ask(&browser, &at, "forgotten", ADA).await;
+    ask(&browser, &at, "register", "new@shop.example").await;
+    let mut links = vec![];
+    for letter in fixture.letters().await {
+        let link = letter.path();
+        links.push((form_token(&browser.get(&link).await), link));
+    }
+    assert_eq!(links.len(), 3);
+    let asking = form_token(&browser.get(&format!("{at}/forgotten")).await);
+    let path = format!("/tenants/{}/status", tenant.id);
+    fixture.made(Method::POST, &path, &json!({"status": "suspended"})).await;
+    for (token, link) in &links {
+        assert_eq!(browser.get(link).await.status, 404, "{link}");
+        let fields = [("form", token.as_str()), ("name", "New"), ("password", NEW_PASSWORD)];
+        assert_eq!(browser.post(link, &fields).await.status, 404, "{link}");
+    }
+    browser.post(&format!("{at}/forgotten"), &[("form", &asking), ("email", ADA)]).await;
+    assert!(fixture.letters().await.is_empty(), "and none is sent");
+    fixture.made(Method::POST, &path, &json!({"status": "active"})).await;
+    for (_, link) in &links {
+        assert_eq!(browser.get(link).await.status, 200, "{link}");
+    }
+}
+
+/// Between the look at a link and the change that it makes a password is hashed, and somebody else may be quicker.
+#[tokio::test]
+async fn what_changed_while_the_form_of_a_link_was_on_its_way_counts() {
+    let (fixture, store) = Faulty::fixture("").await;
+    let tenant = fixture.tenant("shop", json!({})).await;
+    let ada = fixture.person(Some(&tenant), ADA).await;
+    let kari = invited(&fixture, &tenant, "kari@shop.example").await;
+    let browser = Browser::new(&fixture);
+    let of = |user: &User| format!("/users/{}", user.id);
+    let meanwhile = async |link: &str, changes: &[(Method, String, Value)]| {
+        let token = form_token(&browser.get(link).await);
+        let used = store.calls(&["use_one_time_token"]);
+        store.links_stall.send_replace(true);
+        let changing = async {
+            while store.calls(&["use_one_time_token"]) == used {
+                tokio::task::yield_now().await;
+            }
+            for (method, path, body) in changes {
+                let answer = fixture.admin(&fixture.root().await, method.clone(), path, Some(body)).await;
+                assert!(answer.status.is_success(), "{path}: {}", answer.text);
+            }
+            store.links_stall.send_replace(false);
+        };
+        let fields = [("form", token.as_str()), ("password", NEW_PASSWORD)];
+        tokio::join!(browser.post(link, &fields), changing).0.status.as_u16()
+    };
+
+    invite(&fixture, &kari).await;
+    let link = fixture.letter().await.path();
+    let come = [
+        (Method::PUT, format!("{}/password", of(&kari)), json!({"password": PASSWORD})),
+        (Method::PATCH, of(&kari), json!({"status": "active"})),
+    ];
+    assert_eq!(meanwhile(&link, &come).await, 404, "they have come by another way");
+    assert!(signs_in(&fixture, "shop", "kari@shop.example", PASSWORD).await);
+
+    let at = at_password(&browser, "shop").await;
+    ask(&browser, &at, "forgotten", ADA).await;
+    let link = fixture.letter().await.path();
+    let kept = format!("{:?}", fixture.credentials_of(&ada).await.password);
+    assert_eq!(meanwhile(&link, &[(Method::PATCH, of(&ada), json!({"status": "disabled"}))]).await, 404);
+    assert_eq!(format!("{:?}", fixture.credentials_of(&ada).await.password), kept);
+
+    let back = json!({"status": "active", "email": "ada@new.example"});
+    fixture.made(Method::PATCH, &of(&ada), &back).await;
+    let at = at_password(&browser, "shop").await;
+    browser.password(&at, "ada@new.example", PASSWORD).await;
+    let account = browser.get("/account/").await;
+    browser.post("/account/confirm-address", &[("form", &form_token(&account))]).await;
+    let link = fixture.letter().await.path();
+    let moved = json!({"email": "ada@newer.example"});
+    assert_eq!(meanwhile(&link, &[(Method::PATCH, of(&ada), moved)]).await, 404);
+    assert!(!fixture.user_now(&ada).await.email_verified);
 }
 
 #[tokio::test]

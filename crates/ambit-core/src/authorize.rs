@@ -6,7 +6,7 @@
 //! 3. [`need`]: whether the person has to do something first.
 //! 4. [`grantable`]: what they could lend, which they are asked about; [`lend`]: what they do.
 
-use ambit_protocol::admin::application::{ApplicationStatus, ConsentPolicy};
+use ambit_protocol::admin::application::{ApplicationStatus, ApplicationType, ConsentPolicy};
 use ambit_protocol::admin::text::RoleName;
 use ambit_protocol::authorization_request::{Address, AuthorizationRequest, ResponseMode};
 use ambit_protocol::id::{ApplicationId, SessionId, UserId};
@@ -129,12 +129,27 @@ pub enum Need {
     Unattainable,
 }
 
+/// Whether the person has to prove who they are for this very request, whoever is signed in.
+///
+/// RFC 8252 §8.6: "the authorization server SHOULD NOT process authorization requests automatically without user consent or
+/// interaction, except when the identity of the client can be assured", by "claimed 'https' scheme redirects" for instance. At a
+/// loopback address anybody on the machine may listen. Of a trusted application no consent is asked, so they sign in.
+#[must_use]
+pub fn is_asked_anew(client: &Client, callback: &Callback, request: &AuthorizationRequest) -> bool {
+    let application = &client.application;
+    let is_assured = application.kind != ApplicationType::Native || callback.redirect_uri.starts_with("https://");
+    let is_automatic = application.consent == ConsentPolicy::Trusted && !is_assured;
+    request.prompt.login || request.prompt.select_account || is_automatic
+}
+
 /// Whether the person who is signed in, if any, is good enough for the request. `waits_since` is since when the request waits for
 /// its person, where it does: a proof since then is a fresh one.
 ///
 /// # Errors
 /// [`Need`].
 pub fn need(
+    client: &Client,
+    callback: &Callback,
     request: &AuthorizationRequest,
     signed_in: Option<&Authentication>,
     waits_since: Option<Timestamp>,
@@ -143,10 +158,9 @@ pub fn need(
     let least = least_acr(request)?;
     let Some(authentication) = signed_in else { return Err(Need::SignIn) };
     let is_fresh = waits_since.is_some_and(|since| authentication.at >= since);
-    let is_asked_anew = request.prompt.login || request.prompt.select_account;
     // OpenID Connect Core §3.1.2.1: `max_age=0` is as `prompt=login`.
     let is_too_old = request.max_age.is_some_and(|max| authentication.at.plus_secs(i64::from(max)) < now || max == 0);
-    if (is_asked_anew || is_too_old) && !is_fresh {
+    if (is_asked_anew(client, callback, request) || is_too_old) && !is_fresh {
         return Err(Need::SignIn);
     }
     if least.is_some_and(|least| authentication.acr() < least) {

@@ -8,8 +8,10 @@
 //! 4. What they lend. Scopes are looked at only now: nobody is sent to an application with an error before they were seen
 //!    (RFC 9700 §4.11.2).
 
+use ambit_core::authentication::Authentication;
 use ambit_core::authorize::{
-    Callback, CodeDocument, Lent, Need, Unproven, callback, check_client, grantable, least_acr, lend, need,
+    Callback, CodeDocument, Lent, Need, Unproven, callback, check_client, grantable, is_asked_anew, least_acr, lend,
+    need,
 };
 use ambit_core::client::{Client, Facts};
 use ambit_core::consent::Consented;
@@ -171,7 +173,7 @@ impl Asking<'_> {
             Err(error) => return self.failed(&asked.callback, error),
         };
         let authentication = fitting.as_ref().map(|found| &found.authentication);
-        match (need(&asked.request, authentication, self.waits_since, self.now), &fitting) {
+        match (self.need(&asked, authentication), &fitting) {
             (Ok(()), Some(person)) => self.lend(&asked, person, None).await,
             (Err(Need::Unattainable), _) => self.refused(&asked.callback, &Refusal::Unasked(Unasked::Unattainable)),
             (Ok(()) | Err(Need::SignIn), _) if asked.request.prompt.none => {
@@ -196,8 +198,7 @@ impl Asking<'_> {
             Ok(fitting) => fitting,
             Err(error) => return self.failed(&asked.callback, error),
         };
-        let meets =
-            fitting.is_some() && need(&asked.request, Some(&person.authentication), self.waits_since, self.now).is_ok();
+        let meets = fitting.is_some() && self.need(&asked, Some(&person.authentication)).is_ok();
         if !meets {
             // They signed in, and as somebody else, or not as well as it takes: asking once more would change nothing.
             let refusal = Refusal::Unasked(Unasked::Unattainable);
@@ -207,6 +208,10 @@ impl Asking<'_> {
             };
         }
         self.lend(&asked, person, Some(waited)).await
+    }
+
+    fn need(&self, asked: &Asked, signed_in: Option<&Authentication>) -> Result<(), Need> {
+        need(&asked.client, &asked.callback, &asked.request, signed_in, self.waits_since, self.now)
     }
 
     /// Steps 1 and 2.
@@ -316,7 +321,7 @@ impl Asking<'_> {
             login_hint: request.login_hint.clone(),
             ui_locales: (!request.ui_locales.is_empty()).then(|| request.ui_locales.join(" ")),
             acr: least_acr(request).ok().flatten(),
-            is_fresh_needed: request.prompt.login || request.prompt.select_account || request.max_age.is_some(),
+            is_fresh_needed: is_asked_anew(&asked.client, &asked.callback, request) || request.max_age.is_some(),
             progress,
             session: person.map(|person| person.session.id),
             denied: false,

@@ -227,3 +227,35 @@ async fn nobody_is_sent_on_for_a_scope_before_they_have_signed_in() {
         assert!(answer.header(header::LOCATION).starts_with("/sign-in/"), "{scope}: {:?}", answer.headers);
     }
 }
+
+/// RFC 8252 §8.6: where others may listen in an application's place, nothing is answered that its person does not see.
+#[tokio::test]
+async fn a_trusted_application_that_anybody_could_be_is_answered_when_its_person_proves_who_they_are() {
+    let lending = Lending::unasked().await;
+    let tool = json!({
+        "name": "Tool", "type": "native", "level": "tenant", "tenant_id": lending.tenant_id, "client_id": "tool",
+        "allowed_scopes": ["openid", "shopper.read"], "consent": "trusted",
+        "redirect_uris": ["http://127.0.0.1/cb", "com.example.tool:/cb", "https://tool.example/cb"],
+    });
+    lending.fixture.made(Method::POST, "/applications", &tool).await;
+    for (uri, is_answered) in
+        [("http://127.0.0.1:49152/cb", false), ("com.example.tool:/cb", false), ("https://tool.example/cb", true)]
+    {
+        let own = [("client_id", "tool"), ("redirect_uri", uri), ("scope", "openid shopper.read")];
+        // Signed in a moment ago, for something else.
+        let answer = lending.authorize(&own).await;
+        let location = answer.header(header::LOCATION);
+        assert_eq!(location.starts_with(uri) && location.contains("code="), is_answered, "{location}");
+        assert_eq!(location.starts_with("/sign-in/"), !is_answered, "{location}");
+        let silently = lending.authorize(&[&own[..], &[("prompt", "none")]].concat()).await;
+        let location = silently.header(header::LOCATION);
+        assert!(location.starts_with(uri), "{location}");
+        assert_eq!(location.contains("error=login_required"), !is_answered, "{location}");
+    }
+    // One that asks for consent is seen by that.
+    let path = "/applications/tool";
+    lending.fixture.made(Method::PATCH, path, &json!({ "consent": "ask" })).await;
+    let own = [("client_id", "tool"), ("redirect_uri", "http://127.0.0.1:49152/cb"), ("prompt", "none")];
+    let answer = lending.authorize(&[&own[..], &[("scope", "openid shopper.read")]].concat()).await;
+    assert!(answer.header(header::LOCATION).contains("error=consent_required"), "{:?}", answer.headers);
+}

@@ -1,5 +1,5 @@
-//! What every start sees to, and the first one does (identity.md §6): the built-in catalogue, a signing key, and for automation
-//! the application that an operator hands in.
+//! What every start sees to, and the first one does (identity.md §6): the built-in catalogue, a signing key, the application that
+//! people administer by, and for automation the one that an operator hands in.
 
 use ambit_core::entropy::Entropy;
 use ambit_core::keys::Vault;
@@ -8,10 +8,9 @@ use ambit_core::reach::Reach;
 use ambit_core::registry::key::{self, NewKey, NewKeyError};
 use ambit_core::registry::{Edit, Power, RegistryError, Settings, application, builtin};
 use ambit_core::secret::{ClientSecret, WeakSecret};
-use ambit_core::store::{ChangeContext, Filter, Store, noun};
-use ambit_protocol::admin::application::{
-    Application, ApplicationType, ConsentPolicy, CreateApplication, Level, SubjectType,
-};
+use ambit_core::store::{By, ChangeContext, ChangeQuery, Filter, Store, StoreError, Transaction, noun};
+use ambit_protocol::admin::application::{Application, ApplicationType, CreateApplication, Level};
+use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::key::{Key, KeyState};
 use ambit_protocol::admin::text::{ApiIdentifier, ClientId, Name, TextError};
 use ambit_protocol::jose::Algorithm;
@@ -44,7 +43,7 @@ pub enum StartError {
     Registry(#[from] RegistryError),
     /// The store does not answer.
     #[error("the registry could not be prepared")]
-    Store(#[from] ambit_core::store::StoreError),
+    Store(#[from] StoreError),
     /// No key could be made.
     #[error("a signing key could not be made")]
     Key(#[from] NewKeyError),
@@ -79,7 +78,7 @@ pub async fn prepare(store: &dyn Store, start: &Start<'_>) -> Result<(), StartEr
     let edit = Edit { tx: &*transaction, power: &power, settings: &settings, entropy: start.entropy };
     let is_first = noun::count::<Key>(&*transaction, &Filter::default(), Reach::Platform).await? == 0;
     let installed = builtin::install(&edit, &identifier).await?;
-    for name in installed.taken {
+    for name in &installed.taken {
         tracing::warn!(scope = %name, "a built-in scope is left out: another API has a scope of this name");
     }
     // Another node may have been first: then its keys are there, and these were made for nothing.
@@ -93,8 +92,31 @@ pub async fn prepare(store: &dyn Store, start: &Start<'_>) -> Result<(), StartEr
             application::create_with(&edit, body, Some(secret)).await?;
         }
     }
+    if !was_ever_registered(store, &*transaction, builtin::COMMAND_LINE).await? {
+        application::create(&edit, builtin::command_line(&installed.taken)).await?;
+    }
     transaction.commit().await?;
     Ok(())
+}
+
+/// Whether there is an application of this `client_id`, or was one: what an administrator took away stays away. The change log
+/// forgets nothing, and while the transaction is open nobody adds to it.
+async fn was_ever_registered(
+    store: &dyn Store,
+    transaction: &dyn Transaction,
+    client_id: &str,
+) -> Result<bool, StoreError> {
+    let by = By::NaturalKey(client_id);
+    if noun::find::<Application>(transaction, by, Reach::Platform).await?.is_some() {
+        return Ok(true);
+    }
+    let query = ChangeQuery {
+        resource: Some(Resource::Application),
+        natural_key: Some(client_id),
+        limit: 1,
+        ..ChangeQuery::default()
+    };
+    Ok(!store.changes(&query, Reach::Platform).await?.is_empty())
 }
 
 /// An active key and a next one of the default algorithm, as far as they are missing.
@@ -120,29 +142,9 @@ fn bootstrap_application((client_id, secret): (&str, &str)) -> Result<(CreateApp
         .filter_map(|scope| scope.parse().ok())
         .collect();
     let body = CreateApplication {
-        name,
-        kind: ApplicationType::Service,
-        level: Level::Platform,
         client_id: Some(client_id),
-        tenant_id: None,
-        partner_id: None,
         allowed_scopes,
-        scope_policy: ambit_protocol::admin::application::ScopePolicy::default(),
-        redirect_uris: vec![],
-        post_logout_redirect_uris: vec![],
-        backchannel_logout_uri: None,
-        frontchannel_logout_uri: None,
-        allowed_origins: vec![],
-        grant_types: None,
-        pkce_optional: false,
-        consent: ConsentPolicy::Ask,
-        subject_type: SubjectType::Public,
-        sector_identifier: None,
-        id_token_signed_response_alg: None,
-        token_lifetime_secs: None,
-        token_endpoint_auth_method: None,
-        jwks: None,
-        jwks_uri: None,
+        ..CreateApplication::new(name, ApplicationType::Service, Level::Platform)
     };
     Ok((body, secret))
 }

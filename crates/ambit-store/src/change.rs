@@ -115,6 +115,9 @@ fn query_sql(columns: &str, query: &ChangeQuery<'_>, reach: Reach) -> Sql {
     if let Some(id) = query.resource_id {
         sql.push(" AND resource_id = ").bind(id);
     }
+    if let Some(name) = query.natural_key {
+        sql.push(" AND natural_key = ").bind(name);
+    }
     if let Some(action) = query.action {
         sql.push(" AND action = ").bind(action_text(action));
     }

@@ -1,13 +1,14 @@
-//! What comes with the server: the identity scopes, the admin API with its scopes, the recommended sets and, for
-//! demonstrations, the retail catalogue (scopes.md §8).
+//! What comes with the server: the identity scopes, the admin API with its scopes, the application that people administer by, the
+//! recommended sets and, for demonstrations, the retail catalogue (scopes.md §8).
 
 use ambit_protocol::admin::api::{Api, CreateApi};
-use ambit_protocol::admin::application::RecommendedSet;
+use ambit_protocol::admin::application::{ApplicationType, ConsentPolicy, CreateApplication, Level, RecommendedSet};
 use ambit_protocol::admin::feature::{CreateFeature, Feature};
 use ambit_protocol::admin::scope::{CreateScope, GrantKind, Scope, ScopeKind, ScopeState, Sensitivity};
 use ambit_protocol::admin::text::{ApiIdentifier, FeatureKey, Name, Texts};
 use ambit_protocol::id::ApiId;
 use ambit_protocol::scope::ScopeToken;
+use ambit_protocol::token::GrantType;
 
 use super::{Edit, RegistryError, api, feature, scope};
 use crate::reach::{Owner, Reach};
@@ -18,6 +19,13 @@ use crate::store::{By, Reads};
 pub const ADMIN_READ: &str = "admin:read";
 /// Opens all of the admin API's endpoints.
 pub const ADMIN_WRITE: &str = "admin:write";
+
+/// The `client_id` of the command line, by which people administer.
+pub const COMMAND_LINE: &str = "ambit-cli";
+/// Where the command line has people come back to: at whichever port it listens (RFC 8252 §7.3).
+pub const COMMAND_LINE_CALLBACKS: [&str; 2] = ["http://127.0.0.1/callback", "http://[::1]/callback"];
+/// What the command line is allowed: who somebody is, and all of the admin API. Their roles say how far that reaches.
+pub const COMMAND_LINE_SCOPES: [&str; 6] = ["openid", "profile", "email", "offline_access", ADMIN_READ, ADMIN_WRITE];
 
 /// A scope that comes with the server.
 struct BuiltIn {
@@ -86,6 +94,21 @@ pub async fn install_retail(edit: &Edit<'_>) -> Result<Installed, RegistryError>
         install_scopes(edit, Some(&api), built_in.scopes, &mut installed).await?;
     }
     Ok(installed)
+}
+
+/// The command line, to be registered: a native application, which keeps no secret. It is ours, so nobody is asked whether they
+/// consent to it. Without the scopes whose names somebody else had taken before.
+#[must_use]
+pub fn command_line(taken: &[ScopeToken]) -> CreateApplication {
+    let scopes = COMMAND_LINE_SCOPES.into_iter().map(parsed::<ScopeToken>);
+    CreateApplication {
+        client_id: Some(parsed(COMMAND_LINE)),
+        allowed_scopes: scopes.filter(|scope| !taken.contains(scope)).collect(),
+        redirect_uris: COMMAND_LINE_CALLBACKS.map(parsed).to_vec(),
+        grant_types: Some(vec![GrantType::AuthorizationCode, GrantType::RefreshToken]),
+        consent: ConsentPolicy::Trusted,
+        ..CreateApplication::new(parsed("Ambit command line"), ApplicationType::Native, Level::Platform)
+    }
 }
 
 /// The admin API: the one that `admin:read` belongs to.
@@ -703,6 +726,10 @@ mod tests {
             let _: ApiIdentifier = parsed(api.identifier);
             let _: Name = parsed(api.name);
         }
+        let made = command_line(&[]);
+        assert!(made.allowed_scopes.iter().all(|scope| names.contains(scope)), "{made:?}");
+        let without = command_line(&[parsed("profile")]);
+        assert_eq!(scopes(&without.allowed_scopes), "openid email offline_access admin:read admin:write");
         for (_, _, scopes, or) in RECOMMENDED {
             assert!(scopes.iter().chain(*or).all(|name| names.iter().any(|known| known.as_str() == *name)));
         }

@@ -244,6 +244,8 @@ pub struct ChangeQuery<'a> {
     pub resource: Option<Resource>,
     /// Of this thing.
     pub resource_id: Option<&'a str>,
+    /// Of whatever was known by this name.
+    pub natural_key: Option<&'a str>,
     /// Of this sort.
     pub action: Option<Action>,
     /// At or after.

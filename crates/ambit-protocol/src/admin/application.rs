@@ -338,6 +338,38 @@ pub struct CreateApplication {
     pub jwks_uri: Option<OutboundUri>,
 }
 
+impl CreateApplication {
+    /// One that says no more than it has to: everything else is as where it is left out.
+    #[must_use]
+    pub fn new(name: Name, kind: ApplicationType, level: Level) -> Self {
+        Self {
+            name,
+            kind,
+            level,
+            client_id: None,
+            tenant_id: None,
+            partner_id: None,
+            allowed_scopes: vec![],
+            scope_policy: ScopePolicy::default(),
+            redirect_uris: vec![],
+            post_logout_redirect_uris: vec![],
+            backchannel_logout_uri: None,
+            frontchannel_logout_uri: None,
+            allowed_origins: vec![],
+            grant_types: None,
+            pkce_optional: false,
+            consent: ConsentPolicy::default(),
+            subject_type: SubjectType::default(),
+            sector_identifier: None,
+            id_token_signed_response_alg: None,
+            token_lifetime_secs: None,
+            token_endpoint_auth_method: None,
+            jwks: None,
+            jwks_uri: None,
+        }
+    }
+}
+
 /// The answer to a registration: the application and, once, its secret.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CreatedApplication {

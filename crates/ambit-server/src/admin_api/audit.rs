@@ -37,6 +37,7 @@ pub async fn list(admin: Admin, list: List<Filters>) -> Answered<Plain<Page<Chan
         actor: actor.as_deref(),
         resource: *resource,
         resource_id: resource_id.as_deref(),
+        natural_key: None,
         action: *action,
         since: *since,
         until: *until,

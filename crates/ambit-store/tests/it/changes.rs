@@ -169,6 +169,9 @@ pub(crate) async fn the_audit_trail_is_filtered_and_paged_newest_first(db: Db) {
     assert_eq!(places(ChangeQuery { actor: Some("client:odd"), ..all }).await.len(), 9);
     assert_eq!(places(ChangeQuery { resource: Some(Resource::Unit), ..all }).await.len(), 6);
     assert_eq!(places(ChangeQuery { resource_id: Some("app_2"), ..all }).await, [(4, 2), (3, 0)]);
+    let named = changes(&store, ChangeQuery { natural_key: Some("name-of-app_2"), ..all }).await;
+    assert_eq!(named.iter().map(|change| change.action).collect::<Vec<_>>(), [Action::Delete, Action::Create]);
+    assert_eq!(places(ChangeQuery { natural_key: Some("name-of-app"), ..all }).await, []);
     assert_eq!(places(ChangeQuery { action: Some(Action::Delete), ..all }).await.len(), 5);
     assert_eq!(places(ChangeQuery { action: Some(Action::Update), ..all }).await, []);
     // From `since` on, up to but without `until`.

@@ -220,7 +220,7 @@ async fn what_is_no_whole_backup_is_refused_and_nothing_is_half_restored() {
     // Nor into a store that a server works on.
     let ran = restore(folder.path(), "ambit.backup", &old.data_dir(), &[]).await;
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert_eq!(names(&node).await, BTreeSet::from(["root".to_owned(), "worker".to_owned()]));
+    assert_eq!(names(&node).await, BTreeSet::from(["ambit-cli", "root", "worker"].map(str::to_owned)));
     let restored = new.start().await;
     assert_eq!(names(&restored).await, names(&node).await);
 

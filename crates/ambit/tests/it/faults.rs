@@ -337,8 +337,8 @@ async fn on_a_full_disk_reads_go_on_and_writes_come_back_with_the_room() {
     seen.assert_recovers("after").await;
     seen.assert_explained(&meanwhile).await;
     let there: Vec<Value> = node.list("/applications").await;
-    // Those that were acknowledged, the administrator, and the one that came after.
-    assert_eq!(there.len(), kept.len() + 2);
+    // Those that were acknowledged, the administrator, the command line, and the one that came after.
+    assert_eq!(there.len(), kept.len() + 3);
     node.stop().await;
     assert_whole(&folder.path().join("data/ambit.db")).await;
 }

@@ -143,10 +143,10 @@ async fn one_bootstraps(database: &Postgres) {
         let mut states: Vec<&str> = keys.iter().filter_map(|key| key["state"].as_str()).collect();
         states.sort_unstable();
         assert_eq!(states, ["active", "next"], "each key was made once");
-        assert_eq!(node.list("/applications").await.len(), 1);
+        assert_eq!(node.list("/applications").await.len(), 2);
         let audit = node.list("/audit").await;
         let made = audit.iter().filter(|change| change["resource"] == "application").count();
-        assert_eq!(made, 1, "the first application was registered once");
+        assert_eq!(made, 2, "the first client and the command line were registered once");
     }
 
     // The key set of one verifies the tokens of the other.
@@ -185,7 +185,7 @@ async fn once_is_once(database: &Postgres) {
     assert_eq!(first.json, third.json);
     let replayed = [&first, &second].iter().filter(|answer| answer.header("idempotent-replayed") == "true").count();
     assert_eq!(replayed, 1);
-    assert_eq!(b.list("/applications").await.len(), 2);
+    assert_eq!(b.list("/applications").await.len(), 3);
     let other = json!({"name": "Twice", "type": "service", "level": "platform"});
     assert_eq!(b.send(keyed(&b, &other)).await.status, 422, "another request under the same key");
 

@@ -218,6 +218,8 @@ async fn the_last_super_administrator_may_be_a_person_and_then_cannot_be_removed
     let group = id(&world.group(Owner::Platform, "Owners").await);
     let nested = id(&world.group(Owner::Platform, "Founders").await);
     world.join(&group, &nested).await;
+    // No application lets people in but the one that comes last.
+    assert_eq!(world.call(root, Method::DELETE, "/applications/ambit-cli", None).await.status, 204);
     // One step after the other; only with all of them is there somebody else.
     assert_eq!(remove_root().await, 409);
     let appointed = id(&world.appoint("group", &group, "super_admin", json!({})).await);
@@ -265,6 +267,24 @@ async fn the_last_super_administrator_may_be_a_person_and_then_cannot_be_removed
     assert_eq!(world.status(&token, Method::DELETE, &format!("/users/{user}")).await, 409);
     assign(json!({})).await;
     assert_eq!(world.status(&token, Method::DELETE, &format!("/users/{user}")).await, 204);
+}
+
+#[tokio::test]
+async fn where_people_alone_administer_the_command_line_is_the_door_that_stays() {
+    let world = World::new().await;
+    let root = Caller::Administrator(Owner::Platform);
+    let user = id(&world.user(Owner::Platform, "kari@platform.example").await);
+    credential(&world, &user, CredentialKind::Passkey).await;
+    world.appoint("user", &user, "super_admin", json!({})).await;
+    let token = world.persons_token("ambit-cli", &user, None, BOTH);
+    assert_eq!(world.call(root, Method::DELETE, &format!("/applications/{ROOT}"), None).await.status, 204);
+    for body in [json!({"status": "disabled"}), json!({"allowed_scopes": ["admin:read"]}), json!({"redirect_uris": []})]
+    {
+        let refused = world.fixture.admin(&token, Method::PATCH, "/applications/ambit-cli", Some(&body)).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{body}: {}", refused.text);
+        assert_eq!(refused.json["type"], "https://as.example/errors/api/last-super-admin");
+    }
+    assert_eq!(world.status(&token, Method::DELETE, "/applications/ambit-cli").await, 409);
 }
 
 /// Something that a user can sign in with.

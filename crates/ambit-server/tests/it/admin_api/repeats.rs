@@ -227,5 +227,5 @@ async fn of_many_that_are_sent_at_once_with_one_key_one_takes_effect() {
     assert_eq!(fresh, 1);
     assert!(answers.iter().all(|answer| answer.status == StatusCode::CREATED && answer.text == answers[0].text));
     let listed = fixture.admin(&root, Method::GET, "/applications", None).await;
-    assert_eq!(listed.json["total"], 2, "the administrator's and one more: {}", listed.text);
+    assert_eq!(listed.json["total"], 3, "the administrator's, the command line and one more: {}", listed.text);
 }

@@ -26,7 +26,7 @@ async fn published(fixture: &Fixture) -> Vec<String> {
 
 /// The keys in a state, as the admin API shows them.
 async fn in_state(fixture: &Fixture, state: &str) -> Vec<Value> {
-    let keys = fixture.admin(&fixture.root().await, Method::GET, "/keys", None).await;
+    let keys = fixture.admin(&fixture.root().await, Method::GET, "/keys?limit=200", None).await;
     let items = keys.json["items"].as_array().expect("a list").clone();
     items.into_iter().filter(|key| key["state"] == state).collect()
 }

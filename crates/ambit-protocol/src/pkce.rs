@@ -35,6 +35,23 @@ pub enum PkceError {
 }
 
 impl CodeChallenge {
+    /// The challenge of a verifier (RFC 7636 §4.2), for a client that begins.
+    ///
+    /// ```
+    /// use ambit_protocol::pkce::{CodeChallenge, CodeVerifier};
+    ///
+    /// // RFC 7636 Appendix B.
+    /// let verifier: CodeVerifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".parse()?;
+    /// assert_eq!(String::from(CodeChallenge::of(&verifier)), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    /// # Ok::<(), ambit_protocol::pkce::PkceError>(())
+    /// ```
+    #[must_use]
+    pub fn of(verifier: &CodeVerifier) -> Self {
+        let mut challenge = [0; 32];
+        challenge.copy_from_slice(digest(&SHA256, verifier.0.expose_secret().as_bytes()).as_ref());
+        Self(challenge)
+    }
+
     /// Whether this is the challenge of a verifier. Compares in constant time.
     ///
     /// ```
@@ -48,8 +65,15 @@ impl CodeChallenge {
     /// ```
     #[must_use]
     pub fn matches(&self, verifier: &CodeVerifier) -> bool {
-        let hash = digest(&SHA256, verifier.0.expose_secret().as_bytes());
-        verify_slices_are_equal(&self.0, hash.as_ref()).is_ok()
+        verify_slices_are_equal(&self.0, &Self::of(verifier).0).is_ok()
+    }
+}
+
+impl CodeVerifier {
+    /// The text itself, for the client that redeems a code with it.
+    #[must_use]
+    pub fn expose_secret(&self) -> &str {
+        self.0.expose_secret()
     }
 }
 

@@ -7,15 +7,17 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::login::Session;
 use crate::output::Failure;
 
 /// Which server, and as whom.
 #[derive(Debug, Args)]
 pub struct Connection {
-    /// The server's address, or the issuer of a tenant.
-    #[arg(long, env = "AMBIT_URL", default_value = "http://127.0.0.1:5000", global = true)]
-    pub url: String,
-    /// The client to act as.
+    /// The server's address, or the issuer of a tenant. Where left out: the server of the last `ambit login`, or else
+    /// <http://127.0.0.1:5000>.
+    #[arg(long, env = "AMBIT_URL", global = true)]
+    pub url: Option<String>,
+    /// The client to act as, in place of who is signed in.
     #[arg(long, env = "AMBIT_CLIENT_ID", global = true)]
     pub client_id: Option<String>,
     /// Its secret. Better in the environment than on the command line, which others can see.
@@ -39,18 +41,30 @@ pub struct Connection {
 pub struct AdminApi {
     http: reqwest::Client,
     base: Url,
-    token: SecretString,
+    credential: Credential,
+}
+
+/// As whom a command acts.
+#[derive(Debug)]
+pub enum Identity<'a> {
+    /// As whoever an access token is of, which was handed in.
+    Token(&'a SecretString),
+    /// As a client, by its secret.
+    Client(&'a str, &'a SecretString),
+    /// As a person, who signed in before.
+    Person(Box<Session>),
+}
+
+#[derive(Debug)]
+enum Credential {
+    Token(SecretString),
+    Login(Box<Session>),
 }
 
 impl Connection {
     /// The server's address.
     pub fn base(&self) -> Result<Url, Failure> {
-        let base = Url::parse(self.url.trim_end_matches('/'))
-            .map_err(|error| Failure::usage(format!("--url: '{}' is not a URL: {error}", self.url)))?;
-        if !matches!(base.scheme(), "http" | "https") {
-            return Err(Failure::usage("--url: must begin with http:// or https://"));
-        }
-        Ok(base)
+        base(self.url.as_deref().unwrap_or(DEFAULT_URL))
     }
 
     /// The credentials, if they were given.
@@ -58,28 +72,61 @@ impl Connection {
         Some((self.client_id.as_deref()?, self.client_secret.as_ref()?))
     }
 
-    /// Gets a token and is ready to call.
-    pub async fn admin(&self) -> Result<AdminApi, Failure> {
-        let base = self.base()?;
-        let http = http()?;
-        let token = match (&self.token, self.credentials()) {
-            (Some(token), _) => token.clone(),
-            (None, Some((client_id, secret))) => {
-                let answer = token(&http, &base, client_id, secret, &[]).await?;
-                let token = answer.get("access_token").and_then(Value::as_str);
-                SecretString::from(
-                    token.ok_or_else(|| Failure::internal("the token endpoint answered without a token"))?,
-                )
-            }
-            (None, None) => {
+    /// What was handed in counts; only where nothing was, who is signed in.
+    pub fn identity(&self) -> Result<Identity<'_>, Failure> {
+        match (&self.token, &self.client_id, &self.client_secret) {
+            (Some(token), ..) => return Ok(Identity::Token(token)),
+            (None, Some(client_id), Some(secret)) => return Ok(Identity::Client(client_id, secret)),
+            // Half of it is a mistake, and no wish to act as somebody else.
+            (None, Some(_), None) | (None, None, Some(_)) => {
                 return Err(Failure::usage(
-                    "say who you are: AMBIT_CLIENT_ID and AMBIT_CLIENT_SECRET, or AMBIT_TOKEN (--help has the flags)",
+                    "AMBIT_CLIENT_ID and AMBIT_CLIENT_SECRET go together, and one of them is missing",
                 ));
             }
+            (None, None, None) => {}
+        }
+        let named = self.url.as_deref().map(base).transpose()?;
+        let session = Session::find(named.as_ref())?.map(Box::new);
+        session.map(Identity::Person).ok_or_else(|| {
+            let at = named.map(|url| format!(" --url {}", url.as_str().trim_end_matches('/'))).unwrap_or_default();
+            Failure::usage(format!(
+                "say who you are: sign in with `ambit login{at}`, or set AMBIT_CLIENT_ID and AMBIT_CLIENT_SECRET, or AMBIT_TOKEN \
+                 (--help has the flags)"
+            ))
+        })
+    }
+
+    /// Is ready to call.
+    pub async fn admin(&self) -> Result<AdminApi, Failure> {
+        let identity = self.identity()?;
+        let http = http()?;
+        let (base, credential) = match identity {
+            Identity::Token(token) => (self.base()?, Credential::Token(token.clone())),
+            Identity::Client(client_id, secret) => {
+                let base = self.base()?;
+                let answer = token(&http, &base, client_id, secret, &[]).await?;
+                let token = answer.get("access_token").and_then(Value::as_str);
+                let token = token.ok_or_else(|| Failure::internal("the token endpoint answered without a token"))?;
+                (base, Credential::Token(token.into()))
+            }
+            Identity::Person(session) => (session.base().clone(), Credential::Login(session)),
         };
-        Ok(AdminApi { http, base, token })
+        Ok(AdminApi { http, base, credential })
     }
 }
+
+/// The address of a server.
+pub fn base(url: &str) -> Result<Url, Failure> {
+    let base = Url::parse(url.trim_end_matches('/'))
+        .map_err(|error| Failure::usage(format!("--url: '{url}' is not a URL: {error}")))?;
+    if !matches!(base.scheme(), "http" | "https") {
+        return Err(Failure::usage("--url: must begin with http:// or https://"));
+    }
+    Ok(base)
+}
+
+/// Where a server is that was started without an address.
+pub const DEFAULT_URL: &str = "http://127.0.0.1:5000";
 
 /// A client for HTTP that does not wait for ever.
 pub fn http() -> Result<reqwest::Client, Failure> {
@@ -163,14 +210,24 @@ impl AdminApi {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> Result<Value, Failure> {
-        let mut request = self
-            .http
-            .request(method, below(&self.base, &format!("/api/v1/admin{path}")))
-            .bearer_auth(self.token.expose_secret());
-        if let Some(body) = body {
-            request = request.json(body);
+        let send = async |token: &SecretString| {
+            let url = below(&self.base, &format!("/api/v1/admin{path}"));
+            let mut request = self.http.request(method.clone(), url).bearer_auth(token.expose_secret());
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            answer(request).await
+        };
+        let session = match &self.credential {
+            Credential::Token(token) => return send(token).await,
+            Credential::Login(session) => session,
+        };
+        let token = session.token().await?;
+        match send(&token).await {
+            // The server's clock, or a key that was withdrawn, ends a token before its time: nothing was done with it.
+            Err(failure) if failure.status() == Some(401) => send(&session.token_instead_of(&token).await?).await,
+            answered => answered,
         }
-        answer(request).await
     }
 }
 
@@ -183,7 +240,8 @@ fn below(base: &Url, path: &str) -> String {
     format!("{}{path}", base.as_str().trim_end_matches('/'))
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
+/// What a server answered, or why that is none.
+pub async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
     let response = request.send().await.map_err(|error| Failure::unreachable(with_causes(&error)))?;
     let status = response.status();
     let text = response.text().await.map_err(|error| Failure::unreachable(with_causes(&error)))?;
@@ -202,7 +260,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
 }
 
 /// The server's refusal in its own words, with the faults of each field and where to read on.
-fn refused(status: StatusCode, body: Value) -> Failure {
+pub fn refused(status: StatusCode, body: Value) -> Failure {
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
     let mut message = match (text("error"), text("error_description"), text("detail")) {
         (Some(error), description, _) => format!("{error}: {}", description.unwrap_or_default()),

@@ -8,6 +8,7 @@
 mod client;
 mod commands;
 mod demo;
+mod login;
 mod master_key;
 mod output;
 mod serve;
@@ -44,6 +45,12 @@ enum Command {
     Restore(commands::store::Restore),
     /// Check the configuration, the store and a running server; or, with --issuer, a client's way to an API.
     Doctor(commands::doctor::Doctor),
+    /// Sign in as a person, by the browser. Commands act as them where no client's credentials are given.
+    Login(commands::login::Login),
+    /// End a login, here and on the server.
+    Logout(commands::login::Logout),
+    /// Say as whom commands act, what they may do, and until when.
+    Whoami(commands::login::Whoami),
     /// Say why: what a request would get, why a token carries what it carries, why a 403.
     Explain(commands::explain::Explain),
     /// Applications.
@@ -96,6 +103,9 @@ fn main() -> ExitCode {
         Command::Backup(command) => wait(command.run(output)),
         Command::Restore(command) => wait(command.run(output)),
         Command::Doctor(command) => wait(command.run(output)),
+        Command::Login(command) => wait(command.run(output)),
+        Command::Logout(command) => wait(command.run(output)),
+        Command::Whoami(command) => wait(command.run(output)),
         Command::Explain(command) => wait(command.run(output)),
         Command::App(command) => wait(command.run(output)),
         Command::Scope(command) => wait(command.run(output)),

@@ -73,6 +73,22 @@ impl Failure {
         Self { kind: Kind::Internal, message: message.into(), problem: None }
     }
 
+    /// With one more line for people.
+    pub fn with_line(mut self, line: &str) -> Self {
+        self.message.push_str(&format!("\n  {line}"));
+        self
+    }
+
+    /// The code of the server's refusal (RFC 6749 §5.2), where it was the server who refused.
+    pub fn error_code(&self) -> Option<&str> {
+        self.problem.as_ref()?.get("error")?.as_str()
+    }
+
+    /// The HTTP status in the server's refusal (RFC 9457 §3.1.2).
+    pub fn status(&self) -> Option<u64> {
+        self.problem.as_ref()?.get("status")?.as_u64()
+    }
+
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code())
     }

@@ -177,7 +177,8 @@ async fn serve(config: Config) -> Result<(), Failure> {
     }
     // Beside the log, never in it: whoever has the link administers everything.
     if let Some(path) = set_up::link(server.app()).await.map_err(|error| store_failure(&error))? {
-        eprintln!("no administrator yet; within a day, set the first one up at {base_url}{path}\n");
+        eprintln!("no administrator yet; within a day, set the first one up at {base_url}{path}");
+        eprintln!("then sign in on the command line: ambit login --url {base_url}\n");
     }
     eprintln!("{}", ambit_server::mail::described(&server.app().config));
     let stop = stop();
@@ -293,7 +294,8 @@ async fn master_key(config: &Config, store: &SqlStore, entropy: &dyn Entropy) ->
     master_key::make(&path, entropy)
 }
 
-fn make_folder(folder: &Path) -> Result<(), Failure> {
+/// Makes a folder that nobody else looks into, where there is none yet.
+pub fn make_folder(folder: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::DirBuilderExt as _;
     if folder.as_os_str().is_empty() || folder.exists() {
         return Ok(());

@@ -99,7 +99,7 @@ pub(crate) fn running_script(headers: &mut HeaderMap) {
 }
 
 /// The language of a page for somebody: what they or the application wish for, else what the browser prefers.
-pub(crate) fn language_of<'w>(wishes: impl IntoIterator<Item = Option<&'w str>>, headers: &HeaderMap) -> Language {
+pub fn language_of<'w>(wishes: impl IntoIterator<Item = Option<&'w str>>, headers: &HeaderMap) -> Language {
     negotiate::wished_language(wishes, headers)
 }
 

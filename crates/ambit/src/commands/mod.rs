@@ -7,6 +7,7 @@ pub mod feature;
 pub mod group;
 pub mod kb;
 pub mod keys;
+pub mod login;
 pub mod mcp;
 pub mod scope;
 pub mod store;

@@ -214,6 +214,8 @@ async fn every_command_goes_well_for_people_and_for_programs() {
     it.walked.borrow_mut().insert("completions".to_owned());
     // It goes on until it is told to stop: `mcp` tries it.
     it.walked.borrow_mut().insert("mcp".to_owned());
+    // They take a browser: `login` tries them.
+    it.walked.borrow_mut().extend(["login", "logout", "whoami"].map(str::to_owned));
     let told: BTreeSet<String> = commands(it.folder.path()).await;
     let walked: BTreeSet<String> = it.walked.borrow().iter().map(|walked| command(walked, &told)).collect();
     assert_eq!(walked, told, "a command that nobody tried");
@@ -278,7 +280,12 @@ async fn a_command_that_fails_says_why_and_its_exit_code_says_whose_move_it_is()
     ] {
         it.fails(2, &root, arguments, &[why]).await;
     }
-    it.fails(2, &[("AMBIT_URL", &it.node.url)], "app list", &["AMBIT_CLIENT_ID"]).await;
+    let url = ("AMBIT_URL", it.node.url.as_str());
+    it.fails(2, &[url], "app list", &["ambit login --url http://", "AMBIT_CLIENT_ID", "AMBIT_TOKEN"]).await;
+    it.fails(2, &[url, ("AMBIT_CLIENT_ID", ROOT)], "app list", &["go together"]).await;
+    it.fails(2, &[url], "login", &["HOME is not set"]).await;
+    it.fails(2, &[url], "logout", &["nobody is signed in"]).await;
+    it.fails(2, &[("HOME", "/nowhere")], "login --url http://as.example", &["sign in by https"]).await;
     it.fails(2, &[("AMBIT_URL", &it.node.url)], "explain --own request", &["AMBIT_CLIENT_ID"]).await;
 
     // 3: the server refuses, in its own words, with the page that explains it and the trace.

@@ -16,6 +16,7 @@ mod first_start;
 mod kb;
 mod kill;
 mod log_injection;
+mod login;
 mod mcp;
 mod nodes;
 mod readme;

@@ -165,13 +165,13 @@ impl Collected {
     }
 
     /// Everything, once the process has ended.
-    async fn wait(mut self) {
+    pub(crate) async fn wait(mut self) {
         // An error is what the end looks like.
         let _ = self.ended.changed().await;
     }
 }
 
-fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> Collected {
+pub(crate) fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> Collected {
     let (end, ended) = watch::channel(());
     let collected = Collected { text: Arc::default(), ended };
     let sink = collected.text.clone();
@@ -222,6 +222,13 @@ impl Node {
     /// The platform's issuer: how browsers reach it.
     pub(crate) fn issuer(&self) -> String {
         issuer(&self.said.text()).expect("it said so when it came up").to_owned()
+    }
+
+    /// The link in `no administrator yet; within a day, set the first one up at http://…`.
+    pub(crate) fn set_up_link(&self) -> String {
+        let said = self.said.text();
+        let (_, rest) = said.split_once("set the first one up at ").unwrap_or_else(|| panic!("no link: {said}"));
+        rest.split_whitespace().next().expect("a link").to_owned()
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -532,7 +539,8 @@ impl Postgres {
     }
 }
 
-async fn execute(url: &str, statement: &str) {
+/// Changes a database beside the server.
+pub(crate) async fn execute(url: &str, statement: &str) {
     sqlx::any::install_default_drivers();
     let mut connection = AnyConnection::connect(url).await.expect("connects");
     sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.expect(statement);

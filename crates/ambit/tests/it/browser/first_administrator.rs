@@ -37,7 +37,7 @@ async fn comes_by_the_link(browsers: &Browsers, manner: Manner) {
     let page = browsers.open(manner).await;
 
     // The link, and a form that is not right at once.
-    let link = link(&node);
+    let link = node.set_up_link();
     page.open(&link).await;
     assert_eq!(page.heading().await, "Set up the first administrator");
     page.fill("E-mail address", ROOT).await;
@@ -120,13 +120,6 @@ async fn comes_by_the_link(browsers: &Browsers, manner: Manner) {
     page.press("Sign in").await;
     page.sees(ROOT).await;
     page.sees("The operator of this service").await;
-}
-
-/// The link in `no administrator yet; within a day, set the first one up at http://…`.
-pub(super) fn link(node: &Node) -> String {
-    let said = node.said.text();
-    let (_, rest) = said.split_once("set the first one up at ").unwrap_or_else(|| panic!("no link: {said}"));
-    rest.split_whitespace().next().expect("a link").to_owned()
 }
 
 /// Registers the application beside the running server, which learns of it as of what another node does: the administrator has

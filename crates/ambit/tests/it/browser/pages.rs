@@ -36,7 +36,7 @@ async fn walk(browsers: &Browsers, language: &'static str, manner: Manner) {
 async fn set_up(page: &Page, judge: &Judge) {
     let folder = folder();
     let node = Setup::bare(folder.path()).arguments(&["--data-dir", "data"]).start().await;
-    let link = super::first_administrator::link(&node);
+    let link = node.set_up_link();
     page.open(&link).await;
     judge.look(page, "set-up", Form).await;
     send(page, &[("email", "root"), ("name", " "), ("password", "short")]).await;

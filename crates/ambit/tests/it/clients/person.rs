@@ -12,6 +12,7 @@ use super::world::{EMAIL, PASSWORD};
 pub(crate) struct Person {
     http: Client,
     server: Url,
+    email: String,
     cookies: BTreeMap<String, String>,
 }
 
@@ -38,7 +39,13 @@ impl Person {
             .redirect(redirect::Policy::none())
             .tls_certs_only(authority);
         let server = Url::parse(server).expect("a URL");
-        Self { http: http.build().expect("an HTTP client"), server, cookies: BTreeMap::new() }
+        let http = http.build().expect("an HTTP client");
+        Self { http, server, email: EMAIL.to_owned(), cookies: BTreeMap::new() }
+    }
+
+    /// Somebody else, by their address. They all have the same password.
+    pub(crate) fn called(self, email: &str) -> Self {
+        Self { email: email.to_owned(), ..self }
     }
 
     /// Opens an address and does what the pages ask, until the browser is sent away from the server. Answers where to.
@@ -49,7 +56,7 @@ impl Person {
             let Some(location) = answer.location else {
                 let form = Form::of(&answer.page).unwrap_or_else(|| panic!("{at}: {} {}", answer.status, answer.page));
                 at = at.join(&form.action).expect("an address");
-                answer = self.send(Method::POST, &at, Some(&form.filled(consent))).await;
+                answer = self.send(Method::POST, &at, Some(&form.filled(&self.email, consent))).await;
                 continue;
             };
             at = at.join(&location).expect("an address");
@@ -117,7 +124,7 @@ impl Form {
     }
 
     /// What somebody sends: who they are, and what they want. They tick every box.
-    fn filled(self, consent: Consent) -> Vec<(String, String)> {
+    fn filled(self, email: &str, consent: Consent) -> Vec<(String, String)> {
         let wanted = match consent {
             Consent::Allow => "allow",
             Consent::Deny => "deny",
@@ -126,7 +133,7 @@ impl Form {
         let mut fields = self.fields;
         for (name, value) in &mut fields {
             match name.as_str() {
-                "organisation" | "email" => EMAIL.clone_into(value),
+                "organisation" | "email" => email.clone_into(value),
                 "password" => PASSWORD.clone_into(value),
                 _ => {}
             }

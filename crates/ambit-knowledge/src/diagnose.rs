@@ -269,6 +269,7 @@ fn above(one: (&Ranked, &[Reason]), other: (&Ranked, &Entry, &[Reason]), languag
         Rule::Pattern => ("one of its patterns fits the text more closely", "它的某个模式与文本更吻合"),
         Rule::WwwAuthenticate => ("the challenge has its error", "质询头中的 error 与它一致"),
         Rule::OauthError => ("the answer has its error code", "响应中的错误码与它一致"),
+        Rule::About => ("the message complains of what it is about", "消息所述的问题正是它所讲的"),
         Rule::Status => ("the HTTP status agrees", "HTTP 状态码一致"),
         Rule::Product => ("the input shows its product", "输入中出现了它所属的产品"),
         Rule::ErrorCode => ("the input names its code", "输入中出现了它的错误码"),
@@ -315,12 +316,13 @@ fn distinction(one: &Entry, other: &Entry, language: Language) -> Statement {
     )
 }
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 10] = [
     Rule::Words,
     Rule::ErrorCode,
     Rule::Product,
     Rule::Status,
     Rule::OauthError,
+    Rule::About,
     Rule::WwwAuthenticate,
     Rule::Pattern,
     Rule::DescriptionPattern,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::entry::Product;
 use crate::redact::redact;
 
+mod complaint;
 mod fact;
 mod flat;
 mod http;
@@ -24,8 +25,9 @@ mod words;
 pub use fact::{Fact, FactKind, Part};
 pub use jwt::Jwt;
 
+pub(crate) use complaint::Complaint;
 pub(crate) use flat::{Flat, fold};
-pub(crate) use words::REGISTERED;
+pub(crate) use words::{REGISTERED, is_hanzi};
 
 use fact::Facts;
 
@@ -42,6 +44,7 @@ pub struct Input {
     facts: Vec<Fact>,
     jwts: Vec<Jwt>,
     products: Vec<Product>,
+    complaints: Vec<Complaint>,
     is_cut: bool,
 }
 
@@ -103,7 +106,12 @@ impl Input {
         let unbroken = unbroken(&shown).map(|text| Flat::new(&text));
         let products = words::products([Some(&flat), unbroken.as_ref()].into_iter().flatten().map(Flat::folded));
         let kind = kind(&shown, &values, has_http, &jwts, &facts);
-        Self { shown, flat, unbroken, kind, facts: facts.into_vec(), jwts, products, is_cut }
+        let facts = facts.into_vec();
+        let mut input = Self { shown, flat, unbroken, kind, facts, jwts, products, complaints: Vec::new(), is_cut };
+        if !input.is_of_another_protocol() {
+            input.complaints = complaint::read(input.complaining(), input.is_about_oauth());
+        }
+        input
     }
 
     /// The text as it may be shown: without its secrets.
@@ -155,7 +163,10 @@ impl Input {
 
     /// Whether it is about another protocol than OAuth, and says nothing of OAuth's.
     pub(crate) fn is_of_another_protocol(&self) -> bool {
-        let is_ours = |fact: &Fact| matches!(fact.kind, FactKind::OauthError | FactKind::MentionedError);
+        let is_ours = |fact: &Fact| {
+            matches!(fact.kind, FactKind::OauthError | FactKind::MentionedError)
+                && REGISTERED.contains(&fact.value.as_str())
+        };
         !self.facts.iter().any(is_ours) && self.products.is_empty() && words::is_of_another_protocol(self.flat.folded())
     }
 
@@ -166,6 +177,44 @@ impl Input {
             || !self.products.is_empty()
             || !self.jwts.is_empty()
             || words::is_of_oauth(self.flat.folded())
+    }
+
+    /// What it complains of.
+    pub(crate) fn complaints(&self) -> &[Complaint] {
+        &self.complaints
+    }
+
+    /// The texts in which it says what is wrong: of an answer what it says for people, of anything else the lines that are no
+    /// frames of a stack.
+    fn complaining(&self) -> impl Iterator<Item = String> {
+        let has_form = matches!(
+            self.kind,
+            InputKind::Har | InputKind::Http | InputKind::Json | InputKind::Header | InputKind::Url
+        );
+        let said = |fact: &Fact| matches!(fact.kind, FactKind::Exception | FactKind::Description);
+        let has_said = has_form && self.values(FactKind::Description).next().is_some();
+        let is_long = self.shown.len() > MAX_COMPLAINT;
+        let whole = (!has_said).then(|| {
+            let is_frame =
+                |line: &&str| line.trim_start().starts_with("at ") || line.trim_start().starts_with("File \"");
+            let lines = self.shown.lines().filter(|line| !is_frame(line));
+            let mut text = String::new();
+            for line in lines.take_while(|line| !line.is_empty() || !is_long) {
+                if text.len() + line.len() > MAX_COMPLAINT {
+                    break;
+                }
+                text.push_str(line);
+                text.push('\n');
+            }
+            text
+        });
+        let vendor = |fact: &Fact| has_form && fact.kind == FactKind::VendorCode;
+        let facts = self.facts.iter().filter(move |fact| (has_said || is_long) && said(fact) || vendor(fact));
+        let codes = facts.clone().filter(|fact| fact.kind != FactKind::Description);
+        let said = facts.clone().filter(|fact| fact.kind == FactKind::Description);
+        let texts: Vec<String> =
+            whole.into_iter().chain(codes.chain(said).map(|fact| class(&fact.value).to_owned())).collect();
+        texts.into_iter()
     }
 
     pub(crate) const fn flat(&self) -> &Flat {
@@ -260,5 +309,12 @@ fn kind(shown: &str, values: &[serde_json::Value], has_http: bool, jwts: &[Jwt],
     if words::is_log(text) { InputKind::Log } else { InputKind::Message }
 }
 
+/// The name of a class without its package.
+fn class(name: &str) -> &str {
+    if name.contains(' ') { name } else { name.rsplit(['.', '$']).next().unwrap_or(name) }
+}
+
+/// How much of a text is read for what it complains of.
+const MAX_COMPLAINT: usize = 2000;
 /// A longer text is a file or a log, and not a message.
 const MAX_UNBROKEN: usize = 8 * 1024;

@@ -219,7 +219,8 @@ impl Findings<'_> {
             || asked.description_pattern.is_some()
             || asked.www_authenticate.is_some()
             || asked.problem_type.is_some()
-            || !asked.status.is_empty();
+            || !asked.status.is_empty()
+            || !asked.about.is_empty();
         if !is_structured && asked.patterns.is_empty() {
             self.find(
                 "match",

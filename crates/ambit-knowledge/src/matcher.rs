@@ -114,6 +114,13 @@ impl Matcher {
             }
         }
 
+        for (place, complaint) in self.structure.complained(input) {
+            let evidence = found.entry(place).or_default();
+            if complaint.is_main || evidence.complaint.is_none() {
+                evidence.complaint = Some(complaint.clone());
+            }
+        }
+
         let query = Query::new(&self.words, input);
         for (place, likeness) in self.words.nearest(&query) {
             found.entry(place).or_default().likeness = Some(likeness);
@@ -131,8 +138,11 @@ impl Matcher {
             })
             .collect();
         by_whose_wording(corpus, &mut ranked, input);
+        behind_what_they_stand_around(corpus, &mut ranked);
+        behind_what_is_said(corpus, &mut ranked);
         // Where the code itself stands in its place, what merely sounds alike and is not about that code is out.
-        if ranked.iter().any(|it| it.evidence.has_code_in_place()) {
+        let is_mentioned = |it: &Ranked| it.evidence.structure.as_ref().is_some_and(|held| held.error.is_some());
+        if ranked.iter().any(is_mentioned) {
             // An answer that says its code and nothing else has no words of its own: what is around them is in every answer.
             let has_form = matches!(
                 input.kind(),
@@ -164,18 +174,46 @@ fn by_whose_wording(corpus: &Corpus, ranked: &mut [Ranked], input: &Input) {
         (entry.category, entry.error_code.as_deref())
     };
     let worded = |it: &&Ranked| it.evidence.has_wording(corpus.entries()[it.place].error_code.as_deref());
+    let category = |it: &Ranked| corpus.entries()[it.place].category;
+    let is_read = ranked.iter().any(|it| is_anybodys(it) && it.evidence.is_what_it_comes_down_to());
     let (general, own): (Vec<_>, Vec<_>) = ranked.iter().filter(worded).partition(|it| is_anybodys(it));
     let general: Vec<_> = general.into_iter().map(about).collect();
-    let own: Vec<_> = own.into_iter().filter(|it| !it.evidence.is_general()).map(about).collect();
+    let own: Vec<_> = own.into_iter().filter(|it| !it.evidence.is_general()).collect();
+    let of_own: Vec<_> = own.iter().map(|it| category(it)).collect();
+    let own: Vec<_> = own.into_iter().map(about).collect();
     for it in ranked {
         let is_behind = if is_anybodys(it) {
-            own.contains(&about(it))
+            own.contains(&about(it)) || it.evidence.is_what_it_comes_down_to() && of_own.contains(&category(it))
         } else {
-            input.products().is_empty() && !it.evidence.is_hard() && general.contains(&about(it))
+            input.products().is_empty() && !it.evidence.is_hard() && (is_read || general.contains(&about(it)))
         };
         if is_behind {
             it.score -= OTHER_WORDING;
         }
+    }
+}
+
+/// What libraries say around another error is no answer where the other one is there.
+fn behind_what_they_stand_around(corpus: &Corpus, ranked: &mut [Ranked]) {
+    let is_around = |it: &Ranked| corpus.entries()[it.place].matching.around;
+    if ranked.iter().any(|it| !is_around(it) && it.evidence.is_hard() && it.score >= ENOUGH) {
+        ranked.iter_mut().filter(|it| is_around(it)).for_each(|it| it.score -= AROUND);
+    }
+}
+
+/// A code says less than what the message comes down to: `invalid_client`, *redirect URI does not match*, is about the URI.
+fn behind_what_is_said(corpus: &Corpus, ranked: &mut [Ranked]) {
+    // What is missing from a request is what that request is invalid for.
+    let counts = |it: &Ranked| {
+        it.evidence.is_particular_complaint()
+            && (it.evidence.code != Some(false) || !it.evidence.is_something_missing())
+    };
+    if ranked.iter().any(counts) {
+        let is_registered = |it: &Ranked| {
+            corpus.entries()[it.place].error_code.as_deref().is_some_and(|code| REGISTERED.contains(&code))
+        };
+        let is_code = |it: &&mut Ranked| it.evidence.is_hard() && it.evidence.is_general() && is_registered(it);
+        ranked.iter_mut().filter(is_code).for_each(|it| it.score -= SAID);
     }
 }
 
@@ -212,7 +250,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     let is_vague = first.evidence.is_bare_description() && first.likeness < LIKE_MUCH;
     // Another protocol's words for the same thing, or a number that nobody here knows: what sounds like it is not it.
     let is_elsewhere = input.is_of_another_protocol() || has_unknown_code(input, first, corpus);
-    if is_vague && is_elsewhere {
+    if first.evidence.is_bare_description() && is_elsewhere {
         return Verdict::None;
     }
     if second.is_some_and(|second| first.score - second.score < MARGIN) {
@@ -307,6 +345,10 @@ const ENOUGH: f32 = 10.0;
 const MARGIN: f32 = 6.0;
 /// How far an entry falls behind one of the same code of which the wording holds.
 const OTHER_WORDING: f32 = 12.0;
+/// How far an entry falls behind the error that it stands around: behind any.
+const AROUND: f32 = 200.0;
+/// How far a code falls behind what the message comes down to.
+const SAID: f32 = 16.0;
 /// How alike words have to be to be an answer by themselves.
 const LIKE_ENOUGH: f32 = 0.9;
 const LIKE_MUCH: f32 = 0.6;

@@ -179,4 +179,55 @@ closed_lists! {
         En = "en", "English";
         Zh = "zh", "中文";
     }
+
+    /// What a message complains of.
+    Subject {
+        Token = "token", "A token, whichever it is";
+        RefreshToken = "refresh_token", "The refresh token";
+        Code = "code", "The authorization code";
+        DeviceCode = "device_code", "The device code";
+        Form = "form", "The parts of a JWT and their encoding";
+        Signature = "signature", "The signature";
+        Algorithm = "algorithm", "The algorithm";
+        Key = "key", "A key, or its id";
+        KeySet = "key_set", "The issuer's key set";
+        Issuer = "issuer", "The issuer";
+        Audience = "audience", "The audience";
+        Expiry = "expiry", "The end of a token's life (exp)";
+        NotBefore = "not_before", "The begin of a token's life (nbf)";
+        IssuedAt = "issued_at", "The time of issue (iat)";
+        Claim = "claim", "Another claim";
+        Nonce = "nonce", "The nonce";
+        State = "state", "The state of a redirect";
+        RedirectUri = "redirect_uri", "The redirect URI";
+        Scope = "scope", "A scope";
+        Client = "client", "The client, its id and its secret";
+        GrantType = "grant_type", "The grant type";
+        ResponseType = "response_type", "The response type";
+        Verifier = "verifier", "The PKCE verifier";
+        Challenge = "challenge", "The PKCE challenge";
+        ChallengeMethod = "challenge_method", "The method of the PKCE challenge";
+        Header = "header", "The Authorization header";
+        Discovery = "discovery", "The discovery document";
+        User = "user", "The user and the password";
+        Consent = "consent", "The consent";
+    }
+
+    /// What is wrong with it.
+    Fault {
+        Invalid = "invalid", "It is not good";
+        Expired = "expired", "It is over";
+        Early = "early", "It lies in the future";
+        Missing = "missing", "It is not there";
+        Mismatch = "mismatch", "It is another one than was expected";
+        Unknown = "unknown", "Nobody knows it";
+        Reused = "reused", "It was used before";
+        Denied = "denied", "It is not allowed";
+        Malformed = "malformed", "It cannot be read";
+        Failed = "failed", "Its check failed";
+        Unreachable = "unreachable", "It cannot be fetched";
+        Unsupported = "unsupported", "It is not supported";
+        Revoked = "revoked", "It was revoked";
+        Insufficient = "insufficient", "It is not enough";
+    }
 }

@@ -7,6 +7,8 @@
 //! The crate's build script includes this file as well, so that what is packed into the binary has been read by the same
 //! rules. It uses nothing of the crate, therefore.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -18,8 +20,8 @@ mod text;
 
 pub use id::{EntryId, InvalidId};
 pub use list::{
-    Category, Domain, EvidenceKind, Language, Product, Resolvable, Risk, RootCauseType, Tier, TranslationStatus,
-    VersionStatus,
+    Category, Domain, EvidenceKind, Fault, Language, Product, Resolvable, Risk, RootCauseType, Subject, Tier,
+    TranslationStatus, VersionStatus,
 };
 pub use parse::{ParseError, schema};
 pub use text::{Said, Text};
@@ -158,6 +160,12 @@ pub struct Match {
     /// Regular expressions that are searched in the whole text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patterns: Vec<String>,
+    /// What a message complains of that is about this, whatever words it has for it: what, and what is wrong with it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub about: BTreeMap<Subject, Vec<Fault>>,
+    /// Whether it is what libraries say around another error: it counts where nothing else is found.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub around: bool,
 }
 
 /// What the entry is tried on.
@@ -284,6 +292,11 @@ fn advice<'a>(
 ) -> impl Iterator<Item = (String, &'a Text)> {
     let condition = condition.map(|text| ("condition", text));
     condition.into_iter().chain([("action", action), last]).map(move |(name, text)| (format!("{of}.{name}"), text))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes by reference")]
+const fn is_false(is: &bool) -> bool {
+    !*is
 }
 
 /// A day, as RFC 3339 writes it.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 use regex::Regex;
 
 use super::fact::{FactKind, Facts, Part};
@@ -62,7 +62,14 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
 
 /// The products that texts in small letters show.
 pub(super) fn products<'a>(folded: impl Iterator<Item = &'a str>) -> Vec<Product> {
-    let marks = folded.flat_map(|text| MARKS.find_iter(text));
+    let marks = folded.flat_map(|text| {
+        // `com.auth0.jwt.exceptions` is neither Auth0's server nor PyJWT.
+        let is_whole = |mark: &aho_corasick::Match| {
+            let is_part = text[..mark.start()].ends_with('.') && text[mark.end()..].starts_with(['.', '$']);
+            !is_part || !WHOLE.contains(&PRODUCTS[mark.pattern().as_usize()].0)
+        };
+        MARKS.find_iter(text).filter(is_whole)
+    });
     let mut products: Vec<Product> = marks.map(|found| PRODUCTS[found.pattern().as_usize()].1).collect();
     products.sort_unstable();
     products.dedup();
@@ -77,6 +84,11 @@ pub(super) fn is_of_another_protocol(folded: &str) -> bool {
 /// Whether a text in small letters has a word of OAuth, OpenID Connect or tokens.
 pub(super) fn is_of_oauth(folded: &str) -> bool {
     OURS.is_match(folded)
+}
+
+/// Whether a character is Chinese.
+pub(crate) const fn is_hanzi(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
 }
 
 pub(super) fn is_stack_trace(text: &str) -> bool {
@@ -259,19 +271,25 @@ const PRODUCTS: &[(&str, Product)] = &[
     ("msal", Product::Msal),
 ];
 
+/// Marks that are a part of names of others.
+const WHOLE: &[&str] = &["auth0", "jwt.exceptions"];
+
 /// What has credentials, signatures and realms as well.
 static OTHERS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:^|[^a-z])(?:ldaps?|saml2?|kerberos|krb5|gssapi|radius|smtp|imap|pop3|ftp|ssh2?|xmpp|docker|redis|mysql|postgres(?:ql)?)(?:[^a-z]|$)")
+    Regex::new(r"(?:^|[^a-z])(?:ldaps?|saml2?|kerberos|krb5|gssapi|radius|smtp|imap|pop3|ftp|ssh2?|xmpp|docker|redis|mysql|sasl|kafka|jdbc|odbc|ora-[0-9]{5}|gpg|npm|postgres(?:ql)?)(?:[^a-z]|$)")
         .expect("a constant that a test compiles")
 });
 static OURS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?:^|[^n]|[a-z]n)oauth|oidc|openid|\bj(?:wt|ws|we|wk)s?\b|\b(?:access|refresh|id)[_ ]?token|bearer|\bscopes?\b|redirect[_ ]?ur[il]|\bgrant\b|client[_ ]?(?:id|secret)|\bpkce\b|code[_ ](?:challenge|verifier)|\b(?:nonce|issuer|audience|kid)\b|授权|令牌|作用域",
+        r"(?:^|[^n]|[a-z]n)oauth|oidc|openid|(?:^|[^a-z])j(?:wt|ws|we|wk)(?:s|auth|error)?(?:[^a-z]|$)|jwt[a-z]{0,12}(?:error|exception|expired|invalid)|\b(?:access|refresh|id)[_ ]?token|bearer|\bscopes?\b|redirect[_ ]?ur[il]|\bgrant\b|client[_ ]?(?:id|secret)|pkce|code[_ ]?(?:challenge|verifier)|(?:^|[^a-z])(?:nonce|issuer|audience|kid)(?:[^a-z]|$)|授权|令牌|作用域|(?:^|[^a-z])(?:iss|token (?:is |has |was )?(?:expired|revoked|malformed)|expired token|authori[sz]ation (?:header|server|code))(?:[^a-z]|$)",
     )
         .expect("a constant that a test compiles")
 });
 
-static MARKS: LazyLock<AhoCorasick> =
-    LazyLock::new(|| AhoCorasick::new(PRODUCTS.iter().map(|(mark, _)| mark)).expect("a constant that a test compiles"));
+static MARKS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    // `.auth0.com`, and not the `auth0` in it.
+    let marks = PRODUCTS.iter().map(|(mark, _)| mark);
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(marks).expect("a constant that a test compiles")
+});
 
 const MAX_FOUND: usize = 24;

@@ -8,6 +8,8 @@
 //! | `www_authenticate` | 14 |
 //! | `oauth_error` in its place | 12 |
 //! | `oauth_error` mentioned in a text | 7 |
+//! | `about` what the message comes down to | 26 |
+//! | `about` something else that it complains of | 9 |
 //! | `status`, where the entry asks for nothing else | 5 |
 //! | both structure and a pattern | 4 |
 //! | the status agrees | 3; it does not: −8 |
@@ -24,14 +26,15 @@ use serde::{Deserialize, Serialize};
 
 use super::patterns::Hit;
 use super::structure::Held;
-use crate::entry::Entry;
-use crate::input::{FactKind, Input, Part};
+use crate::entry::{Entry, Fault};
+use crate::input::{Complaint, FactKind, Input, Part};
 
 /// Everything that speaks for an entry, or against it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Evidence {
     pub(crate) structure: Option<Held>,
     pub(crate) pattern: Option<Hit>,
+    pub(crate) complaint: Option<Complaint>,
     pub(crate) status: Option<bool>,
     pub(crate) product: Option<bool>,
     pub(crate) code: Option<bool>,
@@ -67,6 +70,8 @@ pub enum Rule {
     WwwAuthenticate,
     /// `match.oauth_error`.
     OauthError,
+    /// `match.about`.
+    About,
     /// `match.status`.
     Status,
     /// The entry's product.
@@ -79,14 +84,20 @@ pub enum Rule {
 
 impl Evidence {
     /// Whether a rule of the entry holds, and not only its words.
-    pub(crate) const fn is_hard(&self) -> bool {
-        self.structure.is_some() || self.pattern.is_some()
+    pub(crate) fn is_hard(&self) -> bool {
+        self.structure.is_some() || self.pattern.is_some() || self.is_what_it_comes_down_to()
+    }
+
+    /// Whether it is about what the message comes down to.
+    pub(crate) fn is_what_it_comes_down_to(&self) -> bool {
+        self.complaint.as_ref().is_some_and(|complaint| complaint.is_main)
     }
 
     /// Whether what speaks for it is common to many errors: a code, a status, the page of a code, a pattern of one word.
     pub(crate) fn is_general(&self) -> bool {
         self.structure.as_ref().is_none_or(|held| held.description.is_none())
             && self.pattern.as_ref().is_none_or(|hit| hit.weight < PARTICULAR)
+            && !self.is_what_it_comes_down_to()
     }
 
     /// Whether a rule of what the entry says holds, and not only its code.
@@ -94,12 +105,7 @@ impl Evidence {
         let is_code = |hit: &Hit| code.is_some_and(|code| hit.seen.trim_matches('"').eq_ignore_ascii_case(code));
         self.structure.as_ref().is_some_and(|held| held.description.is_some())
             || self.pattern.as_ref().is_some_and(|hit| !is_code(hit))
-    }
-
-    /// Whether the code that the entry asks for stands where codes stand, and is not merely mentioned.
-    pub(crate) fn has_code_in_place(&self) -> bool {
-        let error = self.structure.as_ref().and_then(|held| held.error.as_ref());
-        error.is_some_and(|fact| fact.kind == FactKind::OauthError)
+            || self.is_what_it_comes_down_to()
     }
 
     /// Whether nothing but a description speaks for it, found in a text without any sign of where it comes from.
@@ -113,12 +119,27 @@ impl Evidence {
         self.pattern.is_none() && self.code != Some(true) && self.structure.as_ref().is_some_and(is_bare)
     }
 
+    /// Whether it is about what the message comes down to, and that is something particular.
+    pub(crate) fn is_particular_complaint(&self) -> bool {
+        self.complaint.as_ref().is_some_and(|complaint| complaint.is_main && complaint.is_particular())
+    }
+
+    /// Whether what it complains of is that something is missing.
+    pub(crate) fn is_something_missing(&self) -> bool {
+        self.complaint.as_ref().is_some_and(|complaint| complaint.fault == Fault::Missing)
+    }
+
     pub(crate) fn score(&self) -> f32 {
         let structure = self.structure.as_ref().map(structure_points);
         let pattern = self.pattern.as_ref().map(|hit| PATTERN + specificity(hit));
         let rules = match (structure, pattern) {
             (Some(structure), Some(pattern)) => structure.max(pattern) + BOTH,
             (one, other) => one.or(other).unwrap_or(0.0),
+        };
+        let rules = match &self.complaint {
+            Some(_) if rules > about_points(self.is_what_it_comes_down_to()) => rules + BOTH,
+            Some(_) => about_points(self.is_what_it_comes_down_to()) + if rules > 0.0 { BOTH } else { 0.0 },
+            None => rules,
         };
         let status = self.status.map_or(0.0, |agrees| if agrees { STATUS } else { OTHER_STATUS });
         let product = self.product.map_or(0.0, |agrees| if agrees { PRODUCT } else { OTHER_PRODUCT });
@@ -151,6 +172,10 @@ impl Evidence {
             && let Some(wanted) = hit.place.and_then(|place| asked.patterns.get(place))
         {
             push(Rule::Pattern, wanted, &hit.seen, hit.part, PATTERN + specificity(hit));
+        }
+        if let Some(complaint) = &self.complaint {
+            let wanted = format!("{} {}", complaint.subject, complaint.fault);
+            push(Rule::About, &wanted, &complaint.seen, Part::Text, about_points(complaint.is_main));
         }
         if let Some(agrees) = self.status
             && let Some(fact) = input.values(FactKind::Status).last()
@@ -197,6 +222,10 @@ const fn error_points(kind: FactKind) -> f32 {
     if matches!(kind, FactKind::MentionedError) { MENTIONED } else { ERROR }
 }
 
+const fn about_points(is_main: bool) -> f32 {
+    if is_main { ABOUT } else { ABOUT_BESIDES }
+}
+
 const fn code_points(agrees: bool) -> f32 {
     if agrees { CODE } else { OTHER_CODE }
 }
@@ -213,6 +242,8 @@ fn specificity(hit: &Hit) -> f32 {
 const PROBLEM: f32 = 60.0;
 const DESCRIPTION: f32 = 14.0;
 const PATTERN: f32 = 12.0;
+const ABOUT: f32 = 26.0;
+const ABOUT_BESIDES: f32 = 9.0;
 const CHALLENGE: f32 = 14.0;
 const ERROR: f32 = 12.0;
 const MENTIONED: f32 = 7.0;

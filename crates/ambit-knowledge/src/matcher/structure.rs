@@ -4,8 +4,8 @@ use rustc_hash::FxHashMap;
 
 use super::patterns::Hit;
 use crate::corpus::Corpus;
-use crate::entry::Entry;
-use crate::input::{Fact, FactKind, Input};
+use crate::entry::{Entry, Fault, Subject};
+use crate::input::{Complaint, Fact, FactKind, Input};
 
 /// The entries by what their structured members ask for.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Structure {
     by_problem: FxHashMap<Box<str>, Vec<u32>>,
     /// Those that ask for a status and for nothing else.
     by_status: FxHashMap<u16, Vec<u32>>,
+    /// By what a message about it complains of.
+    by_complaint: FxHashMap<(Subject, Fault), Vec<u32>>,
 }
 
 /// The structured members of an entry that hold, all of those that it names.
@@ -44,11 +46,17 @@ impl Structure {
             if let Some(error) = &asked.oauth_error {
                 structure.by_error.entry(error.as_str().into()).or_default().push(place);
             }
+            for (subject, faults) in &asked.about {
+                for fault in faults {
+                    structure.by_complaint.entry((*subject, *fault)).or_default().push(place);
+                }
+            }
             let asks_for_more = asked.problem_type.is_some()
                 || asked.www_authenticate.is_some()
                 || asked.oauth_error.is_some()
                 || asked.description_pattern.is_some()
-                || !asked.patterns.is_empty();
+                || !asked.patterns.is_empty()
+                || !asked.about.is_empty();
             if !asks_for_more {
                 for status in &asked.status {
                     structure.by_status.entry(*status).or_default().push(place);
@@ -74,6 +82,15 @@ impl Structure {
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// The entries about what the input complains of, each with the complaint.
+    pub(super) fn complained<'a>(&'a self, input: &'a Input) -> impl Iterator<Item = (usize, &'a Complaint)> {
+        input.complaints().iter().flat_map(move |complaint| {
+            let places = self.by_complaint.get(&(complaint.subject, complaint.fault));
+            let places = places.into_iter().flatten().map(|place| *place as usize).take(MAX_OF_COMPLAINT);
+            places.map(move |place| (place, complaint))
+        })
     }
 }
 
@@ -129,3 +146,5 @@ fn last_segment(path: &str) -> &str {
 
 /// Where the pages of entries are.
 const PAGES: &str = "/errors/";
+/// More entries than this are not about one thing.
+const MAX_OF_COMPLAINT: usize = 64;

@@ -17,7 +17,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::corpus::Corpus;
 use crate::entry::Entry;
-use crate::input::{FactKind, Input, REGISTERED};
+use crate::input::{FactKind, Input, REGISTERED, is_hanzi};
 
 /// The words of all entries.
 #[derive(Debug)]
@@ -335,10 +335,6 @@ fn hash(chars: impl Iterator<Item = char>) -> u64 {
         hasher.write_u32(if c.is_ascii() { u32::from(c.to_ascii_lowercase()) } else { u32::from(c) });
     }
     hasher.finish()
-}
-
-const fn is_hanzi(c: char) -> bool {
-    matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
 }
 
 /// Sorts what comes after a place, each once.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ambit_knowledge::entry::Product;
 use ambit_knowledge::{Answer, Corpus, Entry, Input, Knowledge, Language, Outcome, Rule};
 
 use crate::support::{self, SEED};
@@ -124,6 +125,61 @@ fn words_that_messages_use_for_one_another_are_one_word() {
     };
     let said = found("the redirect URI is wrong, and the access token was refused");
     assert_eq!(said, found("the redirection URL is incorrect, and the access token was denied"));
+}
+
+#[test]
+fn a_library_that_nobody_has_written_an_entry_for_is_read() {
+    for (text, expected) in [
+        ("AcmeTokenError: JWT audience was unexpected (got web)", "jwt/audience-mismatch"),
+        ("[acme-auth] JwtIssuerMismatchException", "jwt/issuer-mismatch"),
+        ("acme: OIDC login aborted, the nonce of the id_token did not equal ours", "client/nonce-mismatch"),
+        ("acme: cannot locate a JWK, unknown kid", "jwt/unknown-kid"),
+        ("acme: PKCE: the code verifier does not correspond to what was sent", "api/oauth2-pkce-verifier-mismatch"),
+        ("acme oauth: authorization code has been redeemed twice", "api/oauth2-code-reused"),
+        ("ERR_ACME_BAD_REFRESH_TOKEN", "api/oauth2-refresh-token-not-known"),
+        ("2026-11-26 10:00:00 ERROR 令牌校验未通过：受众与本服务不一致", "jwt/audience-mismatch"),
+    ] {
+        let answer = of_embedded(text);
+        assert_ne!(answer.outcome, Outcome::NoMatch, "{text}\n{answer:#?}");
+        let first = &answer.entries[0];
+        assert_eq!(first.id.as_str(), expected, "{text}\n{answer:#?}");
+        assert!(first.reasons.iter().any(|reason| reason.rule == Rule::About), "{text}\n{answer:#?}");
+    }
+}
+
+#[test]
+fn what_a_message_comes_down_to_counts_for_more_than_its_code() {
+    let answer =
+        of_embedded(r#"{"error":"invalid_client","error_description":"redirect_uri differs from the client's"}"#);
+    assert_eq!(answer.entries[0].id.as_str(), "browser/redirect-uri-mismatch", "{answer:#?}");
+    // What is missing from a request is what the request is invalid for.
+    let answer = of_embedded(r#"{"error":"invalid_request","error_description":"no grant_type was sent"}"#);
+    assert_eq!(answer.entries[0].id.as_str(), "api/oauth2-invalid-request", "{answer:#?}");
+}
+
+#[test]
+fn what_libraries_say_around_an_error_gives_way_to_the_error() {
+    let around = "oauth2: cannot fetch token: 401 Unauthorized";
+    assert_eq!(of_embedded(around).entries[0].id.as_str(), "client/token-request-failed");
+    let answer = of_embedded(&format!(r#"{around} Response: {{"error":"invalid_client"}}"#));
+    assert_eq!(answer.entries[0].id.as_str(), "api/oauth2-invalid-client", "{answer:#?}");
+}
+
+#[test]
+fn a_complaint_of_what_others_have_as_well_is_no_answer_by_itself() {
+    for text in ["The state of the job is invalid", "the key of the record is unknown", "SAML: issuer mismatch"] {
+        let answer = of_embedded(text);
+        assert_ne!(answer.outcome, Outcome::Match, "{text}\n{answer:#?}");
+    }
+    assert_eq!(of_embedded("OIDC: the state of the callback is invalid").outcome, Outcome::Match);
+}
+
+#[test]
+fn a_package_that_has_the_name_of_another_product_in_it_is_not_that_product() {
+    let products = |text: &str| Input::take_apart(text.as_bytes()).products().to_vec();
+    assert_eq!(products("com.auth0.jwt.exceptions.TokenExpiredException"), []);
+    assert_eq!(products("jwt.exceptions.ExpiredSignatureError"), [Product::PyJwt]);
+    assert_eq!(products("https://acme.eu.auth0.com/oauth/token"), [Product::Auth0]);
 }
 
 #[test]
@@ -314,6 +370,10 @@ fn the_time_grows_with_the_input_and_not_with_its_square() {
 #[expect(clippy::disallowed_methods, reason = "the test is about time")]
 fn now() -> Instant {
     Instant::now()
+}
+
+fn of_embedded(text: &str) -> Answer {
+    Knowledge::embedded().explain(&Input::take_apart(text.as_bytes()), Language::En)
 }
 
 fn of(entries: &[(&str, &str)]) -> Knowledge {

@@ -196,6 +196,7 @@ impl Words {
             Rule::Pattern => ("Message", "错误消息"),
             Rule::WwwAuthenticate => ("Challenge", "质询头"),
             Rule::OauthError => ("Error code", "错误码"),
+            Rule::About => ("Complaint", "所述问题"),
             Rule::Status => ("HTTP status", "HTTP 状态码"),
             Rule::Product => ("Product", "产品"),
             Rule::ErrorCode => ("Code", "代码"),

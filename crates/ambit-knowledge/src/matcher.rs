@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use crate::corpus::Corpus;
 use crate::entry::{Entry, Product};
-use crate::input::{FactKind, Input, InputKind, REGISTERED};
+use crate::input::{Complaint, FactKind, Input, InputKind, REGISTERED};
 
 mod expression;
 mod literals;
@@ -235,10 +235,14 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         if first.likeness >= LIKE_ENOUGH && lead >= 1.5 * LIKE_MARGIN && !lacks_code {
             return Verdict::One;
         }
+        // It complains of what the entry is about, and of what others may complain of as well.
+        let complaint = first.evidence.complaint.as_ref();
+        let is_complaint = complaint.is_some_and(Complaint::may_be_of_oauth) && first.likeness >= LIKE_LITTLE;
         let has_hard = ranked.iter().take(MAX_TIED).any(|other| other.evidence.is_hard() && other.score >= ENOUGH);
         // Where nothing says that it is about OAuth, common words are alike by chance.
         let enough = if input.is_about_oauth() { LIKE_HALF } else { LIKE_MUCH };
-        return if has_hard || first.likeness >= enough && first.score >= ENOUGH {
+        return if has_hard || is_complaint && first.score >= ENOUGH || first.likeness >= enough && first.score >= ENOUGH
+        {
             tied_or_none(ranked, tied)
         } else {
             Verdict::None
@@ -247,7 +251,8 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     if first.score < ENOUGH {
         return Verdict::None;
     }
-    let is_vague = first.evidence.is_bare_description() && first.likeness < LIKE_MUCH;
+    let is_vague = first.evidence.is_bare_description() && first.likeness < LIKE_MUCH
+        || first.evidence.is_bare_complaint() && first.likeness < LIKE_BARELY;
     // Another protocol's words for the same thing, or a number that nobody here knows: what sounds like it is not it.
     let is_elsewhere = input.is_of_another_protocol() || has_unknown_code(input, first, corpus);
     if first.evidence.is_bare_description() && is_elsewhere {
@@ -354,6 +359,7 @@ const LIKE_ENOUGH: f32 = 0.9;
 const LIKE_MUCH: f32 = 0.6;
 const LIKE_HALF: f32 = 0.5;
 const LIKE_SOMEWHAT: f32 = 0.4;
+const LIKE_BARELY: f32 = 0.3;
 const LIKE_LITTLE: f32 = 0.25;
 const LIKE_MARGIN: f32 = 0.1;
 const MAX_TIED: usize = 5;

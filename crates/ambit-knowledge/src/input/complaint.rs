@@ -31,6 +31,12 @@ pub(crate) struct Complaint {
 }
 
 impl Complaint {
+    /// Whether it may stand for something of OAuth where nothing else says so: keys are found and fetched elsewhere as
+    /// well, but states, scopes and tokens of all kinds fail everywhere.
+    pub(crate) const fn may_be_of_oauth(&self) -> bool {
+        self.is_main || matches!(self.subject, Subject::Key)
+    }
+
     /// Whether its subject is a part of what messages are about anyway: the token, the client.
     pub(crate) const fn is_particular(&self) -> bool {
         particularity(self.subject) > 0
@@ -75,6 +81,8 @@ enum Word {
     Required,
     /// *Expected one, got another*: a fault where both are said.
     Expected,
+    /// *Another audience*: a fault where what follows is something that a token has one of.
+    Another,
     /// *Got*, *but*.
     Got,
     Other,
@@ -238,7 +246,8 @@ fn of_sentence(
             Word::Not => {
                 let what = good(at + 1, at + 1 + REACH);
                 denied = what.map_or(denied, |what| what + 1);
-                fault_of(what)
+                let is_expected = sentence[at + 1..].iter().take(REACH).any(|it| it.word == Word::Expected);
+                fault_of(what).or_else(|| is_expected.then_some(Fault::Mismatch))
             }
             Word::No => {
                 let what = good(at + 1, at + 1 + 2 * REACH);
@@ -249,7 +258,12 @@ fn of_sentence(
                 let after = good(at + 1, at + 1 + REACH);
                 Some(fault_of(after).or_else(|| fault_of(good(at.saturating_sub(3), at))).unwrap_or(Fault::Failed))
             }
-            Word::Error => fault_of(good(at + 1, at + 2)),
+            Word::Error => fault_of(good(at + 1, at + 2)).or_else(|| fault_of(good(at.saturating_sub(1), at))),
+            Word::Another => {
+                let next = sentence.get(at + 1).map(|it| it.word);
+                let is_one = |subject| matches!(subject, Subject::Audience | Subject::Issuer | Subject::Nonce);
+                matches!(next, Some(Word::Subject(subject)) if is_one(subject)).then_some(Fault::Mismatch)
+            }
             Word::Required => {
                 let is_of_next = sentence[at + 1..].iter().take(2).any(|it| matches!(it.word, Word::Subject(_)));
                 (!is_of_next).then_some(Fault::Missing)
@@ -264,6 +278,10 @@ fn of_sentence(
         });
         let most = near.max_by_key(|(subject, distance, _)| (particularity(*subject), NEAR - distance));
         let Some(subject) = most.map(|(subject, ..)| subject).or(before) else { continue };
+        // What failed with a token may be anything: to get it, to send it.
+        if subject == Subject::Token && fault == Fault::Failed && good(at.saturating_sub(3), at + 1 + REACH).is_none() {
+            continue;
+        }
         let (mut from, mut to) = (placed.from, placed.to);
         if let Some((.., it)) = most {
             from = from.min(it.from);
@@ -373,9 +391,10 @@ const DENIED: &[(Fault, &[&str])] = &[
             "same",
             "agree",
             "consist",
+            "satisfied",
         ],
     ),
-    (Fault::Invalid, &["valid", "correct", "acceptable", "active", "accepted", "trusted"]),
+    (Fault::Invalid, &["valid", "correct", "acceptable", "active", "accepted", "trusted", "trust"]),
     (
         Fault::Denied,
         &["allowed", "permitted", "authorized", "authorised", "enabled", "granted", "whitelisted", "allow", "permit"],
@@ -445,6 +464,11 @@ const DENIED: &[(Fault, &[&str])] = &[
             "reach",
             "connect",
             "accessing",
+            "obtain",
+            "obtaining",
+            "load",
+            "loaded",
+            "loading",
         ],
     ),
     (Fault::Unsupported, &["supported", "implemented"]),
@@ -519,6 +543,9 @@ const PHRASES: &[(&str, &str, Word)] = &[
     ("bad", "request", Word::Other),
     ("not", "acceptable", Word::Other),
     ("not", "in", Word::Fault(Fault::Mismatch)),
+    ("404", "not", Word::Other),
+    ("illegal", "state", Word::Other),
+    ("illegal", "argument", Word::Other),
     ("401", "unauthorized", Word::Other),
     ("403", "forbidden", Word::Other),
 ];
@@ -598,7 +625,12 @@ static SINGLE: LazyLock<FxHashMap<&str, Word>> = LazyLock::new(|| {
     let fails = ["failed", "fails", "fail", "failure", "failing", "unable", "couldn"].map(|word| (word, Word::Fail));
     let errors = ["error", "problem"].map(|word| (word, Word::Error));
     let gots = ["but", "got", "received", "actual", "instead", "found"].map(|word| (word, Word::Got));
-    let others = [("required", Word::Required), ("expected", Word::Expected)];
+    let others = [
+        ("required", Word::Required),
+        ("expected", Word::Expected),
+        ("another", Word::Another),
+        ("other", Word::Another),
+    ];
     let all = names.chain(faults).chain(gots).chain(denied).chain(nots).chain(nos).chain(fails).chain(errors);
     all.chain(others).chain(HANZI.iter().copied()).collect()
 });

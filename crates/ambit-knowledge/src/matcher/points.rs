@@ -124,6 +124,11 @@ impl Evidence {
         self.complaint.as_ref().is_some_and(|complaint| complaint.is_main && complaint.is_particular())
     }
 
+    /// Whether nothing but a complaint speaks for it.
+    pub(crate) fn is_bare_complaint(&self) -> bool {
+        self.complaint.is_some() && self.structure.is_none() && self.pattern.is_none() && self.code != Some(true)
+    }
+
     /// Whether what it complains of is that something is missing.
     pub(crate) fn is_something_missing(&self) -> bool {
         self.complaint.as_ref().is_some_and(|complaint| complaint.fault == Fault::Missing)

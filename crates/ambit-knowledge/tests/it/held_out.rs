@@ -1,7 +1,6 @@
 //! Messages that nobody put into the samples: how many are answered with the right entry, and how many with a wrong one.
 //!
-//! Half of them are blind: what they are answered with is counted and never shown, so that nobody can mend an entry for one
-//! of them. Others, gathered later, are all blind.
+//! Half of them were blind for long: what they are answered with is counted and not shown. Others were gathered later.
 //!
 //! At first sight, before anything was mended, the top answer was right for 842 in 1,000 of the seen half and for 854 of the
 //! blind half, and 67 in 1,000 were wrong but confident in either. Of the later ones it was right for 743 in 1,000 at first
@@ -13,6 +12,10 @@
 //! JWT libraries of other languages), 204 with an entry and 25 about something else. At first sight the top answer was right
 //! for 617 in 1,000, 191 were unanswered, and 74 of all were wrong but confident. Then the engine learned to read what a
 //! message complains of, and the answers were looked at, those of the blind half as well: it is blind no longer.
+//!
+//! The sixth ones, gathered after that from other threads and other products, 108 with an entry and 23 about something else, say
+//! how well that went: at first sight the top answer was right for 768 in 1,000,
+//! 148 were unanswered, 8 of all were wrong but confident. What its misses had in common was mended afterwards.
 
 use std::fmt::Write as _;
 
@@ -22,6 +25,7 @@ use serde::Deserialize;
 const FILE: &str = include_str!("../held_out.toml");
 const LATER: &str = include_str!("../held_out_later.toml");
 const LAST: &str = include_str!("../held_out_last.toml");
+const SIXTH: &str = include_str!("../held_out_sixth.toml");
 const FIFTH: &str = include_str!("../held_out_fifth.toml");
 
 #[derive(Deserialize)]
@@ -82,7 +86,7 @@ fn what_nobody_put_into_the_samples_is_answered() {
             .expect("a string takes it");
         }
     }
-    let [later, last, fifth] = [LATER, LAST, FIFTH].map(|file| {
+    let [later, last, fifth, sixth] = [LATER, LAST, FIFTH, SIXTH].map(|file| {
         let more: HeldOut = toml::from_str(file).expect("a file of messages");
         let mut tally = Tally::default();
         for message in &more.message {
@@ -90,7 +94,9 @@ fn what_nobody_put_into_the_samples_is_answered() {
         }
         tally
     });
-    let told = format!("seen:  {shown}\nblind: {blind}\nlater: {later}\nlast:  {last}\nfifth: {fifth}\n\n{misses}");
+    let told = format!(
+        "seen:  {shown}\nblind: {blind}\nlater: {later}\nlast:  {last}\nfifth: {fifth}\nsixth: {sixth}\n\n{misses}"
+    );
     insta::with_settings!({ snapshot_path => "golden", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("held_out", told);
     });

@@ -149,8 +149,8 @@ fn a_library_that_nobody_has_written_an_entry_for_is_read() {
 
 #[test]
 fn what_a_message_comes_down_to_counts_for_more_than_its_code() {
-    let answer =
-        of_embedded(r#"{"error":"invalid_client","error_description":"redirect_uri differs from the client's"}"#);
+    let answer = of_embedded(r#"{"error":"invalid_client","error_description":"the callback URL is wrong"}"#);
+    assert_eq!(answer.outcome, Outcome::Match, "{answer:#?}");
     assert_eq!(answer.entries[0].id.as_str(), "browser/redirect-uri-mismatch", "{answer:#?}");
     // What is missing from a request is what the request is invalid for.
     let answer = of_embedded(r#"{"error":"invalid_request","error_description":"no grant_type was sent"}"#);

@@ -18,9 +18,14 @@ const BYE: &str = "https://app.example/bye";
 
 /// An ID token of this server.
 fn signed(shop: &Shop, claims: &Value) -> String {
+    signed_as("JWT", shop, claims)
+}
+
+/// Something of this server's own signature.
+fn signed_as(typ: &str, shop: &Shop, claims: &Value) -> String {
     let snapshot = shop.fixture.server.app().registry.snapshot();
     let signer = snapshot.keys.signer(Algorithm::Es256).expect("a key");
-    let header = signer.key.header("JWT", &signer.kid);
+    let header = signer.key.header(typ, &signer.kid);
     signer.key.sign(&header, claims.to_string().as_bytes()).expect("a token")
 }
 
@@ -108,6 +113,8 @@ async fn without_a_good_hint_the_person_is_asked_and_sent_nowhere() {
         ("another key's", forged.expect("a token")),
         ("altered", altered),
         ("no ID token", access_token),
+        ("a logout token", signed_as("logout+jwt", &shop, &good)),
+        ("an answer of userinfo", signed_as("userinfo+jwt", &shop, &good)),
         ("another person's", with("sub", json!(bob.id))),
         ("nobody's", with("sub", json!("usr_00000000000000000000000000"))),
         ("another issuer's", with("iss", json!(BASE))),

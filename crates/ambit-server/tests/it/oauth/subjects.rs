@@ -84,6 +84,7 @@ async fn a_sector_is_registered_where_redirect_uris_do_not_tell_it() {
         (json!({"sector_identifier": "https://shop.example"}), "/sector_identifier"),
         (json!({"subject_type": "private"}), "/subject_type"),
         (json!({"client_id": "ppid_AAAAAAAAAAAAAAAAAAAAAA"}), "/client_id"),
+        (json!({"client_id": lending.user["id"]}), "/client_id"),
     ] {
         let refused = register(own.clone()).await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{own}: {}", refused.text);

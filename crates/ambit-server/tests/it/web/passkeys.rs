@@ -482,6 +482,7 @@ async fn of_two_who_set_up_a_first_factor_with_the_password_alone_one_does() {
 async fn adding_and_removing_ask_for_a_proof_of_now_and_lead_back() {
     let (fixture, tenant, ada) = shop(json!({})).await;
     let browser = signed_in(&fixture, &tenant, ADA).await;
+    let elsewhere = signed_in(&fixture, &tenant, ADA).await;
     let page = browser.get(PAGE).await;
     let token = form_token(&page);
     let mut device = Device::new();
@@ -499,6 +500,8 @@ async fn adding_and_removing_ask_for_a_proof_of_now_and_lead_back() {
     assert!(browser.get(&at).await.text.contains(&format!(r#"value="{ADA}""#)));
     browser.password(&at, ADA, PASSWORD).await;
     assert_eq!(browser.get(&format!("{at}/continue")).await.header(header::LOCATION), PAGE);
+    // The challenge of before is too old, whatever was proven since.
+    assert_eq!(browser.post(PAGE, &fields).await.status, 422);
     let answer = add(&browser, &mut device, Says::default(), "").await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 
@@ -515,8 +518,10 @@ async fn adding_and_removing_ask_for_a_proof_of_now_and_lead_back() {
     let page = browser.get(PAGE).await;
     let options = asked(&page).expect("a button");
     assert_eq!(options["excludeCredentials"].as_array().map(Vec::len), Some(1), "this device has one: {options}");
+    assert_eq!(elsewhere.get(PAGE).await.status, 200);
     let answer = browser.post(&remove, &[("form", &form_token(&page))]).await;
     assert_eq!((answer.status.as_u16(), answer.header(header::LOCATION)), (303, PAGE), "{}", answer.text);
+    assert_eq!(elsewhere.get(PAGE).await.status, 303, "whoever had it may be there");
     let left = fixture.credentials_of(&ada).await;
     assert!(left.passkeys.is_empty() && left.recovery.is_none(), "the codes stood in for it");
     // It is good for nothing now.
@@ -563,8 +568,11 @@ async fn a_challenge_for_a_new_passkey_is_one_sessions_and_good_once() {
     let page = browser.get(PAGE).await;
     let token = form_token(&page);
     let credential = device.make(&asked(&page).expect("a button"), Says::default());
-    let fields = [("form", &*token), ("challenge", &*challenge(&page)), ("credential", &*credential)];
-    let both = futures_util::future::join(browser.post(PAGE, &fields), browser.post(PAGE, &fields)).await;
+    let other = Device::new().make(&asked(&page).expect("a button"), Says::default());
+    let set = challenge(&page);
+    let [first, second] =
+        [&*credential, &*other].map(|credential| [("form", &*token), ("challenge", &*set), ("credential", credential)]);
+    let both = futures_util::future::join(browser.post(PAGE, &first), browser.post(PAGE, &second)).await;
     let mut statuses = [both.0.status.as_u16(), both.1.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses[0], 200, "{} {}", both.0.text, both.1.text);
@@ -660,6 +668,15 @@ async fn a_passkey_is_named_and_one_that_is_somebody_elses_is_not_here() {
         let forged = browser.post(&path, &[("form", &theirs), ("name", "Mine")]).await;
         assert_eq!(forged.status, 403, "{step}");
     }
+    // What is no passkey is none here, though it is hers.
+    fixture.app_of(&ada).await;
+    let app = fixture.credentials_of(&ada).await.totp[0].0;
+    let token = form_token(&browser.get(PAGE).await);
+    for step in ["name", "remove"] {
+        let answer = browser.post(&format!("{PAGE}/{app}/{step}"), &[("form", &token), ("name", "Mine")]).await;
+        assert_eq!(answer.status, 404, "{step} {}", answer.text);
+    }
+    fixture.change(async |edit| credential::delete(edit, &ada.id.to_string(), &app.to_string()).await).await;
     // The last one stays, where there must be one.
     let token = form_token(&browser.get(PAGE).await);
     let answer = browser.post(&format!("{PAGE}/{id}/remove"), &[("form", &token)]).await;

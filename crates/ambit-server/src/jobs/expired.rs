@@ -20,13 +20,11 @@ pub(super) async fn forget(app: &App, now: Timestamp) -> Result<(), JobError> {
         if app.store.purge_expired(now - CLOCKS_DIFFER, ROWS_AT_ONCE).await? < ROWS_AT_ONCE.into() {
             return Ok(());
         }
-        // The rest of the time the writer, the log and the disk are for those who wait for an answer.
-        tokio::time::sleep(app.clock.steady().saturating_sub(began) * RESTS).await;
+        // Half of the time the writer, the log and the disk are for those alone who wait for an answer.
+        tokio::time::sleep(app.clock.steady().saturating_sub(began)).await;
     }
 }
 
 // SQLite's one writer is held for as long as a batch takes: some thousandths of a second per hundred rows.
 const ROWS_AT_ONCE: u32 = 100;
-/// For how many times as long as a batch took nothing is done.
-const RESTS: u32 = 3;
 const CLOCKS_DIFFER: Duration = Duration::from_hours(1);

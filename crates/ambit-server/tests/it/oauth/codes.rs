@@ -50,6 +50,34 @@ async fn a_code_becomes_an_access_token_an_id_token_and_a_refresh_token() {
     );
 }
 
+/// `claims` (OpenID Connect Core §5.5) says which of what was granted is told, and where: it is no way around the scopes.
+#[tokio::test]
+async fn a_claim_asked_for_by_name_is_told_within_the_scopes_that_are_granted() {
+    let lending = Lending::new().await;
+    let email = |claims: &Value| claims["email"].clone();
+    let id_token = |answer: &Answer| claims(answer.json["id_token"].as_str().expect("an ID token"));
+    let userinfo = async |answer: &Answer| {
+        lending.fixture.userinfo("/tenants/acme/connect/userinfo", &answer.access_token()).await.json
+    };
+    let named = r#"{"id_token":{"email":{"essential":true},"email_verified":null},"userinfo":{"email":null}}"#;
+    for (scope, told) in [
+        ("openid shopper.read", Value::Null),
+        ("openid profile shopper.read", Value::Null),
+        ("openid email shopper.read", json!("Ada@acme.example")),
+    ] {
+        let answer = lending.redeem(&lending.code(&[("scope", scope), ("claims", named)]).await).await;
+        assert_eq!(
+            (email(&id_token(&answer)), email(&userinfo(&answer).await)),
+            (told.clone(), told.clone()),
+            "{scope}"
+        );
+        // What a renewal leaves out is told no more, though it was asked for by name.
+        let less = lending.refresh(&refresh_token(&answer), &[("scope", "openid shopper.read")]).await;
+        assert_eq!(email(&id_token(&less)), Value::Null, "{scope}: {}", less.text);
+        assert_eq!(email(&userinfo(&less).await), Value::Null, "{scope}");
+    }
+}
+
 /// attacks.md C4 78: the second use ends what came of the first.
 #[tokio::test]
 async fn a_code_used_twice_takes_down_the_tokens_issued_from_it() {

@@ -57,7 +57,7 @@ async fn the_demonstration_shows_what_it_says_when_it_is_pasted() {
     let why = stale["why"]["verdict"].as_str().expect("a text");
     assert!(why.contains("before the application's allowed scopes changed"), "{why}");
     let listed = next();
-    assert_eq!(listed["items"].as_array().expect("a list").len(), 4, "{listed}");
+    assert_eq!(listed["items"].as_array().expect("a list").len(), 5, "{listed}");
     let switched = next();
     assert_eq!((&switched["key"], &switched["open"]), (&"digital-receipts".into(), &false.into()), "{switched}");
     let left_out = next();

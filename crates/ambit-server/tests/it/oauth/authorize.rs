@@ -216,6 +216,9 @@ async fn without_a_session_of_this_tenant_the_person_is_asked_who_they_are() {
     let cookie = lending.sign_in(&[Proof::Password]).await;
     let answer = lending.authorize_with(&cookie, &[]).await;
     assert!(answer.header(header::LOCATION).starts_with("/sign-in/"), "{:?}", answer.headers);
+    // Not because she has not consented: she is not signed in.
+    let silently = lending.authorize_with(&cookie, &[("prompt", "none")]).await;
+    assert_eq!(Back::of(&silently).get("error"), Some("login_required"));
 }
 
 /// attacks.md C2 55: a link to us is no way to send a browser elsewhere. What a person asks for is judged once it is known who asks.

@@ -5,6 +5,8 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::json;
 
+use crate::people::{Browser, PASSWORD};
+
 use super::lending::{AUTHORIZE, Back, CALLBACK, ISSUER, Lending, query};
 
 #[tokio::test]
@@ -219,6 +221,21 @@ async fn without_a_session_of_this_tenant_the_person_is_asked_who_they_are() {
     // Not because she has not consented: she is not signed in.
     let silently = lending.authorize_with(&cookie, &[("prompt", "none")]).await;
     assert_eq!(Back::of(&silently).get("error"), Some("login_required"));
+}
+
+/// OpenID Connect Core §3.1.2.1, `id_token_hint`: whom the application expects, or an error; never somebody else.
+#[tokio::test]
+async fn whoever_signs_in_as_somebody_else_than_is_expected_is_lent_nothing() {
+    let lending = Lending::new().await;
+    let tokens = lending.redeem(&lending.code(&[]).await).await;
+    let hint = tokens.json["id_token"].as_str().expect("an ID token");
+    let acme = lending.fixture.server.app().registry.tenant("acme").await.expect("facts").expect("a tenant");
+    lending.fixture.person(Some(&acme.tenant), "bob@acme.example").await;
+    let browser = Browser::new(&lending.fixture);
+    let at = browser.begin(&format!("{AUTHORIZE}?{}", query(&[("id_token_hint", hint)]))).await;
+    assert_eq!(browser.password(&at, "bob@acme.example", PASSWORD).await.status, StatusCode::SEE_OTHER);
+    let back = Back::of(&browser.get(&format!("{at}/continue")).await);
+    assert_eq!((back.get("error"), back.get("code")), (Some("unmet_authentication_requirements"), None));
 }
 
 /// attacks.md C2 55: a link to us is no way to send a browser elsewhere. What a person asks for is judged once it is known who asks.

@@ -15,10 +15,9 @@ use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::time::Timestamp;
 use crc::{CRC_64_XZ, Crc, Table as Slices};
 
-use crate::dump::Kind;
 use crate::pool::Engine;
 use crate::row::corrupt;
-use crate::sql::Value;
+use crate::sql::{Kind, Value};
 
 /// A table whose rows have checksums: in its column `checksum`.
 #[derive(Debug, Clone, Copy)]

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use sqlx::any::AnyRow;
 
+use crate::checksum::{self, CHANGES, CONSENTS};
 use crate::error::Result;
-use crate::sql::{Columns, Value};
+use crate::sql::{Columns, Kind, Value};
 
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -79,20 +80,14 @@ pub(crate) fn hexadecimal(octets: &[u8]) -> String {
     })
 }
 
-/// What a column holds.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Kind {
-    Text,
-    Number,
-    Octets,
-}
-
 /// A table with its columns; it is written in the order of the first `key`.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) name: &'static str,
-    pub(crate) columns: &'static [(&'static str, Kind)],
+    columns: &'static [(&'static str, Kind)],
     key: usize,
+    /// Whether a checksum of them stands behind them.
+    has_checksum: bool,
 }
 
 impl Table {
@@ -100,8 +95,21 @@ impl Table {
         TABLES.iter().find(|table| table.name == name)
     }
 
+    /// A table whose rows have checksums.
+    const fn checked(table: &checksum::Table) -> Self {
+        Self { name: table.name, columns: table.columns, key: table.key, has_checksum: true }
+    }
+
+    const fn unchecked(name: &'static str, columns: &'static [(&'static str, Kind)], key: usize) -> Self {
+        Self { name, columns, key, has_checksum: false }
+    }
+
+    fn columns(&self) -> impl Iterator<Item = (&'static str, Kind)> {
+        self.columns.iter().copied().chain(self.has_checksum.then_some(("checksum", Kind::Octets)))
+    }
+
     pub(crate) fn column_names(&self) -> String {
-        self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+        self.columns().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
     }
 
     pub(crate) fn select(&self) -> String {
@@ -113,7 +121,7 @@ impl Table {
     pub(crate) fn line(&self, row: &AnyRow) -> Result<String> {
         let mut columns = Columns::of(row);
         let mut values = vec![Json::from(self.name)];
-        for (_, kind) in self.columns {
+        for (_, kind) in self.columns() {
             values.push(match kind {
                 Kind::Text => columns.optional_text()?.into(),
                 Kind::Number => columns.optional_number()?.into(),
@@ -125,10 +133,10 @@ impl Table {
 
     /// A line's values as the table holds them.
     pub(crate) fn values(&self, values: &[Json]) -> Option<Vec<Value>> {
-        if values.len() != self.columns.len() {
+        if values.len() != self.columns().count() {
             return None;
         }
-        self.columns.iter().zip(values).map(|((_, kind), value)| kind.value(value)).collect()
+        self.columns().zip(values).map(|((_, kind), value)| kind.value(value)).collect()
     }
 }
 
@@ -148,20 +156,8 @@ impl Kind {
 
 pub(crate) const FORMAT: u32 = 1;
 
-const NOUN: &[(&str, Kind)] = &[
-    ("id", Kind::Text),
-    ("natural_key", Kind::Text),
-    ("parent", Kind::Text),
-    ("tenant_id", Kind::Text),
-    ("partner_id", Kind::Text),
-    ("revision", Kind::Number),
-    ("document", Kind::Text),
-    ("sealed", Kind::Octets),
-    ("checksum", Kind::Octets),
-];
-
 const fn noun(name: &'static str) -> Table {
-    Table { name, columns: NOUN, key: 1 }
+    Table::checked(&checksum::noun(name))
 }
 
 /// Everything that is kept, but for the two counters, which the header carries, and for what was issued to people: sessions,
@@ -185,30 +181,10 @@ pub(crate) const TABLES: &[Table] = &[
     noun("groups"),
     noun("memberships"),
     noun("credentials"),
-    Table {
-        name: "changes",
-        columns: &[
-            ("revision", Kind::Number),
-            ("position", Kind::Number),
-            ("at", Kind::Number),
-            ("actor", Kind::Text),
-            ("action", Kind::Text),
-            ("resource", Kind::Text),
-            ("resource_id", Kind::Text),
-            ("natural_key", Kind::Text),
-            ("parent", Kind::Text),
-            ("tenant_id", Kind::Text),
-            ("partner_id", Kind::Text),
-            ("trace_id", Kind::Text),
-            ("before", Kind::Text),
-            ("after", Kind::Text),
-            ("checksum", Kind::Octets),
-        ],
-        key: 2,
-    },
-    Table {
-        name: "journal_blocks",
-        columns: &[
+    Table::checked(&CHANGES),
+    Table::unchecked(
+        "journal_blocks",
+        &[
             ("id", Kind::Octets),
             ("first_at", Kind::Number),
             ("last_at", Kind::Number),
@@ -217,11 +193,11 @@ pub(crate) const TABLES: &[Table] = &[
             ("issuances", Kind::Text),
             ("entries", Kind::Octets),
         ],
-        key: 1,
-    },
-    Table {
-        name: "refusals",
-        columns: &[
+        1,
+    ),
+    Table::unchecked(
+        "refusals",
+        &[
             ("id", Kind::Octets),
             ("at", Kind::Number),
             ("trace_id", Kind::Text),
@@ -230,45 +206,30 @@ pub(crate) const TABLES: &[Table] = &[
             ("detail", Kind::Text),
             ("revision", Kind::Number),
         ],
-        key: 1,
-    },
-    Table { name: "secret_uses", columns: &[("secret_id", Kind::Text), ("at", Kind::Number)], key: 1 },
-    Table {
-        name: "revocations",
-        columns: &[
+        1,
+    ),
+    Table::unchecked("secret_uses", &[("secret_id", Kind::Text), ("at", Kind::Number)], 1),
+    Table::unchecked(
+        "revocations",
+        &[
             ("sequence", Kind::Number),
             ("jti", Kind::Text),
             ("client_id", Kind::Text),
             ("revoked_at", Kind::Number),
             ("expires_at", Kind::Number),
         ],
-        key: 1,
-    },
-    Table { name: "assertions", columns: &[("digest", Kind::Octets), ("expires_at", Kind::Number)], key: 1 },
-    Table {
-        name: "consents",
-        columns: &[
-            ("user_id", Kind::Text),
-            ("application_id", Kind::Text),
-            ("updated_at", Kind::Number),
-            ("document", Kind::Text),
-            ("checksum", Kind::Octets),
-        ],
-        key: 2,
-    },
-    Table {
-        name: "outcomes",
-        columns: &[
-            ("entry", Kind::Text),
-            ("workaround", Kind::Number),
-            ("helped", Kind::Number),
-            ("failed", Kind::Number),
-        ],
-        key: 2,
-    },
-    Table {
-        name: "saved_answers",
-        columns: &[
+        1,
+    ),
+    Table::unchecked("assertions", &[("digest", Kind::Octets), ("expires_at", Kind::Number)], 1),
+    Table::checked(&CONSENTS),
+    Table::unchecked(
+        "outcomes",
+        &[("entry", Kind::Text), ("workaround", Kind::Number), ("helped", Kind::Number), ("failed", Kind::Number)],
+        2,
+    ),
+    Table::unchecked(
+        "saved_answers",
+        &[
             ("actor", Kind::Text),
             ("answer_key", Kind::Text),
             ("request_hash", Kind::Octets),
@@ -276,13 +237,13 @@ pub(crate) const TABLES: &[Table] = &[
             ("sealed", Kind::Octets),
             ("expires_at", Kind::Number),
         ],
-        key: 2,
-    },
-    Table {
-        name: "restores",
-        columns: &[("revision", Kind::Number), ("backup_at", Kind::Number), ("restored_at", Kind::Number)],
-        key: 1,
-    },
+        2,
+    ),
+    Table::unchecked(
+        "restores",
+        &[("revision", Kind::Number), ("backup_at", Kind::Number), ("restored_at", Kind::Number)],
+        1,
+    ),
 ];
 
 #[cfg(test)]

@@ -7,11 +7,10 @@
 use sqlx::any::AnyRow;
 
 use crate::checksum::Table;
-use crate::dump::Kind;
 use crate::error::{Result, unavailable};
 use crate::pool::{Engine, Pools};
 use crate::retry::retrying;
-use crate::sql::{Columns, Sql, Value};
+use crate::sql::{Columns, Kind, Sql, Value};
 use crate::write::Write;
 
 /// Gives all rows that have none a checksum, as they are.

@@ -6,10 +6,10 @@ use futures_util::TryStreamExt as _;
 
 use crate::SqlStore;
 use crate::checksum::{Part, TABLES, Table, Verdict};
-use crate::dump::{Kind, hexadecimal};
+use crate::dump::hexadecimal;
 use crate::error::Result;
 use crate::fill::values;
-use crate::sql::{Columns, Sql, Value};
+use crate::sql::{Columns, Kind, Sql, Value};
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -22,6 +22,14 @@ pub(crate) enum Value {
     Octets(Option<Vec<u8>>),
 }
 
+/// What a column holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    Text,
+    Number,
+    Octets,
+}
+
 impl Value {
     /// About how much room it takes.
     pub(crate) fn size(&self) -> usize {

@@ -33,7 +33,7 @@ pub(crate) fn measure(settings: &Settings, server: &Server) -> Result<Vec<Fact>,
         ("code flow, ID token RS256", &place.rs256, Some(Asked::AtLeast(300.0))),
         ("code flow, ID token ES256", &place.es256, None),
     ] {
-        let walk = [place.authorize_signed_in(application), application.redeem()].concat();
+        let walk = vec![place.authorize_signed_in(application), application.redeem()];
         facts.push(place.rate(settings, name, Plan::over_and_over(vec![walk]), asked)?);
     }
     for (name, application, asked) in [
@@ -41,8 +41,8 @@ pub(crate) fn measure(settings: &Settings, server: &Server) -> Result<Vec<Fact>,
         ("renewal with rotation, ID token ES256", &place.es256, None),
         ("renewal with rotation, ID token RS256", &place.rs256, None),
     ] {
-        let before = [place.authorize_signed_in(application), application.redeem()].concat();
-        let plan = Plan { before, ..Plan::over_and_over(vec![application.renew()]) };
+        let before = vec![place.authorize_signed_in(application), application.redeem()];
+        let plan = Plan { before, ..Plan::over_and_over(vec![vec![application.renew()]]) };
         facts.push(place.rate(settings, name, plan, asked)?);
     }
     Ok(facts)
@@ -226,26 +226,26 @@ impl<'a> Place<'a> {
         ]
     }
 
-    fn authorize_signed_in(&self, application: &Application) -> Vec<Step> {
+    fn authorize_signed_in(&self, application: &Application) -> Step {
         let request = application.authorization_request().header("Cookie", &self.cookies);
-        vec![Step::new(request, 303).take("code", "code=", "&")]
+        Step::new(request, 303).take("code", "code=", "&")
     }
 }
 
 impl Application {
-    fn redeem(&self) -> Vec<Step> {
+    fn redeem(&self) -> Step {
         let fields = [
             ("grant_type", "authorization_code"),
             ("code", "{code}"),
             ("redirect_uri", CALLBACK),
             ("code_verifier", VERIFIER),
         ];
-        vec![self.token_request(&fields)]
+        self.token_request(&fields)
     }
 
-    fn renew(&self) -> Vec<Step> {
+    fn renew(&self) -> Step {
         let fields = [("grant_type", "refresh_token"), ("refresh_token", "{refresh_token}")];
-        vec![self.token_request(&fields)]
+        self.token_request(&fields)
     }
 
     fn authorization_request(&self) -> Request {

@@ -107,10 +107,7 @@ impl Step {
         for Take { name, after, until } in &self.takes {
             let found = text.split_once(after.as_str()).and_then(|(_, rest)| rest.split_once(until.as_str()));
             let (value, _) = found.ok_or_else(|| format!("nothing after {after:?} in {text}"))?;
-            match slots.get_mut(name) {
-                Some(slot) => value.clone_into(slot),
-                None => drop(slots.insert(name.clone(), value.to_owned())),
-            }
+            slots.insert(name.clone(), value.to_owned());
         }
         Ok(())
     }

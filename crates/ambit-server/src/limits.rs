@@ -258,10 +258,14 @@ impl PublicVisits {
 
     /// Forgets what has come back.
     pub fn forget_forgiven(&self, now: Timestamp) {
-        let letters = [&self.letters, &self.letters_to_one];
-        for visits in
-            [&self.matches, &self.reports, &self.reports_of_an_entry, &self.sign_ins].into_iter().chain(letters)
-        {
+        for visits in [
+            &self.matches,
+            &self.reports,
+            &self.reports_of_an_entry,
+            &self.letters,
+            &self.letters_to_one,
+            &self.sign_ins,
+        ] {
             visits.forget_forgiven(now);
         }
     }

@@ -129,16 +129,21 @@ pub enum Need {
     Unattainable,
 }
 
-/// Whether the person has to prove who they are for this very request, whoever is signed in.
+/// Whether it is the application itself that an answer reaches.
 ///
 /// RFC 8252 §8.6: "the authorization server SHOULD NOT process authorization requests automatically without user consent or
 /// interaction, except when the identity of the client can be assured", by "claimed 'https' scheme redirects" for instance. At a
-/// loopback address anybody on the machine may listen. Of a trusted application no consent is asked, so they sign in.
+/// loopback address anybody on the machine may listen.
+#[must_use]
+pub fn is_assured(client: &Client, callback: &Callback) -> bool {
+    client.application.kind != ApplicationType::Native || callback.redirect_uri.starts_with("https://")
+}
+
+/// Whether the person has to prove who they are for this very request, whoever is signed in. Of a trusted application no consent
+/// is asked, so where it is not assured they sign in.
 #[must_use]
 pub fn is_asked_anew(client: &Client, callback: &Callback, request: &AuthorizationRequest) -> bool {
-    let application = &client.application;
-    let is_assured = application.kind != ApplicationType::Native || callback.redirect_uri.starts_with("https://");
-    let is_automatic = application.consent == ConsentPolicy::Trusted && !is_assured;
+    let is_automatic = client.application.consent == ConsentPolicy::Trusted && !is_assured(client, callback);
     request.prompt.login || request.prompt.select_account || is_automatic
 }
 

@@ -88,6 +88,8 @@ pub enum Unasked {
     Consent,
     /// More than they, or anybody, can prove.
     Unattainable,
+    /// That they are whom the request expects: somebody else has signed in.
+    OtherPerson,
 }
 
 /// Why a code or a refresh token is not good.
@@ -305,6 +307,14 @@ impl Refusal {
                 "none of the values of 'acr' that were called essential can be met here".to_owned(),
                 &page::UNMET_AUTHENTICATION,
             ),
+            // OpenID Connect Core §3.1.2.1: unless the one whom `id_token_hint` names is signed in, the server "SHOULD return an
+            // error, such as login_required".
+            Self::Unasked(Unasked::OtherPerson) => told(
+                ErrorCode::LoginRequired,
+                "whoever signed in is not the person of 'id_token_hint', or not of the tenant that is asked for"
+                    .to_owned(),
+                &page::LOGIN_REQUIRED,
+            ),
             Self::Denied => told(ErrorCode::AccessDenied, "the person said no".to_owned(), &page::ACCESS_DENIED),
             Self::Grant(fault) => {
                 let (page, _, text) = fault.told();
@@ -371,6 +381,7 @@ impl Refusal {
             Self::Unasked(Unasked::Login) => "login_required",
             Self::Unasked(Unasked::Consent) => "consent_required",
             Self::Unasked(Unasked::Unattainable) => "authentication_unattainable",
+            Self::Unasked(Unasked::OtherPerson) => "signed_in_as_another",
             Self::Denied => "denied_by_user",
             Self::Grant(fault) => fault.told().1,
             Self::Scope(_) => "invalid_scope",

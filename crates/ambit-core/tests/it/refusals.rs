@@ -125,7 +125,7 @@ fn refusals() -> Vec<Refusal> {
             Refusal::Authorization(AuthorizationRequestError::PromptNoneAndMore);
         Refusal::ChallengeMissing => Refusal::ChallengeMissing;
         Refusal::Unasked(_) => Refusal::Unasked(Unasked::Login), Refusal::Unasked(Unasked::Consent),
-            Refusal::Unasked(Unasked::Unattainable);
+            Refusal::Unasked(Unasked::Unattainable), Refusal::Unasked(Unasked::OtherPerson);
         Refusal::Denied => Refusal::Denied;
         Refusal::Grant(_) => Refusal::Grant(GrantFault::CodeUnknown), Refusal::Grant(GrantFault::CodeReused), Refusal::Grant(GrantFault::RedirectUri), Refusal::Grant(GrantFault::VerifierMissing), Refusal::Grant(GrantFault::VerifierUnexpected), Refusal::Grant(GrantFault::VerifierMismatch), Refusal::Grant(GrantFault::OtherClient), Refusal::Grant(GrantFault::RefreshTokenUnknown), Refusal::Grant(GrantFault::RefreshTokenExpired), Refusal::Grant(GrantFault::RefreshTokenReused), Refusal::Grant(GrantFault::UserGone), Refusal::Grant(GrantFault::Withdrawn);
         Refusal::Scope(_) => scope("pos.read nope"), scope("pos.write"), scope("openid");

@@ -10,8 +10,8 @@
 
 use ambit_core::authentication::Authentication;
 use ambit_core::authorize::{
-    Callback, CodeDocument, Lent, Need, Unproven, callback, check_client, grantable, is_asked_anew, least_acr, lend,
-    need,
+    Callback, CodeDocument, Lent, Need, Unproven, callback, check_client, grantable, is_asked_anew, is_assured,
+    least_acr, lend, need,
 };
 use ambit_core::client::{Client, Facts};
 use ambit_core::consent::Consented;
@@ -198,16 +198,20 @@ impl Asking<'_> {
             Ok(fitting) => fitting,
             Err(error) => return self.failed(&asked.callback, error),
         };
-        let meets = fitting.is_some() && self.need(&asked, Some(&person.authentication)).is_ok();
-        if !meets {
-            // They signed in, and as somebody else, or not as well as it takes: asking once more would change nothing.
-            let refusal = Refusal::Unasked(Unasked::Unattainable);
-            return match self.end(waited).await {
-                Ok(()) => self.refused(&asked.callback, &refusal),
-                Err(response) => response,
-            };
+        let need = match fitting {
+            Some(_) => self.need(&asked, Some(&person.authentication)).map_err(Some),
+            None => Err(None),
+        };
+        let Err(need) = need else { return self.lend(&asked, person, Some(waited)).await };
+        if let Err(response) = self.end(waited).await {
+            return response;
         }
-        self.lend(&asked, person, Some(waited)).await
+        match need {
+            // They took their time, and the proof is too old by now; or they proved less since, in another tab.
+            Some(Need::SignIn) => self.begin(&asked, Progress::default(), None).await,
+            Some(Need::Unattainable) => self.refused(&asked.callback, &Refusal::Unasked(Unasked::Unattainable)),
+            None => self.refused(&asked.callback, &Refusal::Unasked(Unasked::OtherPerson)),
+        }
     }
 
     fn need(&self, asked: &Asked, signed_in: Option<&Authentication>) -> Result<(), Need> {
@@ -341,7 +345,7 @@ impl Asking<'_> {
             Ok(kept) => kept,
             Err(error) => return self.failed(&asked.callback, error),
         };
-        let is_open = self.is_open(asked, &question, kept.as_ref());
+        let is_open = self.is_open(asked, person, &question, kept.as_ref());
         match (is_open, waited) {
             (true, _) if request.prompt.none => {
                 return self.refused(&asked.callback, &Refusal::Unasked(Unasked::Consent));
@@ -409,16 +413,31 @@ impl Asking<'_> {
     }
 
     /// Whether there is something that the person has not answered yet, or is to be asked again.
-    fn is_open(&self, asked: &Asked, question: &ConsentQuestion, kept: Option<&KeptConsent>) -> bool {
+    fn is_open(
+        &self,
+        asked: &Asked,
+        person: &SignedIn,
+        question: &ConsentQuestion,
+        kept: Option<&KeptConsent>,
+    ) -> bool {
         if asked.client.application.consent == ConsentPolicy::Trusted {
             return false;
         }
-        if asked.request.prompt.consent {
-            return kept.zip(self.waits_since).is_none_or(|(kept, since)| kept.said_at < since);
+        // Where others may have brought the request in the application's name, the person sees it each time: they sign in for it,
+        // or say once more what they said before.
+        let is_seen = is_assured(&asked.client, &asked.callback) || self.is_since(person.authentication.at);
+        let is_asked_again = asked.request.prompt.consent || !is_seen;
+        if is_asked_again && !kept.is_some_and(|kept| self.is_since(kept.said_at)) {
+            return true;
         }
         let nothing = Consented::default();
         let consented = kept.map_or(&nothing, |kept| &kept.consented);
         question.choices(self.now).is_open(consented, &question.facts.catalogue)
+    }
+
+    /// Whether something was done while the request waited.
+    fn is_since(&self, at: Timestamp) -> bool {
+        self.waits_since.is_some_and(|since| at >= since)
     }
 
     fn issue(

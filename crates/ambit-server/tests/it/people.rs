@@ -8,7 +8,7 @@ use ambit_core::password::{KeptPassword, Password, hash};
 use ambit_core::registry::credential::{self, Credentials};
 use ambit_core::registry::{Edit, Power, RegistryError, Settings};
 use ambit_core::second_factor::{ShownCodes, TotpSecret};
-use ambit_core::store::{ChangeContext, noun};
+use ambit_core::store::{ChangeContext, Store, noun};
 use ambit_core::time::Clock as _;
 use ambit_protocol::admin::tenant::Tenant;
 use ambit_protocol::admin::user::{User, UserStatus};
@@ -164,6 +164,13 @@ impl Fixture {
         .await
     }
 
+    /// Gives somebody a password.
+    pub(crate) async fn with_password(&self, user: &User) {
+        let app = self.server.app();
+        let kept = hash(&Password::new(PASSWORD).expect("a password"), &*app.entropy).expect("a hash");
+        self.change(async |edit| credential::set_password(edit, &app.vault, user, &kept).await).await;
+    }
+
     /// Sets up an app for somebody.
     pub(crate) async fn app_of(&self, user: &User) -> TotpSecret {
         let secret = TotpSecret::generate(&*self.server.app().entropy);
@@ -183,10 +190,19 @@ impl Fixture {
     }
 
     pub(crate) async fn change<T>(&self, make: impl AsyncFnOnce(&Edit<'_>) -> Result<T, RegistryError>) -> T {
+        self.change_in(&*self.store, make).await
+    }
+
+    /// The same, in the database itself where the store of this server is held up.
+    pub(crate) async fn change_in<T>(
+        &self,
+        store: &dyn Store,
+        make: impl AsyncFnOnce(&Edit<'_>) -> Result<T, RegistryError>,
+    ) -> T {
         let power = Power::system("test");
         let settings = Settings { base_url: BASE.to_owned(), ..Settings::default() };
         let context = ChangeContext { actor: "system".to_owned(), at: self.clock.now(), trace_id: None };
-        let tx = self.store.begin(context).await.expect("a transaction");
+        let tx = store.begin(context).await.expect("a transaction");
         let edit = Edit { tx: &*tx, power: &power, settings: &settings, entropy: &*self.server.app().entropy };
         let made = make(&edit).await.expect("a change");
         tx.commit().await.expect("a commit");

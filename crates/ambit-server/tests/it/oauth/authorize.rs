@@ -1,11 +1,12 @@
 //! `GET|POST {issuer}/connect/authorize`: where an answer goes, and what it says.
 
 use ambit_core::authentication::Method as Proof;
+use ambit_protocol::admin::user::User;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::json;
 
-use crate::people::{Browser, PASSWORD};
+use crate::people::{Browser, PASSWORD, form_token};
 
 use super::lending::{AUTHORIZE, Back, CALLBACK, ISSUER, Lending, query};
 
@@ -124,6 +125,7 @@ async fn mistakes_go_back_to_the_application() {
         (&[("request", "e30")], "request_not_supported"),
         (&[("request_uri", "urn:x")], "request_uri_not_supported"),
         (&[("prompt", "none login")], "invalid_request"),
+        (&[("prompt", "create")], "invalid_request"),
         (&[("max_age", "soon")], "invalid_request"),
         (&[("claims", "{")], "invalid_request"),
         (&[("resource", "nothing")], "invalid_target"),
@@ -146,6 +148,8 @@ async fn mistakes_go_back_to_the_application() {
         let page = back.get("error_uri").and_then(|uri| uri.strip_prefix("https://as.example")).expect("a page");
         assert_eq!(lending.fixture.get(page).await.status, StatusCode::OK, "{page}");
     }
+    let many = Back::of(&lending.authorize(&[("scope", &"x ".repeat(513))]).await);
+    assert!(many.get("error_description").is_some_and(|text| text.contains("more than 512 scopes")), "{many:?}");
     let unknown = Back::of(&lending.authorize(&[("scope", "openid shoper.read")]).await);
     assert!(unknown.get("error_description").is_some_and(|text| text.contains("did you mean 'shopper.read'?")));
 }
@@ -162,6 +166,8 @@ async fn what_is_strange_is_carried_or_ignored_and_what_is_huge_is_refused() {
     assert!(!answer.text.contains("<script>alert") && answer.text.contains("&#60;script&#62;"), "{}", answer.text);
     assert!(answer.text.contains("name=\"code\"") && answer.text.contains("name=\"iss\""));
     assert!(answer.text.contains(&format!("action=\"{CALLBACK}\"")));
+    assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
+    assert_eq!(answer.header(header::REFERRER_POLICY), "no-referrer");
     let policy = answer.header(header::CONTENT_SECURITY_POLICY);
     assert!(
         policy.contains("form-action 'self' https://shop.example") && policy.contains("script-src 'sha256-"),
@@ -235,7 +241,21 @@ async fn whoever_signs_in_as_somebody_else_than_is_expected_is_lent_nothing() {
     let at = browser.begin(&format!("{AUTHORIZE}?{}", query(&[("id_token_hint", hint)]))).await;
     assert_eq!(browser.password(&at, "bob@acme.example", PASSWORD).await.status, StatusCode::SEE_OTHER);
     let back = Back::of(&browser.get(&format!("{at}/continue")).await);
-    assert_eq!((back.get("error"), back.get("code")), (Some("unmet_authentication_requirements"), None));
+    assert_eq!((back.get("error"), back.get("code")), (Some("login_required"), None));
+    let told = back.get("error_description").expect("words");
+    assert!(told.contains("not the person of 'id_token_hint'") && !told.contains("acr"), "{told}");
+}
+
+#[tokio::test]
+async fn an_application_that_may_not_ask_people_is_told_so() {
+    let lending = Lending::new().await;
+    let path = format!("/applications/{}", lending.application["id"].as_str().expect("an id"));
+    let services = json!({ "grant_types": ["client_credentials"] });
+    lending.fixture.made(Method::PATCH, &path, &services).await;
+    for cookie in [lending.cookie.as_str(), ""] {
+        let back = Back::of(&lending.authorize_with(cookie, &[]).await);
+        assert_eq!((back.get("error"), back.get("code")), (Some("unauthorized_client"), None));
+    }
 }
 
 /// attacks.md C2 55: a link to us is no way to send a browser elsewhere. What a person asks for is judged once it is known who asks.
@@ -272,10 +292,53 @@ async fn a_trusted_application_that_anybody_could_be_is_answered_when_its_person
         assert!(location.starts_with(uri), "{location}");
         assert_eq!(location.contains("error=login_required"), !is_answered, "{location}");
     }
-    // One that asks for consent is seen by that.
-    let path = "/applications/tool";
-    lending.fixture.made(Method::PATCH, path, &json!({ "consent": "ask" })).await;
-    let own = [("client_id", "tool"), ("redirect_uri", "http://127.0.0.1:49152/cb"), ("prompt", "none")];
-    let answer = lending.authorize(&[&own[..], &[("scope", "openid shopper.read")]].concat()).await;
-    assert!(answer.header(header::LOCATION).contains("error=consent_required"), "{:?}", answer.headers);
+}
+
+/// The same rule, for an application that asks: what was said before answers nobody who may be somebody else.
+#[tokio::test]
+async fn a_consent_is_remembered_for_an_application_that_nobody_else_could_be() {
+    let lending = Lending::unasked().await;
+    let fixture = &lending.fixture;
+    let tool = json!({
+        "name": "Tool", "type": "native", "level": "tenant", "tenant_id": lending.tenant_id, "client_id": "tool",
+        "allowed_scopes": ["openid", "shopper.read"],
+        "redirect_uris": ["http://127.0.0.1/cb", "com.example.tool:/cb", "https://tool.example/cb"],
+    });
+    let tool = fixture.made(Method::POST, "/applications", &tool).await;
+    lending.consent_to(&tool, "openid shopper.read").await;
+    for (uri, is_remembered) in
+        [("http://127.0.0.1:49152/cb", false), ("com.example.tool:/cb", false), ("https://tool.example/cb", true)]
+    {
+        fixture.clock.advance_secs(1);
+        let own = [("client_id", "tool"), ("redirect_uri", uri), ("scope", "openid shopper.read")];
+        let silently = lending.authorize(&[&own[..], &[("prompt", "none")]].concat()).await;
+        let location = silently.header(header::LOCATION);
+        assert_eq!(location.contains("error=consent_required"), !is_remembered, "{location}");
+        assert_eq!(location.contains("code="), is_remembered, "{location}");
+        if is_remembered {
+            continue;
+        }
+        // They see who asks, and what they said before; and say it again.
+        let browser = Browser::new(fixture);
+        let (name, token) = lending.cookie.split_once('=').expect("a cookie");
+        browser.set_cookie(name, token);
+        let on = browser.begin(&format!("{AUTHORIZE}?{}", query(&own))).await;
+        let path = browser.begin(&on).await;
+        assert!(path.starts_with("/consent/"), "{path}");
+        let page = browser.get(&path).await;
+        assert!(page.text.contains("Tool") && page.text.contains(" checked"), "{}", page.text);
+        let fields = [("form", &*form_token(&page)), ("answer", "allow"), ("scope", "shopper.read")];
+        assert_eq!(browser.post(&path, &fields).await.status, StatusCode::SEE_OTHER);
+        let location = browser.begin(&on).await;
+        assert!(location.starts_with(uri) && location.contains("code="), "{location}");
+    }
+    // Whoever signs in for it has seen it, and is not asked twice.
+    let ada: User = serde_json::from_value(lending.user.clone()).expect("a user");
+    fixture.with_password(&ada).await;
+    let browser = Browser::new(fixture);
+    let own = [("client_id", "tool"), ("redirect_uri", "http://127.0.0.1:49152/cb"), ("scope", "openid shopper.read")];
+    let at = browser.begin(&format!("{AUTHORIZE}?{}", query(&own))).await;
+    assert_eq!(browser.password(&at, "ada@acme.example", PASSWORD).await.status, StatusCode::SEE_OTHER);
+    let location = browser.begin(&format!("{at}/continue")).await;
+    assert!(location.contains("code="), "{location}");
 }

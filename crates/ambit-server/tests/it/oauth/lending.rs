@@ -114,6 +114,11 @@ impl Lending {
     }
 
     pub(super) async fn consent(&self, scopes: &str) {
+        self.consent_to(&self.application, scopes).await;
+    }
+
+    /// What the person says to some application.
+    pub(super) async fn consent_to(&self, application: &Value, scopes: &str) {
         let scopes: Vec<ScopeToken> = scopes.split(' ').map(|scope| scope.parse().expect("a scope")).collect();
         let catalogue = &self.fixture.server.app().registry.snapshot().catalogue;
         let gated = ["pos:receipts:read".parse().expect("a scope")];
@@ -121,7 +126,7 @@ impl Lending {
         let consented = Consented::default().with(&granted, &granted, catalogue, self.now());
         let consent = Consent {
             user_id: self.user_id(),
-            application_id: self.application["id"].as_str().expect("an id").parse().expect("an application's"),
+            application_id: application["id"].as_str().expect("an id").parse().expect("an application's"),
             updated_at: self.now(),
             document: serde_json::to_string(&consented).expect("JSON"),
         };

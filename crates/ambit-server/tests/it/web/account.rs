@@ -1,10 +1,11 @@
 //! `/account/`: a person sees what is theirs, and takes back what they gave.
 
 use ambit_core::authentication::Method as Proof;
-use ambit_core::password::{Password, Verdict, hash, verify};
-use ambit_core::registry::credential;
+use ambit_core::password::{Password, Verdict, verify};
 use ambit_core::second_factor::TotpSecret;
 use ambit_core::secret::SecretHash;
+use ambit_core::store::Store as _;
+use ambit_core::store::sign_in::Sessions;
 use ambit_protocol::admin::user::User;
 use axum::http::{Method, StatusCode, header};
 use serde_json::json;
@@ -12,6 +13,7 @@ use serde_json::json;
 use super::shop::Shop;
 use super::visitor::{SESSION, Visitor, user};
 use crate::people::{Browser, PASSWORD, form_token, shown_secret};
+use crate::store::Faulty;
 use crate::support::{Answer, BASE, Fixture};
 
 #[tokio::test]
@@ -125,6 +127,26 @@ async fn a_form_of_another_site_or_of_another_session_is_refused() {
     }
     assert_eq!(browser.get("/account/").await.status, StatusCode::OK);
     assert_eq!(other.get("/account/").await.status, StatusCode::OK);
+    // Nor is one that was left open in this browser, once somebody else is signed in here.
+    browser.cookies.insert(SESSION.to_owned(), other.cookies[SESSION].clone());
+    let left_open = browser.post("/account/profile", &[("form", &token), ("display_name", "Eve")]).await;
+    assert_eq!(left_open.status, StatusCode::FORBIDDEN, "{}", left_open.text);
+}
+
+/// Between the look at a session and the note that it was used, it may have been ended.
+#[tokio::test]
+async fn a_session_that_is_ended_while_it_is_used_is_over() {
+    let (fixture, store) = Faulty::fixture("").await;
+    let tenant = fixture.made(Method::POST, "/tenants", &json!({"name": "Acme", "slug": "acme"})).await;
+    let ada = user(&fixture, Some(&tenant), "ada@acme.example", json!({})).await;
+    let (mut browser, session) = Visitor::of(&fixture, &ada).await;
+    fixture.clock.advance_secs(60);
+    let now = fixture.server.app().clock.now();
+    let answer = store.meanwhile("touch_session", browser.get("/account/"), async || {
+        let one = Sessions::One(session);
+        fixture.sql.sign_ins().end_sessions(one, now, now.plus_secs(3600)).await.expect("the store");
+    });
+    assert!(answer.await.header(header::LOCATION).starts_with("/sign-in/"));
 }
 
 #[tokio::test]
@@ -242,12 +264,6 @@ async fn people_say_their_names_and_language_and_nothing_else_of_themselves() {
     assert!(browser.get("/account/profile").await.text.contains("value=\"Ada L.\""));
 }
 
-async fn with_password(fixture: &Fixture, user: &User) {
-    let app = fixture.server.app();
-    let kept = hash(&Password::new(PASSWORD).expect("a password"), &*app.entropy).expect("a hash");
-    fixture.change(async |edit| credential::set_password(edit, &app.vault, user, &kept).await).await;
-}
-
 async fn is_password(fixture: &Fixture, user: &User, text: &str) -> bool {
     let kept = fixture.credentials_of(user).await.password.expect("a password");
     verify(&Password::new(text).expect("a password"), &kept).expect("a verdict") == Verdict::Right
@@ -262,7 +278,7 @@ fn is_led_to_a_proof(answer: &Answer) -> bool {
 async fn a_changed_password_ends_all_other_sessions() {
     const NEW: &str = "another horse, another battery";
     let shop = Shop::new().await;
-    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.with_password(&shop.ada).await;
     let (mut here, _) = Visitor::of(&shop.fixture, &shop.ada).await;
     let (mut there, _) = Visitor::of(&shop.fixture, &shop.ada).await;
     let token = form_token(&here.get("/account/security").await);
@@ -293,7 +309,7 @@ async fn a_changed_password_ends_all_other_sessions() {
 #[tokio::test]
 async fn a_changed_password_ends_what_was_lent_in_other_sessions_and_leaves_what_was_lent_in_this_one() {
     let shop = Shop::new().await;
-    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.with_password(&shop.ada).await;
     let (mut here, _) = Visitor::of(&shop.fixture, &shop.ada).await;
     let (mut there, _) = Visitor::of(&shop.fixture, &shop.ada).await;
     let scope = "openid offline_access shop";
@@ -324,7 +340,7 @@ async fn a_changed_password_ends_what_was_lent_in_other_sessions_and_leaves_what
 async fn what_could_lock_somebody_out_asks_for_a_recent_proof_as_strong_as_they_have_one() {
     const NEW: [(&str, &str); 2] = [("password", PASSWORD), ("new_password", "another horse, another battery")];
     let shop = Shop::new().await;
-    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.with_password(&shop.ada).await;
     let send = async |browser: &mut Visitor<'_>, path: &str| {
         let token = form_token(&browser.get("/account/security").await);
         browser.post(path, &[&[("form", token.as_str())], &NEW[..]].concat()).await
@@ -375,7 +391,7 @@ async fn what_could_lock_somebody_out_asks_for_a_recent_proof_as_strong_as_they_
 #[tokio::test]
 async fn whoever_shows_what_was_missing_comes_back_to_the_page_with_another_cookie() {
     let shop = Shop::new().await;
-    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.with_password(&shop.ada).await;
     let app = shop.fixture.app_of(&shop.ada).await;
     let (mut browser, session) = Visitor::of(&shop.fixture, &shop.ada).await;
     let before = browser.cookies[SESSION].clone();
@@ -403,7 +419,7 @@ async fn whoever_shows_what_was_missing_comes_back_to_the_page_with_another_cook
 #[tokio::test]
 async fn an_app_is_set_up_and_another_takes_its_place() {
     let shop = Shop::new().await;
-    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.with_password(&shop.ada).await;
     let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
     let mut codes = None;
     for number in 1..=2 {
@@ -438,7 +454,7 @@ async fn an_app_is_set_up_and_another_takes_its_place() {
 #[tokio::test]
 async fn the_code_that_sets_an_app_up_proves_nothing_after() {
     let shop = Shop::new().await;
-    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.with_password(&shop.ada).await;
     let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
     let (mut thief, _) = Visitor::of(&shop.fixture, &shop.ada).await;
     let (at, secret, token) = begin_app(&mut browser).await;
@@ -473,7 +489,7 @@ async fn begin_app(browser: &mut Visitor<'_>) -> (String, TotpSecret, String) {
 #[tokio::test]
 async fn two_apps_are_the_most_however_many_are_set_up_at_once() {
     let shop = Shop::new().await;
-    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.with_password(&shop.ada).await;
     shop.fixture.app_of(&shop.ada).await;
     let (mut browser, _) = Visitor::of_proven(&shop.fixture, &shop.ada, &[Proof::Password, Proof::Otp]).await;
     let begun = [begin_app(&mut browser).await, begin_app(&mut browser).await];
@@ -489,7 +505,7 @@ async fn two_apps_are_the_most_however_many_are_set_up_at_once() {
 #[tokio::test]
 async fn an_app_is_not_set_up_for_a_session_that_has_ended() {
     let shop = Shop::new().await;
-    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.with_password(&shop.ada).await;
     let (mut thief, _) = Visitor::of(&shop.fixture, &shop.ada).await;
     let (at, secret, token) = begin_app(&mut thief).await;
     let (mut ada, _) = Visitor::of(&shop.fixture, &shop.ada).await;
@@ -505,7 +521,7 @@ async fn an_app_is_not_set_up_for_a_session_that_has_ended() {
 #[tokio::test]
 async fn whoever_guesses_the_current_password_is_told_to_wait_here_and_at_the_door() {
     let shop = Shop::new().await;
-    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.with_password(&shop.ada).await;
     let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
     let token = form_token(&browser.get("/account/security").await);
     let path = "/account/security/password";
@@ -544,7 +560,7 @@ async fn whoever_has_no_password_sets_the_first_one() {
 #[tokio::test]
 async fn recovery_codes_are_shown_once_and_go_with_the_app_they_stand_in_for() {
     let shop = Shop::new().await;
-    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.with_password(&shop.ada).await;
     shop.fixture.app_of(&shop.ada).await;
     let before = shop.fixture.codes_of(&shop.ada).await.expose_secret()[0].clone();
     let (mut browser, _) = Visitor::of_proven(&shop.fixture, &shop.ada, &[Proof::Password, Proof::Otp]).await;
@@ -580,7 +596,7 @@ async fn recovery_codes_are_shown_once_and_go_with_the_app_they_stand_in_for() {
 #[tokio::test]
 async fn an_app_that_is_taken_away_ends_all_other_sessions_and_is_missed_where_it_is_required() {
     let shop = Shop::new().await;
-    with_password(&shop.fixture, &shop.ada).await;
+    shop.fixture.with_password(&shop.ada).await;
     shop.fixture.app_of(&shop.ada).await;
     let path = format!("/tenants/{}", shop.tenant["id"].as_str().expect("an id"));
     shop.fixture.made(Method::PATCH, &path, &json!({"settings": {"mfa": "required"}})).await;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::shop::{Shop, boxes, parameter};
 use super::visitor::{BROWSER, Visitor, user};
-use crate::people::form_token;
+use crate::people::{PASSWORD, form_token};
 use crate::support::BASE;
 
 #[tokio::test]
@@ -150,6 +150,44 @@ async fn a_form_sent_twice_is_one_answer_and_one_code() {
     let late = browser.get(first.header(header::LOCATION)).await;
     assert_eq!(parameter(&late, "code"), None);
     assert_eq!(browser.post(&asked.path, &fields).await.status, StatusCode::NOT_FOUND);
+}
+
+/// Two forms, two tabs, or the button back: what waited is answered once, whoever comes first, on whichever node.
+#[tokio::test]
+async fn of_many_who_go_on_at_once_one_takes_a_code_back() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let asked = shop.asks(&mut browser, "openid shop", &[]).await;
+    let fields = [("form", &*form_token(asked.page())), ("answer", "allow"), ("scope", "shop")];
+    let on = browser.post(&asked.path, &fields).await.header(header::LOCATION).to_owned();
+    let other = shop.fixture.another_node().await;
+    let going = (0..20).map(|place| {
+        let mut tab = Visitor::new(if place % 2 == 0 { &shop.fixture } else { &other });
+        tab.cookies = browser.cookies.clone();
+        let on = &on;
+        async move { parameter(&tab.get(on).await, "code") }
+    });
+    let codes = futures_util::future::join_all(going).await;
+    assert_eq!(codes.into_iter().flatten().count(), 1);
+}
+
+#[tokio::test]
+async fn whoever_takes_so_long_that_their_proof_is_too_old_shows_once_more_who_they_are() {
+    let shop = Shop::new().await;
+    shop.fixture.with_password(&shop.ada).await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    shop.fixture.clock.advance_secs(50);
+    let asked = shop.asks(&mut browser, "openid shop", &[("max_age", "60")]).await;
+    shop.fixture.clock.advance_secs(11);
+    let page = asked.allow(&mut browser, &["shop"]).await;
+    assert!(page.text.contains("name=\"password\""), "{} {}", page.status, page.text);
+    let (_, path) = page.text.split_once(" action=\"/sign-in/").expect("a form");
+    let path = format!("/sign-in/{}", path.split('"').next().expect("an end"));
+    let fields = [("form", &*form_token(&page)), ("email", "ada@acme.example"), ("password", PASSWORD)];
+    let answer = browser.post(&path, &fields).await;
+    // What they said stands.
+    let back = browser.follow(answer).await;
+    assert_eq!(shop.redeemed(&back).await["scope"], "openid shop");
 }
 
 #[tokio::test]

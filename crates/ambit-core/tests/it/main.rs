@@ -4,6 +4,7 @@ mod consents;
 mod corpus;
 mod decisions;
 mod explanations;
+mod grants;
 mod invariant;
 #[path = "../../../ambit-protocol/tests/it/mutation.rs"]
 mod mutation;

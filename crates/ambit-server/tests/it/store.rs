@@ -31,8 +31,8 @@ pub(crate) struct Faulty {
     called: Arc<Mutex<HashMap<&'static str, u64>>>,
     /// While this says so, writing the journal takes its time.
     pub(crate) journal_stalls: watch::Sender<bool>,
-    /// While this says so, using a one-time token takes its time.
-    pub(crate) links_stall: watch::Sender<bool>,
+    /// The verb that takes its time, while there is one.
+    stalling: watch::Sender<Option<&'static str>>,
     /// How many calls of `purge_expired` and `purge_journal` still answer that there is more.
     pub(crate) more: Arc<AtomicU64>,
 }
@@ -61,7 +61,7 @@ impl Faulty {
             failing: Arc::default(),
             called: Arc::default(),
             journal_stalls: watch::Sender::new(false),
-            links_stall: watch::Sender::new(false),
+            stalling: watch::Sender::new(None),
             more: Arc::default(),
         }
     }
@@ -95,6 +95,30 @@ impl Faulty {
             return Err(StoreError::Unavailable("the disk is gone".into()));
         }
         Ok(())
+    }
+
+    /// Does something that calls a verb, and holds that call up until something else has been done.
+    pub(crate) async fn meanwhile<T>(
+        &self,
+        verb: &'static str,
+        calling: impl Future<Output = T>,
+        doing: impl AsyncFnOnce(),
+    ) -> T {
+        let called = self.calls(&[verb]);
+        self.stalling.send_replace(Some(verb));
+        let doing = async {
+            while self.calls(&[verb]) == called {
+                tokio::task::yield_now().await;
+            }
+            doing().await;
+            self.stalling.send_replace(None);
+        };
+        tokio::join!(calling, doing).0
+    }
+
+    async fn stall(&self, verb: &str) {
+        // The sender lives as long as this store.
+        let _ = self.stalling.subscribe().wait_for(|stalling| *stalling != Some(verb)).await;
     }
 
     fn is_there_more(&self) -> bool {
@@ -138,6 +162,7 @@ impl Store for Faulty {
 
     async fn begin(&self, context: ChangeContext) -> Result<Box<dyn Transaction>, StoreError> {
         self.check_verb("begin")?;
+        self.stall("begin").await;
         self.store.begin(context).await
     }
 
@@ -283,6 +308,7 @@ impl SignIns for Faulty {
 
     async fn touch_session(&self, session: &Session) -> Result<bool, StoreError> {
         self.check_verb("touch_session")?;
+        self.stall("touch_session").await;
         self.store.sign_ins().touch_session(session).await
     }
 
@@ -416,8 +442,7 @@ impl SignIns for Faulty {
 
     async fn use_one_time_token(&self, token: &SecretHash, at: Timestamp) -> Result<bool, StoreError> {
         self.check_verb("use_one_time_token")?;
-        // The sender lives as long as this store.
-        let _ = self.links_stall.subscribe().wait_for(|stalls| !stalls).await;
+        self.stall("use_one_time_token").await;
         self.store.sign_ins().use_one_time_token(token, at).await
     }
 

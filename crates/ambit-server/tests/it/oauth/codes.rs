@@ -1,11 +1,14 @@
 //! Codes and refresh tokens at the token endpoint: once, for the client they were made for, with the facts of now.
 
+use ambit_core::authentication::Method as Proof;
+use ambit_core::store::noun;
+use ambit_protocol::admin::user::{User, UserStatus};
 use ambit_server::jobs::{JOBS, attempt};
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::lending::{CALLBACK, ISSUER, Lending, TOKEN, VERIFIER};
-use crate::support::{Answer, claims};
+use super::lending::{Back, CALLBACK, ISSUER, Lending, TOKEN, VERIFIER};
+use crate::support::{Answer, START, claims};
 
 fn refresh_token(answer: &Answer) -> String {
     let token = answer.json["refresh_token"].as_str();
@@ -22,6 +25,7 @@ fn is_refused(answer: &Answer, page: &str) {
 #[tokio::test]
 async fn a_code_becomes_an_access_token_an_id_token_and_a_refresh_token() {
     let lending = Lending::new().await;
+    lending.fixture.clock.advance_secs(30);
     let code = lending.code(&[("scope", "openid profile email shopper.read pos.read")]).await;
     let answer = lending.redeem(&code).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
@@ -30,7 +34,11 @@ async fn a_code_becomes_an_access_token_an_id_token_and_a_refresh_token() {
     let user = lending.user["id"].clone();
     assert_eq!((&access["iss"], &access["sub"], &access["client_id"]), (&json!(ISSUER), &user, &json!("shop")));
     assert_eq!(access["scope"], answer.json["scope"]);
-    assert_eq!(access["acr"], "urn:ambit:aal1");
+    assert_eq!(
+        (&access["acr"], &access["auth_time"]),
+        (&json!("urn:ambit:aal1"), &json!(START)),
+        "when they signed in"
+    );
     assert_eq!((&access["amr"], &access["tenant_slug"]), (&json!(["pwd"]), &json!("acme")));
     assert!(access["grant_id"].as_str().is_some_and(|id| id.starts_with("gnt_")) && access["level"].is_null());
 
@@ -148,9 +156,11 @@ async fn without_pkce_a_nonce_does_for_a_client_that_may_and_a_verifier_is_a_dow
     let code = lending.code(&without).await;
     let fields = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", CALLBACK)];
     assert_eq!(lending.ask(&fields).await.status, StatusCode::OK);
-    let neither = [without[0], without[1], ("nonce", "")];
-    let back = super::lending::Back::of(&lending.authorize(&neither).await);
-    assert_eq!(back.get("error"), Some("invalid_request"));
+    // A method without a challenge is half of one, and none that was left out.
+    for half in [&[without[0], without[1], ("nonce", "")][..], &[without[0]], &[without[1]]] {
+        let back = Back::of(&lending.authorize(half).await);
+        assert_eq!((back.get("error"), back.get("code")), (Some("invalid_request"), None), "{half:?}");
+    }
 }
 
 /// attacks.md C4 82: a second before its end it is good, at its end it is not.
@@ -186,6 +196,12 @@ async fn what_is_another_clients_is_good_for_nobody_else() {
     is_refused(&fixture.form(TOKEN, client, &fields).await, "oauth2-grant-of-another-client");
     // Whose it is, it is still good for: nobody can spoil another's code.
     let tokens = lending.redeem(&code).await;
+    assert!(lending.is_active(&tokens.access_token()).await);
+    // Once it was used it is a stolen one, in whichever hands.
+    is_refused(&fixture.form(TOKEN, client, &fields).await, "oauth2-code-reused");
+    assert!(!lending.is_active(&tokens.access_token()).await);
+
+    let tokens = lending.redeem(&lending.code(&[]).await).await;
     let token = refresh_token(&tokens);
     let fields = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
     is_refused(&fixture.form(TOKEN, client, &fields).await, "oauth2-grant-of-another-client");
@@ -228,6 +244,9 @@ async fn less_may_be_asked_for_and_never_more() {
         let answer = lending.refresh(&token, &[("scope", more)]).await;
         assert_eq!(answer.json["error"], "invalid_scope", "{more}: {}", answer.text);
     }
+    let many = "x ".repeat(513);
+    let told = lending.refresh(&token, &[("scope", &many)]).await.json["error_description"].to_string();
+    assert!(told.contains("more than 512 scopes"), "{told}");
     let other = lending.refresh(&token, &[("resource", "https://nobody.example")]).await;
     assert_eq!(other.json["error"], "invalid_target", "{}", other.text);
     let less = lending.refresh(&token, &[("scope", "shopper.read")]).await;
@@ -287,6 +306,156 @@ async fn what_changed_since_counts_at_once() {
     assert_eq!(lending.redeem(&code).await.json["error"], "invalid_grant");
     assert_eq!(lending.refresh(&refresh_token(&answer), &[]).await.json["error"], "invalid_grant");
     assert!(!lending.is_active(&answer.access_token()).await);
+}
+
+/// What somebody lent is ended after they are disabled; between the two nothing is made of it.
+#[tokio::test]
+async fn whoever_may_not_sign_in_lends_nothing_even_before_what_they_lent_is_ended() {
+    let lending = Lending::new().await;
+    let offline = [("scope", "openid offline_access shopper.read")];
+    let token = refresh_token(&lending.redeem(&lending.code(&offline).await).await);
+    let code = lending.code(&offline).await;
+    let ada: User = serde_json::from_value(lending.user.clone()).expect("a user");
+    let set = async |status| {
+        let after = User { status, ..ada.clone() };
+        lending.fixture.change(async |edit| noun::update(edit.tx, after, None).await.map_err(Into::into)).await;
+    };
+    set(UserStatus::Disabled).await;
+    is_refused(&lending.redeem(&code).await, "oauth2-user-disabled");
+    is_refused(&lending.refresh(&token, &[]).await, "oauth2-user-disabled");
+    set(UserStatus::Active).await;
+    assert_eq!(lending.refresh(&token, &[]).await.status, StatusCode::OK, "a refusal uses nothing up");
+}
+
+/// identity.md §4: the tenant's status rules every token call, whatever was lent before.
+#[tokio::test]
+async fn in_a_tenant_that_is_shut_nothing_that_was_lent_becomes_a_token() {
+    let lending = Lending::new().await;
+    let tokens = lending.redeem(&lending.code(&[]).await).await;
+    let (token, code) = (refresh_token(&tokens), lending.code(&[]).await);
+    let path = format!("/tenants/{}/status", lending.tenant_id);
+    lending.fixture.made(Method::POST, &path, &json!({ "status": "suspended" })).await;
+    for answer in [lending.redeem(&code).await, lending.refresh(&token, &[]).await] {
+        assert_eq!(answer.status, StatusCode::PAYMENT_REQUIRED, "{}", answer.text);
+        assert_eq!(answer.json["error"], "access_denied");
+    }
+    let told = lending.fixture.userinfo("/tenants/acme/connect/userinfo", &tokens.access_token()).await;
+    assert_eq!(told.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(Back::of(&lending.authorize(&[]).await).get("error"), Some("access_denied"));
+}
+
+/// attacks.md C1 30: nothing that it was given is worth anything, whoever lent it.
+#[tokio::test]
+async fn what_was_lent_to_an_application_that_is_disabled_is_worth_nothing() {
+    let lending = Lending::new().await;
+    let tokens = lending.redeem(&lending.code(&[]).await).await;
+    let (token, code) = (refresh_token(&tokens), lending.code(&[]).await);
+    let path = format!("/applications/{}", lending.application["id"].as_str().expect("an id"));
+    lending.fixture.made(Method::PATCH, &path, &json!({ "status": "disabled" })).await;
+    for answer in [lending.redeem(&code).await, lending.refresh(&token, &[]).await] {
+        assert_eq!(answer.json["error"], "invalid_client", "{}", answer.text);
+    }
+    let told = lending.fixture.userinfo("/tenants/acme/connect/userinfo", &tokens.access_token()).await;
+    assert_eq!(told.status, StatusCode::UNAUTHORIZED);
+}
+
+/// What is told of a person is what would be granted now, and takes `openid` (OpenID Connect Core §5.3).
+#[tokio::test]
+async fn of_a_person_no_more_is_told_than_the_token_still_holds() {
+    let lending = Lending::new().await;
+    let userinfo = async |token: &str| lending.fixture.userinfo("/tenants/acme/connect/userinfo", token).await;
+    let tokens = lending.redeem(&lending.code(&[("scope", "openid email")]).await).await;
+    let told = userinfo(&tokens.access_token()).await;
+    assert_eq!((told.header(header::CACHE_CONTROL), &told.json["email"]), ("no-store", &json!("Ada@acme.example")));
+    let without = lending.redeem(&lending.code(&[("scope", "email shopper.read")]).await).await;
+    let told = userinfo(&without.access_token()).await;
+    assert_eq!((told.status, &told.json["email"]), (StatusCode::FORBIDDEN, &Value::Null), "{}", told.text);
+    assert!(told.header(header::WWW_AUTHENTICATE).contains(r#"error="insufficient_scope", scope="openid""#));
+
+    let path = format!("/applications/{}", lending.application["id"].as_str().expect("an id"));
+    lending.fixture.made(Method::PATCH, &path, &json!({ "allowed_scopes": ["openid"] })).await;
+    let told = userinfo(&tokens.access_token()).await;
+    assert_eq!((told.status, &told.json["email"]), (StatusCode::OK, &Value::Null), "{}", told.text);
+}
+
+/// attacks.md C5 102 (RFC 8707 §2.2): what was lent for one API is good for no other, registered as it may be.
+#[tokio::test]
+async fn what_was_lent_for_one_api_is_asked_for_no_other() {
+    let lending = Lending::new().await;
+    let (shopper, pos) =
+        (("resource", "https://api.retail.example/shopper"), ("resource", "https://api.retail.example/pos"));
+    let asked = [("scope", "openid shopper.read"), shopper];
+    let redeem = async |resource| {
+        let code = lending.code(&asked).await;
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("redirect_uri", CALLBACK),
+            ("code_verifier", VERIFIER),
+            resource,
+        ];
+        lending.ask(&fields).await
+    };
+    assert_eq!(redeem(pos).await.json["error"], "invalid_target");
+    let tokens = redeem(shopper).await;
+    assert_eq!(claims(&tokens.access_token())["aud"], json!(shopper.1), "{}", tokens.text);
+    let token = refresh_token(&tokens);
+    assert_eq!(lending.refresh(&token, &[pos]).await.json["error"], "invalid_target");
+    assert_eq!(lending.refresh(&token, &[shopper]).await.status, StatusCode::OK);
+}
+
+/// attacks.md C5 105: a family ends when it is not used, and after so long however much it is.
+#[tokio::test]
+async fn a_refresh_token_ends_when_it_is_not_used_and_with_what_was_lent_in_any_case() {
+    let lending = Lending::with("[tokens]\nrefresh_token_idle = '10 min'\ngrant = '25 min'").await;
+    let clock = &lending.fixture.clock;
+    let lent =
+        async || refresh_token(&lending.redeem(&lending.code(&[("scope", "openid offline_access")]).await).await);
+    let expired = "oauth2-refresh-token-expired";
+    let first = lent().await;
+    clock.advance_millis(599_999);
+    let second = refresh_token(&lending.refresh(&first, &[]).await);
+    clock.advance_millis(600_000);
+    is_refused(&lending.refresh(&second, &[]).await, expired);
+
+    let mut token = lent().await;
+    for secs in [599, 599, 301] {
+        clock.advance_secs(secs);
+        token = refresh_token(&lending.refresh(&token, &[]).await);
+    }
+    clock.advance_secs(1);
+    is_refused(&lending.refresh(&token, &[]).await, expired);
+}
+
+#[tokio::test]
+async fn an_application_that_may_not_renew_is_given_nothing_to_renew_with() {
+    let lending = Lending::new().await;
+    let before = refresh_token(&lending.redeem(&lending.code(&[]).await).await);
+    let path = format!("/applications/{}", lending.application["id"].as_str().expect("an id"));
+    lending.fixture.made(Method::PATCH, &path, &json!({ "grant_types": ["authorization_code"] })).await;
+    let answer = lending.redeem(&lending.code(&[]).await).await;
+    assert_eq!((answer.status, &answer.json["refresh_token"]), (StatusCode::OK, &Value::Null), "{}", answer.text);
+    assert_eq!(lending.refresh(&before, &[]).await.json["error"], "unauthorized_client");
+    lending.fixture.made(Method::PATCH, &path, &json!({ "grant_types": ["refresh_token"] })).await;
+    let code = [("grant_type", "authorization_code"), ("code", "x")];
+    assert_eq!(lending.ask(&code).await.json["error"], "unauthorized_client");
+}
+
+/// The session that a code was given in ends by itself while the code is on its way.
+#[tokio::test]
+async fn a_code_of_a_session_that_is_over_is_void() {
+    let lending = Lending::new().await;
+    let lifetimes = json!({ "settings": { "session_idle_secs": 3600, "session_max_secs": 3600 } });
+    lending.fixture.made(Method::PATCH, &format!("/tenants/{}", lending.tenant_id), &lifetimes).await;
+    for (secs, is_good) in [(3599, true), (3600, false)] {
+        let cookie = lending.sign_in(&[Proof::Password]).await;
+        lending.fixture.clock.advance_secs(3590);
+        let back = Back::of(&lending.authorize_with(&cookie, &[("scope", "openid offline_access")]).await);
+        lending.fixture.clock.advance_secs(secs - 3590);
+        let answer = lending.redeem(back.get("code").expect("a code")).await;
+        assert_eq!(answer.status == StatusCode::OK, is_good, "{secs}: {}", answer.text);
+        assert!(is_good || answer.json["error"] == "invalid_grant", "{}", answer.text);
+    }
 }
 
 #[tokio::test]

@@ -74,6 +74,7 @@ async fn a_good_hint_ends_the_session_and_leads_back() {
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
         assert_eq!(answer.header(header::LOCATION), "https://app.example/bye?state=a+b%26c");
         assert_eq!(answer.header(header::REFERRER_POLICY), "no-referrer");
+        assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
         assert!(!browser.cookies.contains_key(SESSION));
         browser.cookies.clone_from(&cookies);
         assert!(!is_signed_in(&browser, &shop).await);

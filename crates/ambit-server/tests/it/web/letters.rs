@@ -490,20 +490,14 @@ async fn what_changed_while_the_form_of_a_link_was_on_its_way_counts() {
     let of = |user: &User| format!("/users/{}", user.id);
     let meanwhile = async |link: &str, changes: &[(Method, String, Value)]| {
         let token = form_token(&browser.get(link).await);
-        let used = store.calls(&["use_one_time_token"]);
-        store.links_stall.send_replace(true);
-        let changing = async {
-            while store.calls(&["use_one_time_token"]) == used {
-                tokio::task::yield_now().await;
-            }
+        let fields = [("form", token.as_str()), ("password", NEW_PASSWORD)];
+        let posted = store.meanwhile("use_one_time_token", browser.post(link, &fields), async || {
             for (method, path, body) in changes {
                 let answer = fixture.admin(&fixture.root().await, method.clone(), path, Some(body)).await;
                 assert!(answer.status.is_success(), "{path}: {}", answer.text);
             }
-            store.links_stall.send_replace(false);
-        };
-        let fields = [("form", token.as_str()), ("password", NEW_PASSWORD)];
-        tokio::join!(browser.post(link, &fields), changing).0.status.as_u16()
+        });
+        posted.await.status.as_u16()
     };
 
     invite(&fixture, &kari).await;

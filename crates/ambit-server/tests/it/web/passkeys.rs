@@ -14,6 +14,7 @@ use tracing::level_filters::LevelFilter;
 use crate::authenticator::{Device, Says, Whose, asked};
 use crate::operations::logs::Paper;
 use crate::people::{Browser, PASSWORD, form_token};
+use crate::store::Faulty;
 use crate::support::{Answer, BASE, Fixture};
 
 const SESSION: &str = "__Host-ambit-session";
@@ -308,6 +309,27 @@ async fn a_copy_of_a_passkey_is_told_by_its_counter_and_the_log_says_so() {
     });
     let counted = futures_util::future::join_all(both).await;
     assert_eq!(counted.into_iter().filter(|counted| *counted).count(), 1);
+}
+
+#[tokio::test]
+async fn a_passkey_that_is_taken_away_while_it_is_shown_signs_nobody_in() {
+    let (fixture, store) = Faulty::fixture("").await;
+    let tenant = fixture.tenant("shop", json!({})).await;
+    let ada = fixture.person(Some(&tenant), ADA).await;
+    let mut device = passkey_of(&fixture, &tenant, ADA).await;
+    let id = fixture.credentials_of(&ada).await.passkeys[0].0.id;
+    let browser = Browser::new(&fixture);
+    let at = begun(&browser, &fixture, &tenant).await;
+    let shown = show(&browser, &at, &mut device, Says::default());
+    let answer = store.meanwhile("begin", shown, async || {
+        fixture
+            .change_in(&*fixture.sql, async |edit| {
+                credential::delete(edit, &ada.id.to_string(), &id.to_string()).await.map(drop)
+            })
+            .await;
+    });
+    assert_eq!(answer.await.status, 422);
+    assert!(browser.cookie(SESSION).is_none());
 }
 
 #[tokio::test]
@@ -699,7 +721,13 @@ async fn administrators_see_passkeys_without_their_keys_and_take_them_away() {
     assert!(!listed.text.contains("cred_id") && !listed.text.contains("public"), "{}", listed.text);
     let audit = fixture.admin(&root, Method::GET, "/audit?resource=credential", None).await;
     assert!(audit.text.contains(&format!("user:{}", ada.id)), "{}", audit.text);
-    let one = format!("{path}/{}", passkey["id"].as_str().expect("an id"));
+    let id = passkey["id"].as_str().expect("an id");
+    // Under the name of somebody else it is not there, whoever may take both of theirs away.
+    let bob = fixture.person(Some(&tenant), BOB).await;
+    let others = format!("/users/{}/credentials/{id}", bob.id);
+    assert_eq!(fixture.admin(&root, Method::DELETE, &others, None).await.status, 404);
+    assert_eq!(fixture.credentials_of(&ada).await.passkeys.len(), 1);
+    let one = format!("{path}/{id}");
     assert_eq!(fixture.admin(&root, Method::DELETE, &one, None).await.status, 204);
     let browser = Browser::new(&fixture);
     let at = begun(&browser, &fixture, &tenant).await;

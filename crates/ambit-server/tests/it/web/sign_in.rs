@@ -280,6 +280,7 @@ async fn nobody_frames_the_pages_keeps_them_or_sends_their_forms_elsewhere() {
         let page = browser.get(path).await;
         assert_eq!(page.header(header::CACHE_CONTROL), "no-store", "{path}");
         assert_eq!(page.header(header::X_FRAME_OPTIONS), "DENY", "{path}");
+        assert_eq!(page.header(header::REFERRER_POLICY), "same-origin", "{path}");
         let policy = page.header(header::CONTENT_SECURITY_POLICY);
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
     }
@@ -497,6 +498,22 @@ async fn a_request_that_asks_for_more_certainty_asks_only_for_what_is_missing() 
     let after = fixture.store.sign_ins().sessions_of(ada.id).await.expect("sessions").remove(0);
     assert_eq!(after.id, session.id);
     assert!(after.document.contains(r#"["pwd","otp"]"#), "{}", after.document);
+    // Where they are to prove it now, they show the first thing as well; and somebody of another tenant proved nothing here.
+    for fresh in ["&prompt=login", "&prompt=select_account", "&max_age=0"] {
+        let at = browser.begin(&request(&fixture, &tenant, &format!("{}{fresh}", essential_aal2())).await).await;
+        let page = browser.get(&at).await;
+        assert!(page.text.contains(r#"name="password""#), "{fresh}: {}", page.text);
+    }
+    let mart = fixture.tenant("mart", json!({"mfa": "off"})).await;
+    let body = json!({
+        "name": "Mart", "client_id": "mart", "type": "spa", "level": "tenant", "tenant_id": mart.id,
+        "allowed_scopes": ["openid"], "redirect_uris": ["https://till.example/cb"],
+    });
+    fixture.made(Method::POST, "/applications", &body).await;
+    let elsewhere = request(&fixture, &tenant, &essential_aal2()).await;
+    let elsewhere = elsewhere.replace("/tenants/shop/", "/tenants/mart/").replace("client_id=till", "client_id=mart");
+    let page = browser.get(&browser.begin(&elsewhere).await).await;
+    assert!(page.text.contains("MART") && page.text.contains(r#"name="password""#), "{}", page.text);
     // Whoever has no app sets one up with the password at hand, not with a session that somebody left open.
     fixture.person(Some(&tenant), "bob@shop.example").await;
     let browser = Browser::new(&fixture);
@@ -617,7 +634,20 @@ async fn nobody_signs_in_to_a_tenant_that_is_shut_or_as_somebody_who_was_disable
     fixture.made(Method::POST, &path, &json!({"status": "suspended"})).await;
     assert_eq!(browser.get(&at).await.status, 403);
     let fields = [("form", token.as_str()), ("email", ADA), ("password", PASSWORD)];
-    assert_eq!(browser.post(&format!("{at}/password"), &fields).await.status, 403);
+    let answer = browser.post(&format!("{at}/password"), &fields).await;
+    assert!(answer.status == 403 && !answer.headers.contains_key(header::LOCATION), "{}", answer.text);
+
+    // A partner who is out of business takes their tenants along.
+    let partner = fixture.made(Method::POST, "/partners", &json!({"name": "Nordic", "slug": "nordic"})).await;
+    let theirs = json!({"name": "Fjord", "slug": "fjord", "partner_id": partner["id"]});
+    fixture.made(Method::POST, "/tenants", &theirs).await;
+    let at = browser.begin("/account/").await;
+    let named = [("organisation", "fjord")];
+    assert_eq!(browser.step(&at, "organisation", &named).await.status, 303);
+    browser.step(&at, "restart", &[]).await;
+    let path = format!("/partners/{}", partner["id"].as_str().expect("an id"));
+    fixture.made(Method::PATCH, &path, &json!({"status": "suspended"})).await;
+    assert_eq!(browser.step(&at, "organisation", &named).await.status, 422);
 }
 
 async fn set_status(fixture: &Fixture, user: &User, status: UserStatus) {

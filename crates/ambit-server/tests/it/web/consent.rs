@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode, header};
 use serde_json::json;
 
 use super::shop::{Shop, boxes, parameter};
-use super::visitor::{BROWSER, Visitor, user};
+use super::visitor::{BROWSER, SESSION, Visitor, user};
 use crate::people::{PASSWORD, form_token};
 use crate::support::BASE;
 
@@ -82,6 +82,7 @@ async fn another_browser_cannot_see_or_answer_the_question() {
 
     let mallory = user(&shop.fixture, Some(&shop.tenant), "mallory@acme.example", json!({})).await;
     let (hers, _) = Visitor::of(&shop.fixture, &mallory).await;
+    let session = hers.cookies[SESSION].clone();
     for mut other in [Visitor::new(&shop.fixture), hers] {
         assert_eq!(other.get(&asked.path).await.status, StatusCode::FORBIDDEN);
         assert_eq!(other.post(&asked.path, &fields).await.status, StatusCode::FORBIDDEN);
@@ -99,8 +100,23 @@ async fn another_browser_cannot_see_or_answer_the_question() {
     assert_eq!(shop.consented().await, None);
     assert_eq!(browser.get("/consent/no-such-name").await.status, StatusCode::NOT_FOUND);
 
+    // Nor is it hers where she has signed in since, in the same browser.
+    let mut switched = Visitor::new(&shop.fixture);
+    switched.cookies.clone_from(&browser.cookies);
+    switched.cookies.insert(SESSION.to_owned(), session);
+    let answer = switched.post(&asked.path, &fields).await;
+    assert!(answer.header(header::LOCATION).starts_with("/sign-in/"), "{}", answer.text);
+    assert_eq!(shop.consented().await, None);
+
     let back = asked.allow(&mut browser, &["shop"]).await;
     assert_eq!(shop.redeemed(&back).await["scope"], "openid shop");
+    // And what Ada allowed is not lent by her.
+    let asked = shop.asks(&mut browser, "openid shop shop:close", &[]).await;
+    let token = form_token(asked.page());
+    let fields = [("form", token.as_str()), ("answer", "allow"), ("scope", "shop"), ("scope", "shop:close")];
+    let on = browser.post(&asked.path, &fields).await;
+    let answer = switched.get(on.header(header::LOCATION)).await;
+    assert_eq!(answer.header(header::LOCATION), on.header(header::LOCATION).trim_end_matches("/continue"));
 }
 
 /// attacks.md C10 237.

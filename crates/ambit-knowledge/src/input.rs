@@ -4,7 +4,8 @@
 //! 1. Bytes become text: at most [`MAX_INPUT`], what is no UTF-8 is replaced, terminal colours are dropped.
 //! 2. Tokens are decoded (`jwt`); of their claims only those are kept that decide something, of their signature nothing.
 //! 3. Secrets are taken out ([`crate::redact`]). Nothing after this step has seen them.
-//! 4. What is left is read for [`Fact`]s: by HTTP's rules (`http`), as JSON (`json`), and as words (`words`).
+//! 4. What carried the text here is undone: entities, percent signs, backslashes, signs of quotation ([`carried`]).
+//! 5. What is left is read for [`Fact`]s: by HTTP's rules (`http`), as JSON (`json`), and as words (`words`).
 //!
 //! All of it takes time in proportion to the input, whatever the input is.
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::entry::Product;
 use crate::redact::redact;
 
+mod carried;
 mod complaint;
 mod fact;
 mod flat;
@@ -38,6 +40,8 @@ pub const MAX_INPUT: usize = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
     shown: String,
+    /// The same without the backslashes of a log, where it had some.
+    said: Option<String>,
     flat: Flat,
     unbroken: Option<Flat>,
     kind: InputKind,
@@ -89,25 +93,31 @@ impl Input {
         let is_cut = bytes.len() > MAX_INPUT;
         let text = clean(&String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_INPUT)]));
         let jwts = jwt::find(&text);
-        let shown = redact(&text);
+        let mut shown = redact(&text);
         drop(text);
+        if let Some(unpacked) = carried::unpacked(&shown) {
+            // An encoding hides secrets as well.
+            shown = redact(&unpacked);
+        }
+        let said = carried::unescaped(&shown).map(|unescaped| redact(&unescaped));
 
         let mut facts = Facts::default();
         let values = json::values(&shown);
-        let has_http = http::read(&shown, &mut facts);
+        let text = said.as_deref().unwrap_or(&shown);
+        let has_http = http::read(text, &mut facts);
         for value in &values {
             json::read(value, &mut facts);
         }
-        words::read(&shown, &mut facts);
+        words::read(text, &mut facts);
         for jwt in &jwts {
             jwt.read(&mut facts);
         }
-        let flat = Flat::new(&shown);
-        let unbroken = unbroken(&shown).map(|text| Flat::new(&text));
+        let flat = Flat::new(text);
+        let unbroken = unbroken(text).map(|text| Flat::new(&text));
         let products = words::products([Some(&flat), unbroken.as_ref()].into_iter().flatten().map(Flat::folded));
         let kind = kind(&shown, &values, has_http, &jwts, &facts);
         let facts = facts.into_vec();
-        let mut input = Self { shown, flat, unbroken, kind, facts, jwts, products, complaints: Vec::new(), is_cut };
+        let mut input = Self { shown, said, flat, unbroken, kind, facts, jwts, products, complaints: Vec::new(), is_cut };
         if !input.is_of_another_protocol() {
             input.complaints = complaint::read(input.complaining(), input.is_about_oauth());
         }
@@ -193,11 +203,12 @@ impl Input {
         );
         let said = |fact: &Fact| matches!(fact.kind, FactKind::Exception | FactKind::Description);
         let has_said = has_form && self.values(FactKind::Description).next().is_some();
-        let is_long = self.shown.len() > MAX_COMPLAINT;
+        let said_text = self.said.as_deref().unwrap_or(&self.shown);
+        let is_long = said_text.len() > MAX_COMPLAINT;
         let whole = (!has_said).then(|| {
             let is_frame =
                 |line: &&str| line.trim_start().starts_with("at ") || line.trim_start().starts_with("File \"");
-            let lines = self.shown.lines().filter(|line| !is_frame(line));
+            let lines = said_text.lines().filter(|line| !is_frame(line));
             let mut text = String::new();
             for line in lines.take_while(|line| !line.is_empty() || !is_long) {
                 if text.len() + line.len() > MAX_COMPLAINT {

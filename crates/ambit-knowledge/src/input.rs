@@ -19,9 +19,11 @@ mod carried;
 mod complaint;
 mod fact;
 mod flat;
+mod grammar;
 mod http;
 mod json;
 mod jwt;
+mod vocabulary;
 mod words;
 
 pub use fact::{Fact, FactKind, Part};

@@ -50,6 +50,8 @@ pub enum Check {
     SampleFirst,
     /// No negative sample is recognised by a pattern, or answered with the entry.
     NegativeSample,
+    /// What a message complains of leads to one entry, or to several that say how they differ.
+    About,
     /// No text is the copy of another one.
     Copied,
     /// Every text is in the languages that the entry announces, and is what it is announced as.
@@ -102,6 +104,7 @@ pub fn check(knowledge: &Knowledge, surroundings: Surroundings<'_>) -> Vec<Findi
     for entry in knowledge.corpus().entries() {
         let mut of_entry = Findings { entry, findings: Vec::new() };
         of_entry.patterns();
+        of_entry.complaints(knowledge);
         of_entry.samples(knowledge);
         of_entry.texts();
         of_entry.references(knowledge, surroundings);
@@ -178,6 +181,7 @@ impl fmt::Display for Check {
             Self::SampleRecognised => "sample_recognised",
             Self::SampleFirst => "sample_first",
             Self::NegativeSample => "negative_sample",
+            Self::About => "about",
             Self::Copied => "copied",
             Self::Language => "language",
             Self::Reference => "reference",
@@ -241,6 +245,28 @@ impl Findings<'_> {
         for (member, pattern) in patterns(entry) {
             if let Some(fault) = pattern_fault(pattern) {
                 self.find(member, Check::Pattern, fault);
+            }
+        }
+    }
+
+    fn complaints(&mut self, knowledge: &Knowledge) {
+        let entry = self.entry;
+        let about = |other: &Entry, subject, fault| {
+            other.matching.about.get(&subject).is_some_and(|faults| faults.contains(&fault))
+        };
+        let tells = |one: &Entry, other: &Entry| one.graph.confused_with.iter().any(|it| it.id == other.id);
+        for (&subject, faults) in &entry.matching.about {
+            for &fault in faults {
+                // Of two entries the later one is found fault with.
+                let before = knowledge.corpus().entries().iter().take_while(|other| other.id != entry.id);
+                let other = before.filter(|other| about(other, subject, fault));
+                if let Some(other) = other.into_iter().find(|other| !tells(entry, other) && !tells(other, entry)) {
+                    self.find(
+                        format!("match.about.{subject}"),
+                        Check::About,
+                        format!("{} is about {subject} {fault} as well: leave it to one, or say in confused_with how they differ", other.id),
+                    );
+                }
             }
         }
     }

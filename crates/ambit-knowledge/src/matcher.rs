@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use crate::corpus::Corpus;
 use crate::entry::{Entry, Product};
-use crate::input::{Complaint, FactKind, Input, InputKind, REGISTERED};
+use crate::input::{FactKind, Input, InputKind, REGISTERED};
 
 mod expression;
 mod literals;
@@ -114,10 +114,11 @@ impl Matcher {
             }
         }
 
-        for (place, complaint) in self.structure.complained(input) {
+        for (place, complaint, is_main) in self.structure.complained(input) {
             let evidence = found.entry(place).or_default();
-            if complaint.is_main || evidence.complaint.is_none() {
+            if is_main || evidence.complaint.is_none() {
                 evidence.complaint = Some(complaint.clone());
+                evidence.comes_down_to_it |= is_main;
             }
         }
 
@@ -235,13 +236,10 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         if first.likeness >= LIKE_ENOUGH && lead >= 1.5 * LIKE_MARGIN && !lacks_code {
             return Verdict::One;
         }
-        // It complains of what the entry is about, and of what others may complain of as well.
-        let complaint = first.evidence.complaint.as_ref();
-        let is_complaint = complaint.is_some_and(Complaint::may_be_of_oauth) && first.likeness >= LIKE_LITTLE;
         let has_hard = ranked.iter().take(MAX_TIED).any(|other| other.evidence.is_hard() && other.score >= ENOUGH);
         // Where nothing says that it is about OAuth, common words are alike by chance.
         let enough = if input.is_about_oauth() { LIKE_HALF } else { LIKE_MUCH };
-        return if has_hard || is_complaint && first.score >= ENOUGH || first.likeness >= enough && first.score >= ENOUGH
+        return if has_hard || first.likeness >= enough && first.score >= ENOUGH
         {
             tied_or_none(ranked, tied)
         } else {
@@ -255,7 +253,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         || first.evidence.is_bare_complaint() && first.likeness < LIKE_BARELY;
     // Another protocol's words for the same thing, or a number that nobody here knows: what sounds like it is not it.
     let is_elsewhere = input.is_of_another_protocol() || has_unknown_code(input, first, corpus);
-    if first.evidence.is_bare_description() && is_elsewhere {
+    if first.evidence.is_bare_description() && is_elsewhere || input.is_of_another_protocol() {
         return Verdict::None;
     }
     if second.is_some_and(|second| first.score - second.score < MARGIN) {
@@ -276,6 +274,10 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     }
     // A description that was pasted alone, of which the entry says little else; or a numbered code that the entry does not
     // know: it may be this, and nobody can be sure.
+    let is_vague = is_vague
+        || first.evidence.may_be_of_others() && first.evidence.is_bare_complaint()
+        // It complains of something else than its code is for.
+        || first.evidence.is_what_it_comes_down_to() && first.evidence.code == Some(false);
     if is_vague || has_unknown_code(input, first, corpus) {
         return Verdict::Ambiguous(2.min(ranked.len()));
     }

@@ -294,6 +294,8 @@ impl<'a> Names<'a> {
             Called::Secret if text.starts_with("Authorization:") => false,
             // "cannot fetch token: 401 Unauthorized", "retrieving token: AADSTS50011: …": what went wrong with it.
             Called::Secret | Called::Password if !is_assigned && is_of_error(text) => false,
+            // "cannot decode the token: 'Invalid signature'": no token has spaces.
+            Called::Secret if value.is_quoted && !is_assigned && is_told(text) => false,
             Called::Secret | Called::Password if value.is_quoted || is_assigned => {
                 !matches!(text, "null" | "true" | "false")
             }
@@ -414,6 +416,12 @@ impl<'a> Names<'a> {
 
 const fn is_name(c: u8) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.')
+}
+
+/// Two words of letters at least, all of them, with spaces between: what somebody says, and no secret of a protocol.
+fn is_told(value: &str) -> bool {
+    let is_word = |word: &str| word.trim_matches(['.', ',', ':', '\'', '"', '(', ')', '!']).bytes().all(|c| c.is_ascii_alphabetic());
+    value.split(' ').count() >= 2 && value.split(' ').all(|word| word.len() < 24 && is_word(word)) && !looks_random(value)
 }
 
 /// What follows the name of a secret where it is the secret that something went wrong with: a status, a registered code,

@@ -211,6 +211,11 @@ closed_lists! {
         Discovery = "discovery", "The discovery document";
         User = "user", "The user and the password";
         Consent = "consent", "The consent";
+        Proof = "proof", "The DPoP proof";
+        Assertion = "assertion", "An assertion, of a client or as a grant";
+        Resource = "resource", "The resource that a token is asked for";
+        RequestObject = "request_object", "The request object";
+        Server = "server", "The authorization server, or one of its endpoints";
     }
 
     /// What is wrong with it.
@@ -225,7 +230,8 @@ closed_lists! {
         Denied = "denied", "It is not allowed";
         Malformed = "malformed", "It cannot be read";
         Failed = "failed", "Its check failed";
-        Unreachable = "unreachable", "It cannot be fetched";
+        Unfetched = "unfetched", "It could not be fetched";
+        Unreachable = "unreachable", "Nobody answers where it is asked for";
         Unsupported = "unsupported", "It is not supported";
         Revoked = "revoked", "It was revoked";
         Insufficient = "insufficient", "It is not enough";

@@ -9,6 +9,7 @@
 //! | `oauth_error` in its place | 12 |
 //! | `oauth_error` mentioned in a text | 7 |
 //! | `about` what the message comes down to | 26 |
+//! | the same, where nothing says that it is OAuth's | 17 |
 //! | `about` something else that it complains of | 9 |
 //! | `status`, where the entry asks for nothing else | 5 |
 //! | both structure and a pattern | 4 |
@@ -35,6 +36,8 @@ pub(crate) struct Evidence {
     pub(crate) structure: Option<Held>,
     pub(crate) pattern: Option<Hit>,
     pub(crate) complaint: Option<Complaint>,
+    /// Whether the complaint is what the message comes down to.
+    pub(crate) comes_down_to_it: bool,
     pub(crate) status: Option<bool>,
     pub(crate) product: Option<bool>,
     pub(crate) code: Option<bool>,
@@ -90,7 +93,7 @@ impl Evidence {
 
     /// Whether it is about what the message comes down to.
     pub(crate) fn is_what_it_comes_down_to(&self) -> bool {
-        self.complaint.as_ref().is_some_and(|complaint| complaint.is_main)
+        self.comes_down_to_it
     }
 
     /// Whether what speaks for it is common to many errors: a code, a status, the page of a code, a pattern of one word.
@@ -119,9 +122,14 @@ impl Evidence {
         self.pattern.is_none() && self.code != Some(true) && self.structure.as_ref().is_some_and(is_bare)
     }
 
+    /// Whether what the message comes down to has a name that others use as well, and nothing says that it is OAuth's.
+    pub(crate) fn may_be_of_others(&self) -> bool {
+        self.comes_down_to_it && self.complaint.as_ref().is_some_and(|complaint| !complaint.is_of_oauth())
+    }
+
     /// Whether it is about what the message comes down to, and that is something particular.
     pub(crate) fn is_particular_complaint(&self) -> bool {
-        self.complaint.as_ref().is_some_and(|complaint| complaint.is_main && complaint.is_particular())
+        self.comes_down_to_it && self.complaint.as_ref().is_some_and(Complaint::is_particular)
     }
 
     /// Whether nothing but a complaint speaks for it.
@@ -134,6 +142,16 @@ impl Evidence {
         self.complaint.as_ref().is_some_and(|complaint| complaint.fault == Fault::Missing)
     }
 
+    fn about(&self) -> f32 {
+        if !self.comes_down_to_it {
+            ABOUT_BESIDES
+        } else if self.may_be_of_others() {
+            ABOUT_OF_OTHERS
+        } else {
+            ABOUT
+        }
+    }
+
     pub(crate) fn score(&self) -> f32 {
         let structure = self.structure.as_ref().map(structure_points);
         let pattern = self.pattern.as_ref().map(|hit| PATTERN + specificity(hit));
@@ -141,9 +159,9 @@ impl Evidence {
             (Some(structure), Some(pattern)) => structure.max(pattern) + BOTH,
             (one, other) => one.or(other).unwrap_or(0.0),
         };
-        let rules = match &self.complaint {
-            Some(_) if rules > about_points(self.is_what_it_comes_down_to()) => rules + BOTH,
-            Some(_) => about_points(self.is_what_it_comes_down_to()) + if rules > 0.0 { BOTH } else { 0.0 },
+        let rules = match self.complaint.as_ref().map(|_| self.about()) {
+            Some(about) if rules > about => rules + BOTH,
+            Some(about) => about + if rules > 0.0 { BOTH } else { 0.0 },
             None => rules,
         };
         let status = self.status.map_or(0.0, |agrees| if agrees { STATUS } else { OTHER_STATUS });
@@ -180,7 +198,7 @@ impl Evidence {
         }
         if let Some(complaint) = &self.complaint {
             let wanted = format!("{} {}", complaint.subject, complaint.fault);
-            push(Rule::About, &wanted, &complaint.seen, Part::Text, about_points(complaint.is_main));
+            push(Rule::About, &wanted, &complaint.seen, Part::Text, self.about());
         }
         if let Some(agrees) = self.status
             && let Some(fact) = input.values(FactKind::Status).last()
@@ -227,10 +245,6 @@ const fn error_points(kind: FactKind) -> f32 {
     if matches!(kind, FactKind::MentionedError) { MENTIONED } else { ERROR }
 }
 
-const fn about_points(is_main: bool) -> f32 {
-    if is_main { ABOUT } else { ABOUT_BESIDES }
-}
-
 const fn code_points(agrees: bool) -> f32 {
     if agrees { CODE } else { OTHER_CODE }
 }
@@ -248,6 +262,7 @@ const PROBLEM: f32 = 60.0;
 const DESCRIPTION: f32 = 14.0;
 const PATTERN: f32 = 12.0;
 const ABOUT: f32 = 26.0;
+const ABOUT_OF_OTHERS: f32 = 17.0;
 const ABOUT_BESIDES: f32 = 9.0;
 const CHALLENGE: f32 = 14.0;
 const ERROR: f32 = 12.0;

@@ -266,6 +266,13 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     if let Some(place) = ranked.iter().take(MAX_TIED).position(|other| contends(&other) && resembles(other)) {
         return Verdict::Ambiguous(place + 1);
     }
+    // It complains of something else than its code.
+    let complains = |other: &Ranked| other.evidence.is_particular_complaint() && other.score >= ENOUGH;
+    if first.evidence.is_general()
+        && let Some(place) = ranked.iter().take(MAX_TIED).position(complains)
+    {
+        return Verdict::Ambiguous(place + 1);
+    }
     // The input describes something that the entry of its code does not, and others do a little.
     let says_more = input.values(FactKind::Description).next().is_some();
     let unexplained = first.evidence.is_general() && says_more && first.likeness < LIKE_LITTLE;

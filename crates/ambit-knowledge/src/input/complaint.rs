@@ -32,10 +32,15 @@ impl Complaint {
         self.rank > 0
     }
 
-    /// Whether it may be what the message comes down to. Codes, parts and passwords fail everywhere.
-    pub(crate) const fn may_be_main(&self) -> bool {
-        self.is_of_oauth()
-            || !matches!(self.subject, Subject::Code | Subject::Form | Subject::User | Subject::Client | Subject::Challenge)
+    /// Whether it may be what the message comes down to. Codes, parts and passwords fail everywhere, and so do the tokens of
+    /// forms.
+    pub(crate) fn may_be_main(&self) -> bool {
+        let is_anybodys = || match self.subject {
+            Subject::Code | Subject::Form | Subject::User | Subject::Client | Subject::Challenge => true,
+            Subject::State => !self.seen.to_ascii_lowercase().contains("state"),
+            _ => false,
+        };
+        self.is_of_oauth() || !is_anybodys()
     }
 
     /// Whether it says more than another one that stands before it: as much, or more.
@@ -85,7 +90,7 @@ const fn is_of_oauth_alone(subject: Subject) -> bool {
 pub(super) const fn particularity(subject: Subject) -> usize {
     match subject {
         Subject::Token => 0,
-        Subject::Client | Subject::Claim | Subject::User | Subject::KeySet => 1,
+        Subject::Client | Subject::Claim | Subject::User | Subject::KeySet | Subject::Server => 1,
         Subject::Key | Subject::Code => 2,
         _ => 3,
     }

@@ -59,7 +59,8 @@ fn sentences(flat: &Flat) -> Vec<(Vec<(usize, usize)>, bool)> {
             start.get_or_insert((at, is_han));
             continue;
         }
-        if c == ':' && text[at..].starts_with("://") {
+        let is_path = c == '/' && text[..at].ends_with([' ', '"', '\'', '(']) || c == '/' && at == 0;
+        if is_path || c == ':' && text[at..].starts_with("://") {
             after_url = url(flat, at, &mut words);
             continue;
         }
@@ -84,7 +85,7 @@ fn sentences(flat: &Flat) -> Vec<(Vec<(usize, usize)>, bool)> {
     found
 }
 
-/// Where a URL ends. Of its words only those count that say whose document it is the address of.
+/// Where a URL or a path ends. Of its words only those count that say whose document it is the address of.
 fn url(flat: &Flat, at: usize, words: &mut Vec<(usize, usize)>) -> usize {
     let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | '[' | ']' | '{' | '}');
     let end = flat.folded()[at..].find(ends).map_or(flat.folded().len(), |length| at + length);
@@ -239,7 +240,9 @@ fn of_sentence(
         };
         let Some(fault) = fault else { continue };
         let near = sentence.iter().enumerate().filter_map(|(other, it)| match it.word {
-            Word::Subject(subject) if at.abs_diff(other) <= NEAR => Some((subject, at.abs_diff(other), it)),
+            Word::Subject(subject) if at.abs_diff(other) <= NEAR && !is_apart(flat, sentence, at, other) => {
+                Some((subject, at.abs_diff(other), it))
+            }
             _ => None,
         });
         let most = near.max_by_key(|(subject, distance, _)| (particularity(*subject), NEAR - distance));
@@ -259,6 +262,18 @@ fn of_sentence(
         found.push((subject, fault, flat.around(from..to).to_owned()));
     }
     sentence.iter().rev().find_map(|it| if let Word::Subject(subject) = it.word { Some(subject) } else { None })
+}
+
+/// *The token expired and the refresh token is not set*: whether a name is in another half of a sentence than a fault, and
+/// either half has both.
+fn is_apart(flat: &Flat, sentence: &[Placed], fault: usize, name: usize) -> bool {
+    let (from, to) = (fault.min(name), fault.max(name));
+    let joins = |it: &Placed| matches!(&flat.folded()[it.from..it.to], "and" | "but" | "because" | "while");
+    let Some(joint) = sentence[from..to].iter().position(joins).map(|at| from + at) else { return false };
+    let has_fault = |half: &[Placed]| half.iter().any(|it| matches!(it.word, Word::Fault(_) | Word::Good(_) | Word::Fail));
+    let has_name = |half: &[Placed]| half.iter().any(|it| matches!(it.word, Word::Subject(_)));
+    let (before, after) = sentence.split_at(joint);
+    [before, after].into_iter().all(|half| has_fault(half) && has_name(half))
 }
 
 /// *No expiration*: the end itself, and not that it was reached.

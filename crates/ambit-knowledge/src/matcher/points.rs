@@ -9,13 +9,13 @@
 //! | `oauth_error` in its place | 12 |
 //! | `oauth_error` mentioned in a text | 7 |
 //! | `about` what the message comes down to | 26 |
-//! | the same, where nothing says that it is OAuth's | 17 |
+//! | the same, where nothing says that it is OAuth's | 22 |
 //! | `about` something else that it complains of | 9 |
 //! | `status`, where the entry asks for nothing else | 5 |
 //! | both structure and a pattern | 4 |
 //! | the status agrees | 3; it does not: −8 |
 //! | the product agrees | 6; the input shows another one: −6 |
-//! | the input names the code | 5; it names another of the registries: −12 |
+//! | the input names the code | 5; it names another of the registries: −12, or −6 against what the message comes down to |
 //! | the words | up to 80, in proportion to the square of their likeness |
 //! | another entry of the same code, a product's or everybody's, has the wording that is there | −12 |
 //!
@@ -142,6 +142,17 @@ impl Evidence {
         self.complaint.as_ref().is_some_and(|complaint| complaint.fault == Fault::Missing)
     }
 
+    /// A code says less than what the message complains of.
+    fn code_points(&self, agrees: bool) -> f32 {
+        if agrees {
+            CODE
+        } else if self.is_particular_complaint() {
+            OTHER_CODE / 2.0
+        } else {
+            OTHER_CODE
+        }
+    }
+
     fn about(&self) -> f32 {
         if !self.comes_down_to_it {
             ABOUT_BESIDES
@@ -166,7 +177,7 @@ impl Evidence {
         };
         let status = self.status.map_or(0.0, |agrees| if agrees { STATUS } else { OTHER_STATUS });
         let product = self.product.map_or(0.0, |agrees| if agrees { PRODUCT } else { OTHER_PRODUCT });
-        let code = self.code.map_or(0.0, code_points);
+        let code = self.code.map_or(0.0, |agrees| self.code_points(agrees));
         rules + status + product + code + self.likeness.map_or(0.0, words_points)
     }
 
@@ -216,7 +227,7 @@ impl Evidence {
                 .iter()
                 .find(|fact| fact.kind.is_code() && (!agrees || fact.value.eq_ignore_ascii_case(code)));
             if let Some(fact) = seen {
-                push(Rule::ErrorCode, code, &fact.value, fact.part, code_points(agrees));
+                push(Rule::ErrorCode, code, &fact.value, fact.part, self.code_points(agrees));
             }
         }
         if let Some(likeness) = self.likeness.filter(|likeness| *likeness >= 0.05) {
@@ -245,10 +256,6 @@ const fn error_points(kind: FactKind) -> f32 {
     if matches!(kind, FactKind::MentionedError) { MENTIONED } else { ERROR }
 }
 
-const fn code_points(agrees: bool) -> f32 {
-    if agrees { CODE } else { OTHER_CODE }
-}
-
 /// Some likeness is chance, much is none.
 fn words_points(likeness: f32) -> f32 {
     likeness * likeness * WORDS
@@ -262,7 +269,7 @@ const PROBLEM: f32 = 60.0;
 const DESCRIPTION: f32 = 14.0;
 const PATTERN: f32 = 12.0;
 const ABOUT: f32 = 26.0;
-const ABOUT_OF_OTHERS: f32 = 17.0;
+const ABOUT_OF_OTHERS: f32 = 22.0;
 const ABOUT_BESIDES: f32 = 9.0;
 const CHALLENGE: f32 = 14.0;
 const ERROR: f32 = 12.0;

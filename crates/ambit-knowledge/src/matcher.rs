@@ -141,6 +141,7 @@ impl Matcher {
         by_whose_wording(corpus, &mut ranked, input);
         behind_what_they_stand_around(corpus, &mut ranked);
         behind_what_is_said(corpus, &mut ranked);
+        behind_what_it_comes_down_to(&mut ranked);
         // Where the code itself stands in its place, what merely sounds alike and is not about that code is out.
         let is_mentioned = |it: &Ranked| it.evidence.structure.as_ref().is_some_and(|held| held.error.is_some());
         if ranked.iter().any(is_mentioned) {
@@ -194,6 +195,14 @@ fn by_whose_wording(corpus: &Corpus, ranked: &mut [Ranked], input: &Input) {
     }
 }
 
+/// What only sounds like the message is no better than what the message complains of.
+fn behind_what_it_comes_down_to(ranked: &mut [Ranked]) {
+    let complained = ranked.iter().filter(|it| it.evidence.is_what_it_comes_down_to()).map(|it| it.score);
+    let Some(best) = complained.reduce(f32::max).filter(|best| *best >= ENOUGH) else { return };
+    let sounds = |it: &&mut Ranked| !it.evidence.is_hard() && it.likeness < LIKE_MUCH;
+    ranked.iter_mut().filter(sounds).for_each(|it| it.score = it.score.min(best - BESIDE));
+}
+
 /// What libraries say around another error is no answer where the other one is there.
 fn behind_what_they_stand_around(corpus: &Corpus, ranked: &mut [Ranked]) {
     let is_around = |it: &Ranked| corpus.entries()[it.place].matching.around;
@@ -238,7 +247,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         }
         let has_hard = ranked.iter().take(MAX_TIED).any(|other| other.evidence.is_hard() && other.score >= ENOUGH);
         // Where nothing says that it is about OAuth, common words are alike by chance.
-        let enough = if input.is_about_oauth() { LIKE_HALF } else { LIKE_MUCH };
+        let enough = if input.is_about_oauth() { LIKE_A_LITTLE } else { LIKE_HALF };
         return if has_hard || first.likeness >= enough && first.score >= ENOUGH
         {
             tied_or_none(ranked, tied)
@@ -251,10 +260,12 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     }
     let is_vague = first.evidence.is_bare_description() && first.likeness < LIKE_MUCH
         || first.evidence.is_bare_complaint() && first.likeness < LIKE_BARELY;
-    // Another protocol's words for the same thing, or a number that nobody here knows: what sounds like it is not it.
-    let is_elsewhere = input.is_of_another_protocol() || has_unknown_code(input, first, corpus);
-    if first.evidence.is_bare_description() && is_elsewhere || input.is_of_another_protocol() {
+    // Another protocol's words for the same thing: what sounds like it is not it.
+    if input.is_of_another_protocol() {
         return Verdict::None;
+    }
+    if first.evidence.is_bare_description() && has_unknown_code(input, first, corpus) {
+        return Verdict::Ambiguous(2.min(ranked.len()));
     }
     if second.is_some_and(|second| first.score - second.score < MARGIN) {
         return tied();
@@ -264,6 +275,18 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     let lead = if is_general { LIKE_MARGIN } else { 2.0 * LIKE_MARGIN };
     let resembles = |other: &Ranked| other.likeness >= LIKE_SOMEWHAT && other.likeness > first.likeness + lead;
     if let Some(place) = ranked.iter().take(MAX_TIED).position(|other| contends(&other) && resembles(other)) {
+        return Verdict::Ambiguous(place + 1);
+    }
+    // A product's short rule, of a message that is little like its samples and shows no product: it may be anybody's.
+    let is_its_own = first.evidence.product == Some(true)
+        || first.likeness >= LIKE_MUCH
+        || first.evidence.has_a_number(input)
+        || first.evidence.is_distinctive();
+    let is_anybodys = |it: &Ranked| matches!(corpus.entries()[it.place].product, Product::Standard | Product::Ambit);
+    if !is_anybodys(first)
+        && !is_its_own
+        && let Some(place) = ranked.iter().take(MAX_TIED).position(|it| is_anybodys(it) && it.evidence.comes_down_to_it)
+    {
         return Verdict::Ambiguous(place + 1);
     }
     // It complains of something else than its code.
@@ -276,7 +299,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     // The input describes something that the entry of its code does not, and others do a little.
     let says_more = input.values(FactKind::Description).next().is_some();
     let unexplained = first.evidence.is_general() && says_more && first.likeness < LIKE_LITTLE;
-    if unexplained && second.is_some_and(|second| second.likeness >= LIKE_LITTLE) {
+    if unexplained && ranked.len() >= 2 {
         return Verdict::Ambiguous(2);
     }
     // A description that was pasted alone, of which the entry says little else; or a numbered code that the entry does not
@@ -361,6 +384,8 @@ const MARGIN: f32 = 6.0;
 const OTHER_WORDING: f32 = 12.0;
 /// How far an entry falls behind the error that it stands around: behind any.
 const AROUND: f32 = 200.0;
+/// How far behind something comes that is named beside it.
+const BESIDE: f32 = 1.0;
 /// How far a code falls behind what the message comes down to.
 const SAID: f32 = 16.0;
 /// How alike words have to be to be an answer by themselves.
@@ -368,6 +393,7 @@ const LIKE_ENOUGH: f32 = 0.9;
 const LIKE_MUCH: f32 = 0.6;
 const LIKE_HALF: f32 = 0.5;
 const LIKE_SOMEWHAT: f32 = 0.4;
+const LIKE_A_LITTLE: f32 = 0.36;
 const LIKE_BARELY: f32 = 0.3;
 const LIKE_LITTLE: f32 = 0.25;
 const LIKE_MARGIN: f32 = 0.1;

@@ -215,6 +215,8 @@ closed_lists! {
         Assertion = "assertion", "An assertion, of a client or as a grant";
         Resource = "resource", "The resource that a token is asked for";
         RequestObject = "request_object", "The request object";
+        RequestUri = "request_uri", "The URI of a pushed request";
+        Origin = "origin", "The leave for another origin (CORS)";
         Server = "server", "The authorization server, or one of its endpoints";
     }
 

@@ -29,6 +29,14 @@ pub(super) fn unpacked(text: &str) -> Option<String> {
     {
         unpacked = Cow::Owned(next);
     }
+    if unpacked.contains('+')
+        && let Cow::Owned(next) = JOINED.replace_all(&unpacked, |found: &Captures<'_>| {
+            let is_answer = found[1].to_ascii_lowercase().starts_with("error");
+            format!("{}{}", &found[1], if is_answer { found[2].to_owned() } else { found[2].replace('+', " ") })
+        })
+    {
+        unpacked = Cow::Owned(next);
+    }
     if memchr::memchr(b'%', unpacked.as_bytes()).is_some()
         && let Cow::Owned(next) = ENCODED.replace_all(&unpacked, decoded)
     {
@@ -118,6 +126,12 @@ static ENCODED: LazyLock<Regex> = LazyLock::new(|| {
         r#"(?P<name>[A-Za-z_]{1,40}=)?(?P<value>[^\s"'<>&=?#%]*(?:%[0-9A-Fa-f]{2}[^\s"'<>&=?#%]*){2,})"#,
     )
     .expect("a constant that a test compiles")
+});
+
+/// The words of a parameter, joined as forms join them.
+static JOINED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\b([A-Za-z_]{1,40}=)([A-Za-z][A-Za-z_'.,]{0,30}(?:\+[A-Za-z][A-Za-z_'.,]{0,30}){2,40})")
+        .expect("a constant that a test compiles")
 });
 
 static QUOTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^(?:> ?)+").expect("a constant that a test compiles"));

@@ -234,7 +234,7 @@ fn of_sentence(
                 let is_other = |it: &Placed| {
                     it.word == Word::Got || matches!(&flat.folded()[it.from..it.to], "has" | "found" | "contains")
                 };
-                sentence[at + 1..].iter().any(is_other).then_some(Fault::Mismatch)
+                sentence.iter().any(is_other).then_some(Fault::Mismatch)
             }
             Word::Subject(_) | Word::Good(_) | Word::Got | Word::Other => None,
         };
@@ -245,7 +245,7 @@ fn of_sentence(
             }
             _ => None,
         });
-        let most = near.max_by_key(|(subject, distance, _)| (particularity(*subject), NEAR - distance));
+        let most = near.max_by_key(|(subject, distance, it)| (weight(flat, *subject, it), NEAR - distance));
         let Some(subject) = most.map(|(subject, ..)| subject).or(before) else { continue };
         // What is verified of a JWS is its signature.
         let is_jws = most.is_some_and(|(.., it)| &flat.folded()[it.from..it.to] == "jws");
@@ -262,6 +262,16 @@ fn of_sentence(
         found.push((subject, fault, flat.around(from..to).to_owned()));
     }
     sentence.iter().rev().find_map(|it| if let Word::Subject(subject) = it.word { Some(subject) } else { None })
+}
+
+/// How much a name says where it stands: `HS256` is the value of an algorithm, and often beside the point; the address of
+/// the keys is the point where the discovery document is named with it.
+fn weight(flat: &Flat, subject: Subject, placed: &Placed) -> usize {
+    match (subject, &flat.folded()[placed.from..placed.to]) {
+        (Subject::Algorithm, word) if word.bytes().any(|c| c.is_ascii_digit()) => 1,
+        (Subject::KeySet, "jwks_uri" | "jwks uri" | "jwks url") => 3,
+        _ => particularity(subject),
+    }
 }
 
 /// *The token expired and the refresh token is not set*: whether a name is in another half of a sentence than a fault, and

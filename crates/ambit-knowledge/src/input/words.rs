@@ -33,6 +33,12 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
             facts.push(FactKind::Description, message.as_str(), Part::Text);
         }
     }
+    for found in CAMEL.captures_iter(text).take(MAX_FOUND) {
+        let code = snake(&found[1]);
+        if REGISTERED.contains(&code.as_str()) && !OF_EXCEPTIONS.contains(&code.as_str()) {
+            facts.push(FactKind::MentionedError, &code, Part::Text);
+        }
+    }
     for word in WORDS.find_iter(text).filter(|word| REGISTERED.contains(&word.as_str())).take(MAX_FOUND) {
         if !facts.iter().any(|fact| fact.kind == FactKind::OauthError && fact.value == word.as_str()) {
             facts.push(FactKind::MentionedError, word.as_str(), Part::Text);
@@ -58,6 +64,18 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
             }
         }
     }
+}
+
+/// `InvalidGrant` as the registry has it: `invalid_grant`.
+fn snake(name: &str) -> String {
+    let mut code = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !code.is_empty() {
+            code.push('_');
+        }
+        code.push(c.to_ascii_lowercase());
+    }
+    code
 }
 
 /// The products that texts in small letters show.
@@ -126,6 +144,14 @@ static EXCEPTIONS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\b((?:[A-Za-z_][A-Za-z0-9_]{0,40}[.$]){0,12}[A-Z][A-Za-z0-9]{2,60}(?:Exception|Error|Failure))(?:[ \t]*(?:\[[a-z_]+\])?:[ \t]*([^\r\n]+))?")
         .expect("a constant that a test compiles")
 });
+
+/// A registered code as the name of a class.
+static CAMEL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\b((?:Invalid|Unauthorized|Unsupported|Insufficient|Slow|Expired|Authorization|Login|Consent|Interaction)[A-Za-z]{3,30}?)(?:Exception|Error)\b")
+        .expect("a constant that a test compiles")
+});
+/// Codes whose names libraries give to everything.
+const OF_EXCEPTIONS: &[&str] = &["invalid_token", "invalid_request", "expired_token"];
 
 static WORDS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\b[a-z]+_[a-z_]+\b").expect("a constant that a test compiles"));
@@ -281,7 +307,7 @@ static OTHERS: LazyLock<Regex> = LazyLock::new(|| {
 });
 static OURS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?:^|[^n]|[a-z]n)oauth|oidc|openid|(?:^|[^a-z])j(?:wt|ws|we|wk)(?:s|auth|error)?(?:[^a-z]|$)|jwt[a-z]{0,12}(?:error|exception|expired|invalid)|\b(?:access|refresh|id)[_ ]?token|bearer|\bscopes?\b|redirect[_ ]?ur[il]|\bgrant\b|client[_ ]?(?:id|secret)|pkce|code[_ ]?(?:challenge|verifier)|(?:^|[^a-z])(?:nonce|issuer|audience|kid)(?:[^a-z]|$)|授权|令牌|作用域|(?:^|[^a-z])(?:iss|token (?:is |has |was )?(?:expired|revoked|malformed)|expired token|authori[sz]ation (?:header|server|code))(?:[^a-z]|$)",
+        r"(?:^|[^n]|[a-z]n)oauth|oidc|openid|(?:^|[^a-z])j(?:wt|ws|we|wk)(?:s|auth|error)?(?:[^a-z]|$)|jwt[a-z]{0,12}(?:error|exception|expired|invalid)|\b(?:access|refresh|id)[_ ]?token|bearer|\bscopes?\b|redirect[_ ]?ur[il]|\bgrant\b|client[_ ]?(?:id|secret)|pkce|code[_ ]?(?:challenge|verifier)|(?:^|[^a-z])(?:nonce|issuer|audience|kid)(?:[^a-z]|$)|授权|令牌|作用域|user_?info|\bidps?\b|identity provider|openid-configuration|request_uri|回调|code_?verifier|(?:^|[^a-z])(?:iss|token (?:is |has |was )?(?:expired|revoked|malformed)|expired token|authori[sz]ation (?:header|server|code))(?:[^a-z]|$)",
     )
         .expect("a constant that a test compiles")
 });

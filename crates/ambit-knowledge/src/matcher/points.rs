@@ -103,6 +103,19 @@ impl Evidence {
             && !self.is_what_it_comes_down_to()
     }
 
+    /// Whether what was found has the number that a product gave the error.
+    pub(crate) fn has_a_number(&self, input: &Input) -> bool {
+        let described = self.structure.as_ref().and_then(|held| held.description.as_ref());
+        let numbers = || input.values(FactKind::VendorCode).filter(|fact| fact.value.bytes().any(|c| c.is_ascii_digit()));
+        let mut hits = described.into_iter().chain(&self.pattern);
+        hits.any(|hit| numbers().any(|number| hit.seen.contains(&number.value)))
+    }
+
+    /// Whether a pattern holds that is so long that nobody else says the same.
+    pub(crate) fn is_distinctive(&self) -> bool {
+        self.pattern.as_ref().is_some_and(|hit| hit.weight >= DISTINCTIVE)
+    }
+
     /// Whether a rule of what the entry says holds, and not only its code.
     pub(crate) fn has_wording(&self, code: Option<&str>) -> bool {
         let is_code = |hit: &Hit| code.is_some_and(|code| hit.seen.trim_matches('"').eq_ignore_ascii_case(code));
@@ -284,5 +297,7 @@ const CODE: f32 = 5.0;
 const OTHER_CODE: f32 = -12.0;
 const WORDS: f32 = 80.0;
 const MAX_SPECIFICITY: usize = 40;
+/// A pattern with so many fixed letters is a sentence of somebody's.
+const DISTINCTIVE: usize = 30;
 /// A pattern with fewer fixed letters is the name of a code.
 const PARTICULAR: usize = 20;

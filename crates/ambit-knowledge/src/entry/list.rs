@@ -217,6 +217,7 @@ closed_lists! {
         RequestObject = "request_object", "The request object";
         RequestUri = "request_uri", "The URI of a pushed request";
         Origin = "origin", "The leave for another origin (CORS)";
+        Preflight = "preflight", "The preflight request of a browser";
         Server = "server", "The authorization server, or one of its endpoints";
     }
 

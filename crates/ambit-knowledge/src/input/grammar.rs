@@ -206,6 +206,14 @@ fn of_sentence(
                 let is_denied = sentence[at + 1..].iter().take(2).any(|it| it.word == Word::Not);
                 if is_denied { None } else { fault_of(good(at + 1, at + 1 + REACH)) }
             }
+            Word::Only => {
+                let what = fault_of(good(at + 1, at + 1 + REACH));
+                what.filter(|fault| matches!(fault, Fault::Invalid | Fault::Denied | Fault::Unsupported))
+            }
+            Word::Needs => {
+                let what = sentence[at + 1..].iter().take(REACH).any(|it| matches!(it.word, Word::Subject(_)));
+                what.then_some(Fault::Missing)
+            }
             Word::No if is_end_of_life(flat, sentence.get(at + 1)) => {
                 denied = at + 2;
                 found.push((Subject::Expiry, Fault::Missing, flat.around(placed.from..sentence[at + 1].to).to_owned()));
@@ -220,6 +228,8 @@ fn of_sentence(
                 let after = good(at + 1, at + 1 + REACH);
                 Some(fault_of(after).or_else(|| fault_of(good(at.saturating_sub(3), at))).unwrap_or(Fault::Failed))
             }
+            // *CORS error*.
+            Word::Error if at > 0 && sentence[at - 1].word == Word::Subject(Subject::Origin) => Some(Fault::Failed),
             Word::Error => fault_of(good(at + 1, at + 2)).or_else(|| fault_of(good(at.saturating_sub(1), at))),
             Word::Another => {
                 let next = sentence.get(at + 1).map(|it| it.word);
@@ -247,9 +257,7 @@ fn of_sentence(
         });
         let most = near.max_by_key(|(subject, distance, it)| (weight(flat, *subject, it), NEAR - distance));
         let Some(subject) = most.map(|(subject, ..)| subject).or(before) else { continue };
-        // What is verified of a JWS is its signature.
-        let is_jws = most.is_some_and(|(.., it)| &flat.folded()[it.from..it.to] == "jws");
-        let subject = if is_jws && fault == Fault::Failed { Subject::Signature } else { subject };
+        let (subject, fault) = meant(flat, sentence, (subject, fault), most.map(|(.., it)| it));
         // What failed with a token may be anything: to get it, to send it.
         if subject == Subject::Token && fault == Fault::Failed && good(at.saturating_sub(3), at + 1 + REACH).is_none() {
             continue;
@@ -264,11 +272,31 @@ fn of_sentence(
     sentence.iter().rev().find_map(|it| if let Word::Subject(subject) = it.word { Some(subject) } else { None })
 }
 
+/// What a name and a fault come to together, where that is something else.
+fn meant(flat: &Flat, sentence: &[Placed], (subject, fault): (Subject, Fault), name: Option<&Placed>) -> (Subject, Fault) {
+    let name = name.map_or("", |it| &flat.folded()[it.from..it.to]);
+    let says = |word: &str| sentence.iter().any(|it| &flat.folded()[it.from..it.to] == word);
+    match (subject, fault) {
+        // What is verified of a JWS is its signature.
+        (Subject::Token, Fault::Failed) if name == "jws" => (Subject::Signature, fault),
+        // Whom a token is meant for is its audience.
+        (Subject::Token, Fault::Mismatch) if says("meant") || says("intended") => (Subject::Audience, fault),
+        // PKCE begins with the challenge.
+        (Subject::Verifier, Fault::Missing | Fault::Unknown) if name == "pkce" => (Subject::Challenge, Fault::Missing),
+        // What nobody can be asked for timed out by being too old.
+        (Subject::Code | Subject::DeviceCode | Subject::State | Subject::Token | Subject::RefreshToken, Fault::Unreachable) => {
+            (subject, Fault::Expired)
+        }
+        _ => (subject, fault),
+    }
+}
+
 /// How much a name says where it stands: `HS256` is the value of an algorithm, and often beside the point; the address of
 /// the keys is the point where the discovery document is named with it.
 fn weight(flat: &Flat, subject: Subject, placed: &Placed) -> usize {
     match (subject, &flat.folded()[placed.from..placed.to]) {
         (Subject::Algorithm, word) if word.bytes().any(|c| c.is_ascii_digit()) => 1,
+        (Subject::Server, _) => 0,
         (Subject::KeySet, "jwks_uri" | "jwks uri" | "jwks url") => 3,
         _ => particularity(subject),
     }

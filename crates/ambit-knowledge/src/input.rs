@@ -119,7 +119,8 @@ impl Input {
         let products = words::products([Some(&flat), unbroken.as_ref()].into_iter().flatten().map(Flat::folded));
         let kind = kind(&shown, &values, has_http, &jwts, &facts);
         let facts = facts.into_vec();
-        let mut input = Self { shown, said, flat, unbroken, kind, facts, jwts, products, complaints: Vec::new(), is_cut };
+        let mut input =
+            Self { shown, said, flat, unbroken, kind, facts, jwts, products, complaints: Vec::new(), is_cut };
         if !input.is_of_another_protocol() {
             input.complaints = complaint::read(input.complaining(), input.is_about_oauth());
         }

@@ -248,8 +248,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         let has_hard = ranked.iter().take(MAX_TIED).any(|other| other.evidence.is_hard() && other.score >= ENOUGH);
         // Where nothing says that it is about OAuth, common words are alike by chance.
         let enough = if input.is_about_oauth() { LIKE_A_LITTLE } else { LIKE_HALF };
-        return if has_hard || first.likeness >= enough && first.score >= ENOUGH
-        {
+        return if has_hard || first.likeness >= enough && first.score >= ENOUGH {
             tied_or_none(ranked, tied)
         } else {
             Verdict::None

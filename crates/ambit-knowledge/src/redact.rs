@@ -420,8 +420,12 @@ const fn is_name(c: u8) -> bool {
 
 /// Two words of letters at least, all of them, with spaces between: what somebody says, and no secret of a protocol.
 fn is_told(value: &str) -> bool {
-    let is_word = |word: &str| word.trim_matches(['.', ',', ':', '\'', '"', '(', ')', '!']).bytes().all(|c| c.is_ascii_alphabetic());
-    value.split(' ').count() >= 2 && value.split(' ').all(|word| word.len() < 24 && is_word(word)) && !looks_random(value)
+    let is_word = |word: &str| {
+        word.trim_matches(['.', ',', ':', '\'', '"', '(', ')', '!']).bytes().all(|c| c.is_ascii_alphabetic())
+    };
+    value.split(' ').count() >= 2
+        && value.split(' ').all(|word| word.len() < 24 && is_word(word))
+        && !looks_random(value)
 }
 
 /// What follows the name of a secret where it is the secret that something went wrong with: a status, a registered code,

@@ -122,10 +122,8 @@ static TAGS: LazyLock<Regex> = LazyLock::new(|| {
 
 /// What holds two encoded characters at least, with the name of the parameter that it is the value of.
 static ENCODED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r#"(?P<name>[A-Za-z_]{1,40}=)?(?P<value>[^\s"'<>&=?#%]*(?:%[0-9A-Fa-f]{2}[^\s"'<>&=?#%]*){2,})"#,
-    )
-    .expect("a constant that a test compiles")
+    Regex::new(r#"(?P<name>[A-Za-z_]{1,40}=)?(?P<value>[^\s"'<>&=?#%]*(?:%[0-9A-Fa-f]{2}[^\s"'<>&=?#%]*){2,})"#)
+        .expect("a constant that a test compiles")
 });
 
 /// The words of a parameter, joined as forms join them.
@@ -134,10 +132,10 @@ static JOINED: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant that a test compiles")
 });
 
-static QUOTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^(?:> ?)+").expect("a constant that a test compiles"));
-static ESCAPES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"\\(["nrt/\\]|u00(?:2[267]|3[cCeE]))"#).expect("a constant that a test compiles")
-});
+static QUOTED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?m)^(?:> ?)+").expect("a constant that a test compiles"));
+static ESCAPES: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"\\(["nrt/\\]|u00(?:2[267]|3[cCeE]))"#).expect("a constant that a test compiles"));
 /// A line break that was written out, between a word and the next line.
 static BREAKS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?:\\r)?\\n(?:\\t)?( |[A-Z]|at )").expect("a constant that a test compiles"));

@@ -87,7 +87,8 @@ fn sentences(flat: &Flat) -> Vec<(Vec<(usize, usize)>, bool)> {
 
 /// Where a URL or a path ends. Of its words only those count that say whose document it is the address of.
 fn url(flat: &Flat, at: usize, words: &mut Vec<(usize, usize)>) -> usize {
-    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | '[' | ']' | '{' | '}');
+    let ends =
+        |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | '[' | ']' | '{' | '}');
     let end = flat.folded()[at..].find(ends).map_or(flat.folded().len(), |length| at + length);
     let address = &flat.folded()[at..end];
     if let Some(place) = address.find("openid-configuration") {
@@ -158,11 +159,16 @@ fn classify(flat: &Flat, words: &[(usize, usize)], sentence: &mut Vec<Placed>) {
         let class = if let Some(class) = together {
             taken = 2;
             to = words[at + 1].1;
-            // Code challenge method.
-            if class == Word::Subject(Subject::Challenge) && word(at + 2) == "method" {
+            // Code challenge method; authorization code flow.
+            let longer = match (class, word(at + 2)) {
+                (Word::Subject(Subject::Challenge), "method") => Some(Subject::ChallengeMethod),
+                (Word::Subject(Subject::Code), "flow" | "grant") => Some(Subject::GrantType),
+                _ => None,
+            };
+            if let Some(longer) = longer {
                 taken = 3;
                 to = words[at + 2].1;
-                Word::Subject(Subject::ChallengeMethod)
+                Word::Subject(longer)
             } else {
                 class
             }
@@ -175,12 +181,7 @@ fn classify(flat: &Flat, words: &[(usize, usize)], sentence: &mut Vec<Placed>) {
 }
 
 /// The complaints of a sentence; gives its last name.
-fn of_sentence(
-    flat: &Flat,
-    sentence: &[Placed],
-    before: Option<Subject>,
-    found: &mut Vec<Found>,
-) -> Option<Subject> {
+fn of_sentence(flat: &Flat, sentence: &[Placed], before: Option<Subject>, found: &mut Vec<Found>) -> Option<Subject> {
     let good = |from: usize, to: usize| {
         let range = sentence.get(from..to.min(sentence.len())).unwrap_or_default();
         range.iter().position(|it| matches!(it.word, Word::Good(_))).map(|at| from + at)
@@ -273,7 +274,12 @@ fn of_sentence(
 }
 
 /// What a name and a fault come to together, where that is something else.
-fn meant(flat: &Flat, sentence: &[Placed], (subject, fault): (Subject, Fault), name: Option<&Placed>) -> (Subject, Fault) {
+fn meant(
+    flat: &Flat,
+    sentence: &[Placed],
+    (subject, fault): (Subject, Fault),
+    name: Option<&Placed>,
+) -> (Subject, Fault) {
     let name = name.map_or("", |it| &flat.folded()[it.from..it.to]);
     let says = |word: &str| sentence.iter().any(|it| &flat.folded()[it.from..it.to] == word);
     match (subject, fault) {
@@ -284,9 +290,10 @@ fn meant(flat: &Flat, sentence: &[Placed], (subject, fault): (Subject, Fault), n
         // PKCE begins with the challenge.
         (Subject::Verifier, Fault::Missing | Fault::Unknown) if name == "pkce" => (Subject::Challenge, Fault::Missing),
         // What nobody can be asked for timed out by being too old.
-        (Subject::Code | Subject::DeviceCode | Subject::State | Subject::Token | Subject::RefreshToken, Fault::Unreachable) => {
-            (subject, Fault::Expired)
-        }
+        (
+            Subject::Code | Subject::DeviceCode | Subject::State | Subject::Token | Subject::RefreshToken,
+            Fault::Unreachable,
+        ) => (subject, Fault::Expired),
         _ => (subject, fault),
     }
 }
@@ -308,7 +315,8 @@ fn is_apart(flat: &Flat, sentence: &[Placed], fault: usize, name: usize) -> bool
     let (from, to) = (fault.min(name), fault.max(name));
     let joins = |it: &Placed| matches!(&flat.folded()[it.from..it.to], "and" | "but" | "because" | "while");
     let Some(joint) = sentence[from..to].iter().position(joins).map(|at| from + at) else { return false };
-    let has_fault = |half: &[Placed]| half.iter().any(|it| matches!(it.word, Word::Fault(_) | Word::Good(_) | Word::Fail));
+    let has_fault =
+        |half: &[Placed]| half.iter().any(|it| matches!(it.word, Word::Fault(_) | Word::Good(_) | Word::Fail));
     let has_name = |half: &[Placed]| half.iter().any(|it| matches!(it.word, Word::Subject(_)));
     let (before, after) = sentence.split_at(joint);
     [before, after].into_iter().all(|half| has_fault(half) && has_name(half))

@@ -106,7 +106,8 @@ impl Evidence {
     /// Whether what was found has the number that a product gave the error.
     pub(crate) fn has_a_number(&self, input: &Input) -> bool {
         let described = self.structure.as_ref().and_then(|held| held.description.as_ref());
-        let numbers = || input.values(FactKind::VendorCode).filter(|fact| fact.value.bytes().any(|c| c.is_ascii_digit()));
+        let numbers =
+            || input.values(FactKind::VendorCode).filter(|fact| fact.value.bytes().any(|c| c.is_ascii_digit()));
         let mut hits = described.into_iter().chain(&self.pattern);
         hits.any(|hit| numbers().any(|number| hit.seen.contains(&number.value)))
     }

@@ -89,9 +89,10 @@ impl Structure {
     pub(super) fn complained<'a>(&'a self, input: &'a Input) -> impl Iterator<Item = (usize, &'a Complaint, bool)> {
         let about = |complaint: &Complaint| self.by_complaint.get(&(complaint.subject, complaint.fault));
         let known = input.complaints().iter().filter(move |complaint| about(complaint).is_some());
-        let main = known.clone().filter(|complaint| complaint.may_be_main()).reduce(|main, next| {
-            if next.outranks(main) { next } else { main }
-        });
+        let main = known
+            .clone()
+            .filter(|complaint| complaint.may_be_main())
+            .reduce(|main, next| if next.outranks(main) { next } else { main });
         known.flat_map(move |complaint| {
             let places = about(complaint).into_iter().flatten().map(|place| *place as usize).take(MAX_OF_COMPLAINT);
             let is_main = main.is_some_and(|main| std::ptr::eq(main, complaint));

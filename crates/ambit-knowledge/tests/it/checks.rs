@@ -71,6 +71,25 @@ fn two_entries_that_claim_one_sample_are_both_told() {
 }
 
 #[test]
+fn what_a_message_complains_of_leads_to_one_entry_or_to_several_that_say_how_they_differ() {
+    let about = |text: &str| text.replacen("\n[samples]", "\n[match.about]\nscope = [\"unknown\"]\n\n[samples]", 1);
+    let one = about(SEED);
+    assert_ne!(one, SEED, "the case itself");
+    let is_told = |other: &str| {
+        let knowledge = knowledge(&[("api/oauth2-invalid-scope-requested.toml", &one), ("api/other.toml", other)]);
+        let findings = check(&knowledge, Surroundings::default());
+        findings.iter().any(|it| it.check == Check::About && it.member == "match.about.scope")
+    };
+    assert!(is_told(&one));
+    assert!(!is_told(SEED), "only one is about it");
+    let distinction =
+        "confused_with = [{ id = \"api/oauth2-invalid-scope-requested\", distinction = { en = \"a\", zh = \"b\" } }, ";
+    let apart = one.replacen("confused_with = [", distinction, 1);
+    assert_ne!(apart, one, "the case itself");
+    assert!(!is_told(&apart), "they say how they differ");
+}
+
+#[test]
 fn advice_that_weakens_security_is_known_and_advice_against_it_is_not() {
     for advice in [
         "Request 'read' scope and map it to admin privileges server-side.",

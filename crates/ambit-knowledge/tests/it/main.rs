@@ -16,3 +16,4 @@ mod redaction;
 mod searches;
 mod shown;
 mod support;
+mod variations;

@@ -106,11 +106,13 @@ impl Input {
         let mut facts = Facts::default();
         let values = json::values(&shown);
         let text = said.as_deref().unwrap_or(&shown);
-        let has_http = http::read(text, &mut facts);
+        // What stands within strings of JSON is read as JSON, where it is told apart what was asked and what was answered.
+        let outside = if values.is_empty() { text } else { &shown };
+        let has_http = http::read(outside, &mut facts);
         for value in &values {
             json::read(value, &mut facts);
         }
-        words::read(text, &mut facts);
+        words::read(outside, &mut facts);
         for jwt in &jwts {
             jwt.read(&mut facts);
         }

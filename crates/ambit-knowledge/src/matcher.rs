@@ -230,6 +230,10 @@ fn behind_what_is_said(corpus: &Corpus, ranked: &mut [Ranked]) {
 /// What the scores amount to.
 fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     let Some(first) = ranked.first() else { return Verdict::None };
+    // Another protocol's words for the same thing: what sounds like it is not it.
+    if input.is_of_another_protocol() {
+        return Verdict::None;
+    }
     // An entry about another code of the registries than the one that is there may sound alike; it is not the other one.
     let contends = |other: &&Ranked| other.evidence.is_hard() || other.evidence.code != Some(false);
     let second = ranked.iter().skip(1).find(contends);
@@ -247,7 +251,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         }
         let has_hard = ranked.iter().take(MAX_TIED).any(|other| other.evidence.is_hard() && other.score >= ENOUGH);
         // Where nothing says that it is about OAuth, common words are alike by chance.
-        let enough = if input.is_about_oauth() { LIKE_A_LITTLE } else { LIKE_HALF };
+        let enough = if input.is_about_oauth() { LIKE_A_LITTLE } else { LIKE_MUCH };
         return if has_hard || first.likeness >= enough && first.score >= ENOUGH {
             tied_or_none(ranked, tied)
         } else {
@@ -259,12 +263,10 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     }
     let is_vague = first.evidence.is_bare_description() && first.likeness < LIKE_MUCH
         || first.evidence.is_bare_complaint() && first.likeness < LIKE_BARELY;
-    // Another protocol's words for the same thing: what sounds like it is not it.
-    if input.is_of_another_protocol() {
+    // A number that nobody here knows: what merely sounds like it is not it.
+    let is_read = first.evidence.is_what_it_comes_down_to();
+    if first.evidence.is_bare_description() && !is_read && has_unknown_code(input, first, corpus) {
         return Verdict::None;
-    }
-    if first.evidence.is_bare_description() && has_unknown_code(input, first, corpus) {
-        return Verdict::Ambiguous(2.min(ranked.len()));
     }
     if second.is_some_and(|second| first.score - second.score < MARGIN) {
         return tied();
@@ -278,7 +280,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     }
     // A product's short rule, of a message that is little like its samples and shows no product: it may be anybody's.
     let is_its_own = first.evidence.product == Some(true)
-        || first.likeness >= LIKE_MUCH
+        || first.likeness >= LIKE_HALF
         || first.evidence.has_a_number(input)
         || first.evidence.is_distinctive();
     let is_anybodys = |it: &Ranked| matches!(corpus.entries()[it.place].product, Product::Standard | Product::Ambit);
@@ -291,6 +293,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     // It complains of something else than its code.
     let complains = |other: &Ranked| other.evidence.is_particular_complaint() && other.score >= ENOUGH;
     if first.evidence.is_general()
+        && first.likeness < LIKE_MUCH
         && let Some(place) = ranked.iter().take(MAX_TIED).position(complains)
     {
         return Verdict::Ambiguous(place + 1);
@@ -306,7 +309,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     let is_vague = is_vague
         || first.evidence.may_be_of_others() && first.evidence.is_bare_complaint()
         // It complains of something else than its code is for.
-        || first.evidence.is_what_it_comes_down_to() && first.evidence.code == Some(false);
+        || first.likeness < LIKE_MUCH && first.evidence.is_what_it_comes_down_to() && first.evidence.code == Some(false);
     if is_vague || has_unknown_code(input, first, corpus) {
         return Verdict::Ambiguous(2.min(ranked.len()));
     }

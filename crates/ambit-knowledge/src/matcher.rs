@@ -280,7 +280,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     }
     // A product's short rule, of a message that is little like its samples and shows no product: it may be anybody's.
     let is_its_own = first.evidence.product == Some(true)
-        || first.likeness >= LIKE_HALF
+        || first.likeness >= LIKE_SOMEWHAT
         || first.evidence.has_a_number(input)
         || first.evidence.is_distinctive();
     let is_anybodys = |it: &Ranked| matches!(corpus.entries()[it.place].product, Product::Standard | Product::Ambit);
@@ -393,7 +393,6 @@ const SAID: f32 = 16.0;
 /// How alike words have to be to be an answer by themselves.
 const LIKE_ENOUGH: f32 = 0.9;
 const LIKE_MUCH: f32 = 0.6;
-const LIKE_HALF: f32 = 0.5;
 const LIKE_SOMEWHAT: f32 = 0.4;
 const LIKE_A_LITTLE: f32 = 0.36;
 const LIKE_BARELY: f32 = 0.3;

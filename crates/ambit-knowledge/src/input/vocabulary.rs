@@ -593,6 +593,7 @@ const PHRASES: &[(&str, &str, Word)] = &[
     ("token", "exchange", Word::Other),
     ("token", "url", Word::Other),
     ("unexpected", "token", Word::Other),
+    ("invalid", "type", Word::Other),
     ("read", "properties", Word::Other),
     ("read", "property", Word::Other),
     ("state", "lock", Word::Other),

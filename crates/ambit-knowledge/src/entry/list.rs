@@ -211,7 +211,7 @@ closed_lists! {
         Discovery = "discovery", "The discovery document";
         User = "user", "The user and the password";
         Consent = "consent", "The consent";
-        Proof = "proof", "The DPoP proof";
+        Proof = "proof", "The proof that the sender has a key";
         Assertion = "assertion", "An assertion, of a client or as a grant";
         Resource = "resource", "The resource that a token is asked for";
         RequestObject = "request_object", "The request object";

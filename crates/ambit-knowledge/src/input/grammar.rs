@@ -59,7 +59,7 @@ fn sentences(flat: &Flat) -> Vec<(Vec<(usize, usize)>, bool)> {
             start.get_or_insert((at, is_han));
             continue;
         }
-        let is_path = c == '/' && text[..at].ends_with([' ', '"', '\'', '(']) || c == '/' && at == 0;
+        let is_path = c == '/' && (at == 0 || text[..at].ends_with([' ', '"', '\'', '(']));
         if is_path || c == ':' && text[at..].starts_with("://") {
             after_url = url(flat, at, &mut words);
             continue;

@@ -73,7 +73,9 @@ fn walk(value: &Value, facts: &mut Facts, depth: usize) {
         Value::Array(values) => values.iter().for_each(|value| walk(value, facts, depth + 1)),
         // What a log or a library says around an answer, and the answer in it.
         Value::String(text) if text.contains('{') => {
-            scan(text).iter().for_each(|inner| walk(inner, facts, depth + 1));
+            for inner in scan(text) {
+                walk(&inner, facts, depth + 1);
+            }
         }
         _ => {}
     }

@@ -295,7 +295,7 @@ impl<'a> Names<'a> {
             // "cannot fetch token: 401 Unauthorized", "retrieving token: AADSTS50011: …": what went wrong with it.
             Called::Secret | Called::Password if !is_assigned && is_of_error(text) => false,
             // "cannot decode the token: 'Invalid signature'": no token has spaces.
-            Called::Secret if value.is_quoted && !is_assigned && is_told(text) => false,
+            Called::Secret if value.is_quoted && !is_assigned && is_of_token(name) && is_told(text) => false,
             Called::Secret | Called::Password if value.is_quoted || is_assigned => {
                 !matches!(text, "null" | "true" | "false")
             }
@@ -416,6 +416,11 @@ impl<'a> Names<'a> {
 
 const fn is_name(c: u8) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.')
+}
+
+/// Whether it is the name of a token, and not of a secret that somebody may have chosen, words and all.
+fn is_of_token(name: &str) -> bool {
+    name.len() >= 5 && name.is_char_boundary(name.len() - 5) && name[name.len() - 5..].eq_ignore_ascii_case("token")
 }
 
 /// Two words of letters at least, all of them, with spaces between: what somebody says, and no secret of a protocol.

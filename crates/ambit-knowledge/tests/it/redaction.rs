@@ -161,6 +161,23 @@ fn of_a_token_the_deciding_claims_stay_and_the_signature_and_the_person_do_not()
     assert_eq!(input.shown(), "[jwt]");
 }
 
+/// No token has spaces, but a secret may be words that somebody chose.
+#[test]
+fn what_is_said_of_a_token_stays_and_words_that_are_a_secret_do_not() {
+    let said = "cannot decode the token: 'Invalid signature'";
+    assert_eq!(redact(said), said);
+    for text in [
+        r#"{"client_secret": "correct horse battery"}"#,
+        "client_secret: 'correct horse battery'",
+        r#"{"app_secret": "correct horse battery"}"#,
+        "shared_secret: 'correct horse battery'",
+        r#"{"password": "correct horse battery"}"#,
+        "token='correct horse battery'",
+    ] {
+        assert!(!redact(text).contains("horse"), "{}", redact(text));
+    }
+}
+
 #[test]
 fn what_only_resembles_a_number_of_a_product_is_a_secret_still() {
     for text in ["token: ABC50011", "token: AADSTS50011x", "token: 40112", "token=AADSTS50011"] {

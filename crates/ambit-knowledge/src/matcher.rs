@@ -177,7 +177,7 @@ fn by_whose_wording(corpus: &Corpus, ranked: &mut [Ranked], input: &Input) {
     };
     let worded = |it: &&Ranked| it.evidence.has_wording(corpus.entries()[it.place].error_code.as_deref());
     let category = |it: &Ranked| corpus.entries()[it.place].category;
-    let is_read = ranked.iter().any(|it| is_anybodys(it) && it.evidence.is_what_it_comes_down_to());
+    let is_read = ranked.iter().any(|it| is_anybodys(it) && it.evidence.comes_down_to_it);
     let (general, own): (Vec<_>, Vec<_>) = ranked.iter().filter(worded).partition(|it| is_anybodys(it));
     let general: Vec<_> = general.into_iter().map(about).collect();
     let own: Vec<_> = own.into_iter().filter(|it| !it.evidence.is_general()).collect();
@@ -185,7 +185,7 @@ fn by_whose_wording(corpus: &Corpus, ranked: &mut [Ranked], input: &Input) {
     let own: Vec<_> = own.into_iter().map(about).collect();
     for it in ranked {
         let is_behind = if is_anybodys(it) {
-            own.contains(&about(it)) || it.evidence.is_what_it_comes_down_to() && of_own.contains(&category(it))
+            own.contains(&about(it)) || it.evidence.comes_down_to_it && of_own.contains(&category(it))
         } else {
             input.products().is_empty() && !it.evidence.is_hard() && (is_read || general.contains(&about(it)))
         };
@@ -197,7 +197,7 @@ fn by_whose_wording(corpus: &Corpus, ranked: &mut [Ranked], input: &Input) {
 
 /// What only sounds like the message is no better than what the message complains of.
 fn behind_what_it_comes_down_to(ranked: &mut [Ranked]) {
-    let complained = ranked.iter().filter(|it| it.evidence.is_what_it_comes_down_to()).map(|it| it.score);
+    let complained = ranked.iter().filter(|it| it.evidence.comes_down_to_it).map(|it| it.score);
     let Some(best) = complained.reduce(f32::max).filter(|best| *best >= ENOUGH) else { return };
     let sounds = |it: &&mut Ranked| !it.evidence.is_hard() && it.likeness < LIKE_MUCH;
     ranked.iter_mut().filter(sounds).for_each(|it| it.score = it.score.min(best - BESIDE));
@@ -239,7 +239,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     let second = ranked.iter().skip(1).find(contends);
     let tied = || {
         let is_near = |other: &&Ranked| first.score - other.score < MARGIN && other.score >= ENOUGH;
-        Verdict::Ambiguous(ranked.iter().take_while(is_near).count().clamp(2, MAX_TIED).min(ranked.len()))
+        unsure(ranked, ranked.iter().take_while(is_near).count().min(MAX_TIED))
     };
     if !first.evidence.is_hard() {
         // Words alone: nearly all of them, and nobody else has them.
@@ -252,11 +252,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         let has_hard = ranked.iter().take(MAX_TIED).any(|other| other.evidence.is_hard() && other.score >= ENOUGH);
         // Where nothing says that it is about OAuth, common words are alike by chance.
         let enough = if input.is_about_oauth() { LIKE_A_LITTLE } else { LIKE_MUCH };
-        return if has_hard || first.likeness >= enough && first.score >= ENOUGH {
-            tied_or_none(ranked, tied)
-        } else {
-            Verdict::None
-        };
+        return if has_hard || first.likeness >= enough && first.score >= ENOUGH { tied() } else { Verdict::None };
     }
     if first.score < ENOUGH {
         return Verdict::None;
@@ -264,7 +260,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     let is_vague = first.evidence.is_bare_description() && first.likeness < LIKE_MUCH
         || first.evidence.is_bare_complaint() && first.likeness < LIKE_BARELY;
     // A number that nobody here knows: what merely sounds like it is not it.
-    let is_read = first.evidence.is_what_it_comes_down_to();
+    let is_read = first.evidence.comes_down_to_it;
     if first.evidence.is_bare_description() && !is_read && has_unknown_code(input, first, corpus) {
         return Verdict::None;
     }
@@ -276,7 +272,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     let lead = if is_general { LIKE_MARGIN } else { 2.0 * LIKE_MARGIN };
     let resembles = |other: &Ranked| other.likeness >= LIKE_SOMEWHAT && other.likeness > first.likeness + lead;
     if let Some(place) = ranked.iter().take(MAX_TIED).position(|other| contends(&other) && resembles(other)) {
-        return Verdict::Ambiguous(place + 1);
+        return unsure(ranked, place + 1);
     }
     // A product's short rule, of a message that is little like its samples and shows no product: it may be anybody's.
     let is_its_own = first.evidence.product == Some(true)
@@ -288,7 +284,7 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         && !is_its_own
         && let Some(place) = ranked.iter().take(MAX_TIED).position(|it| is_anybodys(it) && it.evidence.comes_down_to_it)
     {
-        return Verdict::Ambiguous(place + 1);
+        return unsure(ranked, place + 1);
     }
     // It complains of something else than its code.
     let complains = |other: &Ranked| other.evidence.is_particular_complaint() && other.score >= ENOUGH;
@@ -296,22 +292,22 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         && first.likeness < LIKE_MUCH
         && let Some(place) = ranked.iter().take(MAX_TIED).position(complains)
     {
-        return Verdict::Ambiguous(place + 1);
+        return unsure(ranked, place + 1);
     }
     // The input describes something that the entry of its code does not, and others do a little.
     let says_more = input.values(FactKind::Description).next().is_some();
     let unexplained = first.evidence.is_general() && says_more && first.likeness < LIKE_LITTLE;
     if unexplained && ranked.len() >= 2 {
-        return Verdict::Ambiguous(2);
+        return unsure(ranked, 2);
     }
     // A description that was pasted alone, of which the entry says little else; or a numbered code that the entry does not
-    // know: it may be this, and nobody can be sure.
+    // know, where others come near: it may be this, and nobody can be sure.
     let is_vague = is_vague
         || first.evidence.may_be_of_others() && first.evidence.is_bare_complaint()
         // It complains of something else than its code is for.
-        || first.likeness < LIKE_MUCH && first.evidence.is_what_it_comes_down_to() && first.evidence.code == Some(false);
-    if is_vague || has_unknown_code(input, first, corpus) {
-        return Verdict::Ambiguous(2.min(ranked.len()));
+        || first.likeness < LIKE_MUCH && first.evidence.comes_down_to_it && first.evidence.code == Some(false);
+    if is_vague || second.is_some() && has_unknown_code(input, first, corpus) {
+        return unsure(ranked, 2);
     }
     Verdict::One
 }
@@ -336,8 +332,9 @@ fn has_unknown_code(input: &Input, first: &Ranked, corpus: &Corpus) -> bool {
         })
 }
 
-fn tied_or_none(ranked: &[Ranked], tied: impl Fn() -> Verdict) -> Verdict {
-    if ranked.len() >= 2 { tied() } else { Verdict::None }
+/// The first so many, two at least. What may be it, and has nothing beside it, is only the nearest.
+fn unsure(ranked: &[Ranked], so_many: usize) -> Verdict {
+    if ranked.len() < 2 { Verdict::None } else { Verdict::Ambiguous(so_many.clamp(2, ranked.len())) }
 }
 
 /// Whether the status agrees; `None` where one of the two says nothing.

@@ -36,7 +36,7 @@ pub(crate) struct Evidence {
     pub(crate) structure: Option<Held>,
     pub(crate) pattern: Option<Hit>,
     pub(crate) complaint: Option<Complaint>,
-    /// Whether the complaint is what the message comes down to.
+    /// Whether it is about what the message comes down to: that is the complaint.
     pub(crate) comes_down_to_it: bool,
     pub(crate) status: Option<bool>,
     pub(crate) product: Option<bool>,
@@ -88,19 +88,14 @@ pub enum Rule {
 impl Evidence {
     /// Whether a rule of the entry holds, and not only its words.
     pub(crate) fn is_hard(&self) -> bool {
-        self.structure.is_some() || self.pattern.is_some() || self.is_what_it_comes_down_to()
-    }
-
-    /// Whether it is about what the message comes down to.
-    pub(crate) fn is_what_it_comes_down_to(&self) -> bool {
-        self.comes_down_to_it
+        self.structure.is_some() || self.pattern.is_some() || self.comes_down_to_it
     }
 
     /// Whether what speaks for it is common to many errors: a code, a status, the page of a code, a pattern of one word.
     pub(crate) fn is_general(&self) -> bool {
         self.structure.as_ref().is_none_or(|held| held.description.is_none())
             && self.pattern.as_ref().is_none_or(|hit| hit.weight < PARTICULAR)
-            && !self.is_what_it_comes_down_to()
+            && !self.comes_down_to_it
     }
 
     /// Whether what was found has the number that a product gave the error.
@@ -122,7 +117,7 @@ impl Evidence {
         let is_code = |hit: &Hit| code.is_some_and(|code| hit.seen.trim_matches('"').eq_ignore_ascii_case(code));
         self.structure.as_ref().is_some_and(|held| held.description.is_some())
             || self.pattern.as_ref().is_some_and(|hit| !is_code(hit))
-            || self.is_what_it_comes_down_to()
+            || self.comes_down_to_it
     }
 
     /// Whether nothing but a description speaks for it, found in a text without any sign of where it comes from.

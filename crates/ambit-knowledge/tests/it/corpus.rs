@@ -25,3 +25,12 @@ fn what_mutation_makes_of_pasted_texts_keeps_the_properties() {
 fn what_mutation_makes_of_entries_keeps_the_properties() {
     assert_mutations_keep(&TARGETS[1..], 500);
 }
+
+/// What alone is near, and not sure, is no answer of several.
+#[test]
+fn what_nothing_else_is_near_to_is_an_answer_or_none() {
+    for parts in 0..64 {
+        let text = format!(r#"{{"error":{}"iption":"Code not valid"}}"#, r#""iption":"ror":"#.repeat(parts));
+        properties::pasted(text.as_bytes());
+    }
+}

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use percent_encoding::percent_decode_str;
-use regex::{Captures, Regex};
+use regex::{Captures, Regex, Replacer};
 
 /// The text as it was before it was put into a page, a URL or a mail; `None` where it was not.
 pub(super) fn unpacked(text: &str) -> Option<String> {
@@ -19,37 +19,36 @@ pub(super) fn unpacked(text: &str) -> Option<String> {
         if memchr::memchr(b'&', unpacked.as_bytes()).is_none() {
             break;
         }
-        let next = ENTITIES.replace_all(&unpacked, |found: &Captures<'_>| character(&found[1]).to_string());
-        if let Cow::Owned(next) = next {
-            unpacked = Cow::Owned(next);
-        }
+        undo(&mut unpacked, &ENTITIES, |found: &Captures<'_>| character(&found[1]).to_string());
     }
-    if unpacked.contains("</")
-        && let Cow::Owned(next) = TAGS.replace_all(&unpacked, " ")
-    {
-        unpacked = Cow::Owned(next);
+    if unpacked.contains("</") {
+        undo(&mut unpacked, &TAGS, " ");
     }
-    if unpacked.contains('+')
-        && let Cow::Owned(next) = JOINED.replace_all(&unpacked, |found: &Captures<'_>| {
+    if unpacked.contains('+') {
+        undo(&mut unpacked, &JOINED, |found: &Captures<'_>| {
             let is_answer = found[1].to_ascii_lowercase().starts_with("error");
             format!("{}{}", &found[1], if is_answer { found[2].to_owned() } else { found[2].replace('+', " ") })
-        })
-    {
-        unpacked = Cow::Owned(next);
+        });
     }
-    if memchr::memchr(b'%', unpacked.as_bytes()).is_some()
-        && let Cow::Owned(next) = ENCODED.replace_all(&unpacked, decoded)
-    {
-        unpacked = Cow::Owned(next);
+    if memchr::memchr(b'%', unpacked.as_bytes()).is_some() {
+        undo(&mut unpacked, &ENCODED, decoded);
     }
-    if (unpacked.starts_with("> ") || unpacked.contains("\n> "))
-        && let Cow::Owned(next) = QUOTED.replace_all(&unpacked, "")
-    {
-        unpacked = Cow::Owned(next);
+    if unpacked.starts_with("> ") || unpacked.contains("\n> ") {
+        undo(&mut unpacked, &QUOTED, "");
     }
-    match unpacked {
-        Cow::Owned(unpacked) => Some(unpacked),
+    changed(unpacked)
+}
+
+fn changed(text: Cow<'_, str>) -> Option<String> {
+    match text {
+        Cow::Owned(text) => Some(text),
         Cow::Borrowed(_) => None,
+    }
+}
+
+fn undo(text: &mut Cow<'_, str>, what: &Regex, instead: impl Replacer) {
+    if let Cow::Owned(undone) = what.replace_all(text, instead) {
+        *text = Cow::Owned(undone);
     }
 }
 
@@ -57,7 +56,9 @@ pub(super) fn unpacked(text: &str) -> Option<String> {
 /// are none.
 pub(super) fn unescaped(text: &str) -> Option<String> {
     if !text.contains("\\\"") && !text.contains("\\u0022") {
-        return (text.contains("\\n") && BREAKS.is_match(text)).then(|| BREAKS.replace_all(text, "\n$1").into_owned());
+        let mut unbroken = Cow::Borrowed(text);
+        undo(&mut unbroken, &BREAKS, "\n$1");
+        return changed(unbroken);
     }
     let mut unescaped = text.to_owned();
     // A log within a log within a log.

@@ -32,11 +32,11 @@ use serde::Deserialize;
 const FILE: &str = include_str!("../held_out.toml");
 const LATER: &str = include_str!("../held_out_later.toml");
 const LAST: &str = include_str!("../held_out_last.toml");
-const NINTH: &str = include_str!("../held_out_ninth.toml");
+const FIFTH: &str = include_str!("../held_out_fifth.toml");
+const SIXTH: &str = include_str!("../held_out_sixth.toml");
 const SEVENTH: &str = include_str!("../held_out_seventh.toml");
 const EIGHTH: &str = include_str!("../held_out_eighth.toml");
-const SIXTH: &str = include_str!("../held_out_sixth.toml");
-const FIFTH: &str = include_str!("../held_out_fifth.toml");
+const NINTH: &str = include_str!("../held_out_ninth.toml");
 
 #[derive(Deserialize)]
 struct HeldOut {

@@ -56,9 +56,19 @@ async fn lends_and_takes_back(browsers: &Browsers, manner: Manner) {
     assert_eq!(renewed.status, 200, "{}", renewed.text);
     assert_ne!(renewed.json["refresh_token"], lent.0["refresh_token"]);
 
-    // Nothing more is asked where everything was said, and nothing at all where nobody may be asked.
+    // At a loopback address somebody else may listen (RFC 8252 §8.6): what was said before is filled in and said again, and nothing
+    // is lent where nobody may be asked.
     till.sends(&page, EVERYTHING, &[("prompt", "none")]).await;
-    assert!(till.arrival(&page).await.contains_key("code"));
+    assert_eq!(till.arrival(&page).await["error"], "consent_required");
+    till.sends(&page, EVERYTHING, &[]).await;
+    assert_eq!(page.heading().await, "Till asks for access");
+    assert!(page.is_ticked("Look around in the shop").await && !page.is_ticked("Close your account").await);
+    assert!(!page.is_ticked("Your profile").await);
+    page.press("Allow").await;
+    let lent = till.redeems(&page).await;
+    let mut scopes = lent.scopes();
+    scopes.sort_unstable();
+    assert_eq!(scopes, ["email", "offline_access", "openid", "shop"]);
 
     // Signed out by the application, and in again by password and app.
     till.signs_out(&page, &lent).await;

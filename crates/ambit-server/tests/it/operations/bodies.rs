@@ -245,12 +245,17 @@ async fn bodies_that_do_not_come_keep_no_place_from_those_that_are_there() {
     for _ in 0..20 {
         slow.push(server.at_work().await);
     }
-    let mut admin = server.connect().await;
-    admin.send(partner(&server, "Content-Length: 100").await + "{\"name\":").await;
-    slow.push(admin);
-    let mut question = server.connect().await;
-    question.send("POST /api/v1/errors/match HTTP/1.1\r\nHost: as.example\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\ninv").await;
-    slow.push(question);
+    let question = "POST /api/v1/errors/match HTTP/1.1\r\nHost: as.example\r\nContent-Type: text/plain\r\n\
+                    Expect: 100-continue\r\nContent-Length: 9\r\n\r\n";
+    let change = partner(&server, "Expect: 100-continue\r\nContent-Length: 100").await;
+    for (head, beginning) in [(change.as_str(), "{\"name\":"), (question, "inv")] {
+        let mut wire = server.connect().await;
+        wire.send(head).await;
+        // The server asks for the body: what it did before, at its place, is done.
+        assert_eq!(wire.answer().await.status, 100);
+        wire.send(beginning).await;
+        slow.push(wire);
+    }
 
     let whole = async || {
         let mut wire = server.connect().await;

@@ -89,8 +89,33 @@ pub async fn signed_in(app: &App, headers: &HeaderMap, now: Timestamp) -> Result
     Ok(Some(SignedIn { session, authentication, person }))
 }
 
-/// Begins the session of somebody who has just proven who they are, and answers it with its cookie. The session that the
-/// browser had goes on under a new cookie where it is theirs; where it is somebody else's it ends.
+/// A session of somebody who has just proven who they are, before it is kept.
+#[derive(Debug)]
+pub struct Beginning {
+    /// It.
+    pub session: Session,
+    /// The cookie by which it is known.
+    pub cookie: HeaderValue,
+    /// It is the one that the browser had, under a new cookie.
+    goes_on: bool,
+}
+
+impl Beginning {
+    /// Keeps it. `false` where it was to go on, and was ended meanwhile.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn keep(&self, app: &App) -> Result<bool, StoreError> {
+        let sign_ins = app.store.sign_ins();
+        if self.goes_on {
+            sign_ins.change_session(&self.session).await
+        } else {
+            sign_ins.begin_session(&self.session).await.map(|()| true)
+        }
+    }
+}
+
+/// Begins the session of somebody who has just proven who they are, and answers it with its cookie.
 ///
 /// # Errors
 /// Those of the store.
@@ -101,6 +126,27 @@ pub async fn begin(
     methods: Vec<Method>,
     now: Timestamp,
 ) -> Result<(Session, HeaderValue), StoreError> {
+    let Beginning { mut session, cookie, .. } = match prepare(app, parts, person, methods, now).await? {
+        beginning if beginning.keep(app).await? => return Ok((beginning.session, beginning.cookie)),
+        ended => ended,
+    };
+    (session.id, session.created_at) = (new_id(now, &*app.entropy), now);
+    app.store.sign_ins().begin_session(&session).await?;
+    Ok((session, cookie))
+}
+
+/// Prepares the session of somebody who has just proven who they are. The session that the browser had goes on under a new cookie
+/// where it is theirs; where it is somebody else's it ends.
+///
+/// # Errors
+/// Those of the store.
+pub async fn prepare(
+    app: &App,
+    parts: &Parts,
+    person: &Person,
+    methods: Vec<Method>,
+    now: Timestamp,
+) -> Result<Beginning, StoreError> {
     let authentication = Authentication {
         at: now,
         methods,
@@ -115,10 +161,10 @@ pub async fn begin(
         }),
     };
     let before = signed_in(app, &parts.headers, now).await?;
-    let (token, set_cookie) = new_cookie(app, app.session_cookie());
+    let (token, cookie) = new_cookie(app, app.session_cookie());
     // Without a tenant to ask, the session of somebody whose tenant went just now ends as others do.
     let lifetimes = Lifetimes::of(app, person).await?.unwrap_or_else(|| Lifetimes::new(&TenantSettings::default()));
-    let session = Session {
+    let mut session = Session {
         id: new_id(now, &*app.entropy),
         token: SecretHash::of(&token),
         user_id: person.user.id,
@@ -127,16 +173,16 @@ pub async fn begin(
         expires_at: lifetimes.end(now, &authentication),
         document: document(&authentication)?,
     };
-    if let Some(before) = before {
-        let same = Session { id: before.session.id, created_at: before.session.created_at, ..session.clone() };
-        if same.user_id != before.session.user_id {
-            end(app, Sessions::One(before.session.id), now).await?;
-        } else if app.store.sign_ins().change_session(&same).await? {
-            return Ok((same, set_cookie));
+    let mut goes_on = false;
+    if let Some(SignedIn { session: before, .. }) = before {
+        goes_on = before.user_id == session.user_id;
+        if goes_on {
+            (session.id, session.created_at) = (before.id, before.created_at);
+        } else {
+            end(app, Sessions::One(before.id), now).await?;
         }
     }
-    app.store.sign_ins().begin_session(&session).await?;
-    Ok((session, set_cookie))
+    Ok(Beginning { session, cookie, goes_on })
 }
 
 /// Ends sessions, and what was lent for as long as they last. Answers those that were there.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use ambit_core::reach::Reach;
 use ambit_core::secret::SecretHash;
 use ambit_core::store::journal::{JournalBlock, RefusalRecord};
-use ambit_core::store::sign_in::{AuthorizationGrant, Code, RefreshToken, Rotation};
+use ambit_core::store::sign_in::{AuthorizationGrant, Code, Redeemed, RefreshToken, Rotation};
 use ambit_core::store::{By, ChangeContext, Filter, Reads as _, Row, Store as _};
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::id::{ApplicationId, GrantId, Id as _, UserId};
@@ -185,8 +185,9 @@ async fn lend(store: &SqlStore, n: u128) {
     let expires_at = Timestamp::from_secs(60);
     let code = Code { token, grant_id: grant.id, expires_at, spent_at: None, document: "x".repeat(500) };
     store.sign_ins().issue_code(&code).await.expect("is issued");
-    let lent = Some((&grant, Some(&refresh_token(n, 0))));
-    let spent = store.sign_ins().spend_code(&token, Timestamp::from_secs(1), lent).await;
+    let first = refresh_token(n, 0);
+    let redeemed = Redeemed { grant: &grant, refresh_token: Some(&first), session: None };
+    let spent = store.sign_ins().spend_code(&token, Timestamp::from_secs(1), Some(redeemed)).await;
     assert!(spent.expect("is spent"));
 }
 

@@ -19,7 +19,7 @@ use crate::write::Write;
 /// A small write.
 #[derive(Debug)]
 pub(crate) enum Small {
-    SignIn(Step),
+    SignIn(Box<Step>),
     Assertion { digest: Vec<u8>, expires_at: Timestamp },
     Revocation(Revocation),
 }

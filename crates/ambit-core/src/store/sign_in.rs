@@ -104,6 +104,17 @@ pub struct RefreshToken {
     pub used_at: Option<Timestamp>,
 }
 
+/// What comes of a code.
+#[derive(Debug, Clone, Copy)]
+pub struct Redeemed<'a> {
+    /// What was lent.
+    pub grant: &'a AuthorizationGrant,
+    /// What renews it.
+    pub refresh_token: Option<&'a RefreshToken>,
+    /// The session that the code was given in. Once it is over nothing comes of the code, not even what would have outlived it.
+    pub session: Option<SessionId>,
+}
+
 /// What a person consented to, for one application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consent {
@@ -254,14 +265,14 @@ pub trait SignIns: Send + Sync {
     /// The code, spent or not.
     async fn find_code(&self, token: &SecretHash) -> Result<Option<Code>, StoreError>;
 
-    /// Spends a code and, in the same transaction, keeps the grant and the refresh token that come of it. With no grant the
-    /// code is burnt. `false` where it had been spent before, is not there or is another grant's, or where the session that the
-    /// grant ends with has ended: then nothing is kept.
+    /// Spends a code and, in the same transaction, keeps what comes of it. Where nothing does, the code is burnt. `false` where it
+    /// had been spent before, is not there or is another grant's, or where the session that it was given in is over: then nothing
+    /// is kept.
     async fn spend_code(
         &self,
         token: &SecretHash,
         at: Timestamp,
-        grant: Option<(&AuthorizationGrant, Option<&RefreshToken>)>,
+        redeemed: Option<Redeemed<'_>>,
     ) -> Result<bool, StoreError>;
 
     /// A grant, ended or not.

@@ -189,7 +189,7 @@ impl Asking<'_> {
             Err(response) => return response,
         };
         if waited.is_denied {
-            return match self.end(waited).await {
+            return match self.end(waited, &asked.callback).await {
                 Ok(()) => self.refused(&asked.callback, &Refusal::Denied),
                 Err(response) => response,
             };
@@ -203,7 +203,7 @@ impl Asking<'_> {
             None => Err(None),
         };
         let Err(need) = need else { return self.lend(&asked, person, Some(waited)).await };
-        if let Err(response) = self.end(waited).await {
+        if let Err(response) = self.end(waited, &asked.callback).await {
             return response;
         }
         match need {
@@ -357,18 +357,19 @@ impl Asking<'_> {
         let consented = kept.map(|kept| kept.consented).unwrap_or_default();
         match self.issue(asked, person, &question, &consented) {
             Ok(issued) => {
-                // Whoever sends the same once more, in another tab or by the button back, finds it over.
-                if let Some(waited) = waited
-                    && let Err(response) = self.end(waited).await
-                {
-                    return response;
-                }
                 let sign_ins = self.app.store.sign_ins();
                 let (code, application) = (&issued.code, asked.client.application.id);
-                let kept =
-                    tokio::try_join!(sign_ins.issue_code(code), sign_ins.join_session(person.session.id, application));
-                if let Err(error) = kept {
-                    return self.failed(&asked.callback, error);
+                // What is sent together shares a commit. A code of a request that was over is told to nobody.
+                let kept = tokio::try_join!(
+                    self.try_end(waited),
+                    sign_ins.issue_code(code),
+                    sign_ins.join_session(person.session.id, application)
+                );
+                match kept {
+                    Ok((true, ..)) => {}
+                    // Whoever sends the same once more, in another tab or by the button back, finds it over.
+                    Ok((false, ..)) => return lost_with(self, &Lost::over()),
+                    Err(error) => return self.failed(&asked.callback, error),
                 }
                 let mut response = self.back(&asked.callback, &[("code", issued.token.expose_secret())]);
                 response.extensions_mut().insert(Outcome {
@@ -487,13 +488,19 @@ impl Asking<'_> {
         Ok(Issued { token, code })
     }
 
-    async fn end(&self, waited: &Waited<'_>) -> Result<(), Response> {
-        let ended = self.app.store.sign_ins().end_interaction(&SecretHash::of(waited.id), waited.version).await;
-        match ended {
+    /// Ends what waited; or the answer where it was over before, or cannot be ended.
+    async fn end(&self, waited: &Waited<'_>, callback: &Callback) -> Result<(), Response> {
+        match self.try_end(Some(waited)).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(lost_with(self, &Lost::over())),
-            Err(error) => Err(lost_with(self, &Lost::ours(self, &error))),
+            Err(error) => Err(self.failed(callback, error)),
         }
+    }
+
+    /// Ends what waited, if anything did. `false` where it was over before.
+    async fn try_end(&self, waited: Option<&Waited<'_>>) -> Result<bool, StoreError> {
+        let Some(waited) = waited else { return Ok(true) };
+        self.app.store.sign_ins().end_interaction(&SecretHash::of(waited.id), waited.version).await
     }
 
     fn failed(&self, callback: &Callback, error: StoreError) -> Response {

@@ -19,7 +19,7 @@ use ambit_core::person::Person;
 use ambit_core::refusal::{GrantFault, Refusal};
 use ambit_core::secret::SecretHash;
 use ambit_core::store::journal::Behalf;
-use ambit_core::store::sign_in::{AuthorizationGrant, Grants, RefreshToken, Rotation};
+use ambit_core::store::sign_in::{AuthorizationGrant, Code, Grants, Redeemed, RefreshToken, Rotation};
 use ambit_core::tokens::id_token;
 use ambit_core::tokens::issue::{self, IssuedToken, OnBehalf};
 use ambit_protocol::admin::application::Application;
@@ -122,11 +122,13 @@ pub(super) async fn redeem(
     });
     // The session may have ended since the code was given: then what was lent in it ends before it begins, even what would have
     // outlived it. Whoever has a new password has ended all their sessions.
-    if !is_session_alive(app, lent, now).await? {
+    let redeemed = Redeemed { grant: &kept, refresh_token: refresh_row.as_ref(), session: Some(lent.session_id) };
+    if !sign_ins.spend_code(&hash, now, Some(redeemed)).await.map_err(unavailable)? {
+        let is_spent = |code: Option<Code>| code.is_none_or(|code| code.spent_at.is_some());
+        if is_spent(sign_ins.find_code(&hash).await.map_err(unavailable)?) {
+            return Err(replayed(app, code.grant_id, now).await);
+        }
         return Err(Refusal::Grant(GrantFault::Withdrawn).into());
-    }
-    if !sign_ins.spend_code(&hash, now, Some((&kept, refresh_row.as_ref()))).await.map_err(unavailable)? {
-        return Err(replayed(app, code.grant_id, now).await);
     }
     let lending = facts.lending(app, lent);
     let access = mint(call, client, &lending, &grant, code.grant_id).await?;
@@ -263,11 +265,6 @@ impl Now {
         };
         id_token::sign(&about, &call.issuer.url(&app.base_url), &signer, call.now).map(Some)
     }
-}
-
-async fn is_session_alive(app: &App, lent: &Lent, now: Timestamp) -> Result<bool, Refusal> {
-    let sessions = app.store.sign_ins().sessions_of(lent.user_id).await.map_err(unavailable)?;
-    Ok(sessions.iter().any(|session| session.id == lent.session_id && session.expires_at > now))
 }
 
 async fn mint(

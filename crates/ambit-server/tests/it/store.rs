@@ -8,8 +8,8 @@ use ambit_core::reach::Reach;
 use ambit_core::secret::SecretHash;
 use ambit_core::store::journal::{JournalBlock, RefusalRecord, SecretUse};
 use ambit_core::store::sign_in::{
-    AuthorizationGrant, Code, Consent, Grants, Interaction, LogoutNotice, OneTimeToken, RefreshToken, Rotation,
-    Session, Sessions, SignIns,
+    AuthorizationGrant, Code, Consent, Grants, Interaction, LogoutNotice, OneTimeToken, Redeemed, RefreshToken,
+    Rotation, Session, Sessions, SignIns,
 };
 use ambit_core::store::{
     By, ChangeContext, ChangeHead, ChangeQuery, Filter, HistorySubject, OutcomeCount, OutcomeReport, Reads,
@@ -371,10 +371,10 @@ impl SignIns for Faulty {
         &self,
         token: &SecretHash,
         at: Timestamp,
-        grant: Option<(&AuthorizationGrant, Option<&RefreshToken>)>,
+        redeemed: Option<Redeemed<'_>>,
     ) -> Result<bool, StoreError> {
         self.check_verb("spend_code")?;
-        self.store.sign_ins().spend_code(token, at, grant).await
+        self.store.sign_ins().spend_code(token, at, redeemed).await
     }
 
     async fn find_grant(&self, id: GrantId) -> Result<Option<AuthorizationGrant>, StoreError> {

@@ -10,6 +10,7 @@ use super::{Lent, add, grant, read, refresh_token};
 use crate::checksum::{CODES, Part};
 use crate::error::Result;
 use crate::grouped::Outcome;
+use crate::pool::Engine;
 use crate::sql::Sql;
 
 pub(super) async fn issue(connection: &mut AnyConnection, code: &Code) -> Result<Outcome> {
@@ -52,10 +53,10 @@ fn parts<'a>(code: &'a Code, grant_id: &'a str) -> [Part<'a>; 4] {
     [(&code.token).into(), grant_id.into(), code.expires_at.into(), code.document.as_str().into()]
 }
 
-/// Where another transaction is spending the same, it waits for that one's outcome. A grant that would end with its session
-/// is not begun once the session has ended.
+/// Where another transaction is spending the same, or ending the session, it waits for that one's outcome.
 pub(super) async fn spend(
     connection: &mut AnyConnection,
+    engine: Engine,
     token: &SecretHash,
     at: Timestamp,
     lent: Option<&Lent>,
@@ -63,8 +64,9 @@ pub(super) async fn spend(
     let mut sql = Sql::new("UPDATE codes SET spent_at = $1 WHERE token = $2 AND spent_at IS NULL").with(at).with(token);
     if let Some(lent) = lent {
         sql.push(" AND grant_id = ").bind(lent.grant.id.to_string());
-        if let Some(session) = lent.grant.session_id {
-            sql.push(" AND EXISTS (SELECT 1 FROM sessions WHERE id = ").bind(session.to_string()).push(")");
+        if let Some(session) = lent.session {
+            sql.push(" AND EXISTS (SELECT 1 FROM sessions WHERE id = ").bind(session.to_string());
+            sql.push(" AND expires_at > ").bind(at).push(engine.for_key_share()).push(")");
         }
     }
     if sql.run(connection).await? == 0 {

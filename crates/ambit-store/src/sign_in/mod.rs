@@ -17,8 +17,8 @@ mod session;
 use ambit_core::secret::SecretHash;
 use ambit_core::store::StoreError;
 use ambit_core::store::sign_in::{
-    AuthorizationGrant, Code, Consent, Grants, Interaction, LogoutNotice, OneTimeToken, RefreshToken, Rotation,
-    Session, Sessions, SignIns,
+    AuthorizationGrant, Code, Consent, Grants, Interaction, LogoutNotice, OneTimeToken, Redeemed, RefreshToken,
+    Rotation, Session, Sessions, SignIns,
 };
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::id::{ApplicationId, GrantId, SessionId, UserId};
@@ -63,6 +63,7 @@ pub(crate) enum Step {
 pub(crate) struct Lent {
     grant: AuthorizationGrant,
     refresh_token: Option<RefreshToken>,
+    session: Option<SessionId>,
 }
 
 impl Step {
@@ -100,7 +101,7 @@ impl Step {
             Self::PutOffNotice { notice, until } => logout::put_off(connection, notice, *until).await,
             Self::ForgetNotice(notice) => logout::forget(connection, notice).await,
             Self::IssueCode(issued) => code::issue(connection, issued).await,
-            Self::SpendCode { token, at, lent } => code::spend(connection, token, *at, lent.as_ref()).await,
+            Self::SpendCode { token, at, lent } => code::spend(connection, engine, token, *at, lent.as_ref()).await,
             Self::Rotate { token, at, successor } => refresh_token::rotate(connection, token, *at, successor).await,
             Self::KeepConsent(kept) => consent::keep(connection, kept).await,
             Self::WithdrawConsent { user, application } => consent::withdraw(connection, *user, *application).await,
@@ -111,7 +112,7 @@ impl Step {
 
 impl SqlStore {
     async fn step(&self, step: Step) -> Result<Outcome> {
-        within(ANSWER, self.grouped.write(Small::SignIn(step))).await
+        within(ANSWER, self.grouped.write(Small::SignIn(Box::new(step)))).await
     }
 }
 
@@ -201,13 +202,12 @@ impl SignIns for SqlStore {
         within(ANSWER, async { code::find(&mut *self.reader().await?, token).await }).await
     }
 
-    async fn spend_code(
-        &self,
-        token: &SecretHash,
-        at: Timestamp,
-        grant: Option<(&AuthorizationGrant, Option<&RefreshToken>)>,
-    ) -> Result<bool> {
-        let lent = grant.map(|(grant, token)| Lent { grant: grant.clone(), refresh_token: token.cloned() });
+    async fn spend_code(&self, token: &SecretHash, at: Timestamp, redeemed: Option<Redeemed<'_>>) -> Result<bool> {
+        let lent = redeemed.map(|Redeemed { grant, refresh_token, session }| Lent {
+            grant: grant.clone(),
+            refresh_token: refresh_token.cloned(),
+            session,
+        });
         self.step(Step::SpendCode { token: *token, at, lent }).await.map(Outcome::is_done)
     }
 

@@ -10,7 +10,7 @@ use ambit_protocol::admin::audit::{Action, Resource};
 use ambit_store::{BackupError, REVISION_GAP, RestoreError, SqlStore};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::sign_ins::{code, consent, grant, hash, interaction, one_time_token, refresh_token, session};
+use crate::sign_ins::{code, consent, grant, hash, interaction, one_time_token, redeemed, refresh_token, session};
 use crate::support::{
     Db, NOUNS, application, at, context, find, insert, on_sqlite, partner, postgres_url, row, tenant,
 };
@@ -75,7 +75,7 @@ pub(crate) async fn sign_in(store: &SqlStore) {
     sign_ins.begin_session(&session(1, 1)).await.unwrap();
     sign_ins.issue_code(&code(1)).await.unwrap();
     let (lent, token) = (grant(1, 1, 1), refresh_token("refresh", 1));
-    assert!(sign_ins.spend_code(&code(1).token, at(5), Some((&lent, Some(&token)))).await.unwrap());
+    assert!(sign_ins.spend_code(&code(1).token, at(5), Some(redeemed(&lent, Some(&token)))).await.unwrap());
     sign_ins.issue_one_time_token(&one_time_token("link", "reset", "ann")).await.unwrap();
     sign_ins.keep_consent(&consent(1, 1, "{\"scopes\":[\"ä\"]}")).await.unwrap();
 }

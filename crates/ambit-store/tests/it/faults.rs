@@ -221,10 +221,10 @@ mod postgres {
             let (code, lent) = (sign_ins::code(n.into()), sign_ins::grant(n.into(), 1, 1));
             let refresh_token = |name: &str| sign_ins::refresh_token(&format!("{name} {n}"), n.into());
             store.sign_ins().issue_code(&code).await.unwrap();
-            let lent = Some((&lent, Some(&refresh_token("first"))));
+            let first = refresh_token("first");
+            let lent = Some(sign_ins::redeemed(&lent, Some(&first)));
             assert!(store.sign_ins().spend_code(&code.token, at(5), lent).await.unwrap());
-            let token = refresh_token("first").token;
-            let rotation = store.sign_ins().rotate_refresh_token(&token, at(6), &refresh_token("next")).await;
+            let rotation = store.sign_ins().rotate_refresh_token(&first.token, at(6), &refresh_token("next")).await;
             assert_eq!(rotation.unwrap(), Rotation::Rotated);
         }
         assert_eq!(store.changes_after(0, 100).await.unwrap().len(), 10);
@@ -245,7 +245,8 @@ mod postgres {
         for (n, session_id, expires_at) in [(1, Some(session.id), at(10_000)), (2, None, at(600))] {
             let lent = AuthorizationGrant { session_id, expires_at, ..sign_ins::grant(n, 1, 1) };
             sign_ins.issue_code(&sign_ins::code(n)).await.unwrap();
-            let lent = Some((&lent, Some(&refresh_token(n))));
+            let token = refresh_token(n);
+            let lent = Some(sign_ins::redeemed(&lent, Some(&token)));
             assert!(sign_ins.spend_code(&sign_ins::code(n).token, at(5), lent).await.unwrap());
         }
         let mut other = db.connect().await;

@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
-use crate::sign_ins::{code, grant, hash, refresh_token, session};
+use crate::sign_ins::{code, grant, hash, redeemed, refresh_token, session};
 use crate::support::{Db, application, at, context, row};
 
 const ROUNDS: u32 = 60;
@@ -186,7 +186,7 @@ async fn sign_in_and_out(store: &SqlStore, n: u128) {
     acknowledge("code", &n.to_string());
     let lent = AuthorizationGrant { session_id: Some(began.id), ..grant(n, 1, 1) };
     let token = refresh_token(&format!("refresh {n}"), n);
-    assert!(sign_ins.spend_code(&code(n).token, at(5), Some((&lent, Some(&token)))).await.unwrap());
+    assert!(sign_ins.spend_code(&code(n).token, at(5), Some(redeemed(&lent, Some(&token)))).await.unwrap());
     acknowledge("redemption", &n.to_string());
     let successor = refresh_token(&format!("next {n}"), n);
     let rotation = sign_ins.rotate_refresh_token(&token.token, at(6), &successor).await.unwrap();

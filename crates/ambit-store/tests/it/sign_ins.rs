@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use ambit_core::secret::SecretHash;
 use ambit_core::store::sign_in::{
-    AuthorizationGrant, Code, Consent, Grants, Interaction, OneTimeToken, RefreshToken, Rotation, Session, Sessions,
+    AuthorizationGrant, Code, Consent, Grants, Interaction, OneTimeToken, Redeemed, RefreshToken, Rotation, Session,
+    Sessions,
 };
 use ambit_core::store::{Revocation, Store as _, StoreError};
 use ambit_protocol::id::{ApplicationId, GrantId, SessionId, UserId};
@@ -81,6 +82,10 @@ pub(crate) fn refresh_token(name: &str, of: u128) -> RefreshToken {
     RefreshToken { token: hash(name), grant_id: id(of), expires_at: at(5_000), used_at: None }
 }
 
+pub(crate) fn redeemed<'a>(grant: &'a AuthorizationGrant, refresh_token: Option<&'a RefreshToken>) -> Redeemed<'a> {
+    Redeemed { grant, refresh_token, session: grant.session_id }
+}
+
 pub(crate) fn one_time_token(name: &str, purpose: &str, subject: &str) -> OneTimeToken {
     OneTimeToken {
         token: hash(name),
@@ -102,7 +107,8 @@ async fn lend(store: &SqlStore, grant: &AuthorizationGrant) {
     let issued = Code { token: hash(&format!("code of {n}")), ..code(n) };
     let token = refresh_token(&format!("refresh {n}"), n);
     store.sign_ins().issue_code(&issued).await.unwrap();
-    assert!(store.sign_ins().spend_code(&issued.token, at(5), Some((grant, Some(&token)))).await.unwrap());
+    // At a time when no session of these tests is over yet.
+    assert!(store.sign_ins().spend_code(&issued.token, at(-1), Some(redeemed(grant, Some(&token)))).await.unwrap());
 }
 
 async fn revoked(store: &SqlStore) -> Vec<Revocation> {
@@ -276,7 +282,7 @@ pub(crate) async fn a_code_is_spent_once_however_many_try(db: Db) {
     let first = at_once(&db, 50, |n, store| async move {
         let refresh_token = refresh_token(&format!("refresh {n}"), 1);
         let lent = grant(1, 1, 1);
-        store.sign_ins().spend_code(&code(1).token, at(5), Some((&lent, Some(&refresh_token)))).await.unwrap()
+        store.sign_ins().spend_code(&code(1).token, at(5), Some(redeemed(&lent, Some(&refresh_token)))).await.unwrap()
     })
     .await;
     assert_eq!(first.iter().filter(|first| **first).count(), 1);
@@ -300,43 +306,53 @@ pub(crate) async fn a_code_is_spent_with_all_that_comes_of_it_or_not_at_all(db: 
 
     // With a refresh token, with none, and burnt.
     let (one, token) = (grant(1, 1, 1), refresh_token("one", 1));
-    assert!(sign_ins.spend_code(&code(1).token, at(5), Some((&one, Some(&token)))).await.unwrap());
+    assert!(sign_ins.spend_code(&code(1).token, at(5), Some(redeemed(&one, Some(&token)))).await.unwrap());
     let spent = Code { spent_at: Some(at(5)), ..code(1) };
     assert_eq!(sign_ins.find_code(&code(1).token).await.unwrap(), Some(spent.clone()));
     assert_eq!(sign_ins.find_refresh_token(&token.token).await.unwrap(), Some((token.clone(), one.clone())));
-    assert!(sign_ins.spend_code(&code(2).token, at(5), Some((&grant(2, 1, 1), None))).await.unwrap());
+    assert!(sign_ins.spend_code(&code(2).token, at(5), Some(redeemed(&grant(2, 1, 1), None))).await.unwrap());
     assert_eq!(sign_ins.find_grant(id(2)).await.unwrap(), Some(grant(2, 1, 1)));
     assert!(sign_ins.spend_code(&code(3).token, at(5), None).await.unwrap());
     assert_eq!(sign_ins.find_grant(id(3)).await.unwrap(), None);
 
     // Again: nothing is kept, and when it was spent stays.
     let other = refresh_token("other", 1);
-    assert!(!sign_ins.spend_code(&code(1).token, at(6), Some((&one, Some(&other)))).await.unwrap());
+    assert!(!sign_ins.spend_code(&code(1).token, at(6), Some(redeemed(&one, Some(&other)))).await.unwrap());
     assert!(!sign_ins.spend_code(&code(1).token, at(6), None).await.unwrap());
-    assert!(!sign_ins.spend_code(&code(3).token, at(6), Some((&grant(3, 1, 1), None))).await.unwrap());
+    assert!(!sign_ins.spend_code(&code(3).token, at(6), Some(redeemed(&grant(3, 1, 1), None))).await.unwrap());
     assert_eq!(sign_ins.find_code(&code(1).token).await.unwrap(), Some(spent));
     assert_eq!(sign_ins.find_refresh_token(&other.token).await.unwrap(), None);
     assert_eq!(sign_ins.find_grant(id(3)).await.unwrap(), None);
 
     // What comes of it cannot be kept, or is of another code: it is not spent.
     let four = grant(4, 1, 1);
-    let taken = sign_ins.spend_code(&code(4).token, at(6), Some((&four, Some(&refresh_token("one", 4))))).await;
+    let taken = sign_ins.spend_code(&code(4).token, at(6), Some(redeemed(&four, Some(&refresh_token("one", 4))))).await;
     assert!(matches!(taken, Err(StoreError::Unstorable(_))), "{taken:?}");
     let unkept = AuthorizationGrant { client_id: "\0".to_owned(), ..four.clone() };
-    let refused = sign_ins.spend_code(&code(4).token, at(6), Some((&unkept, None))).await;
+    let refused = sign_ins.spend_code(&code(4).token, at(6), Some(redeemed(&unkept, None))).await;
     assert!(matches!(refused, Err(StoreError::Unstorable(_))), "{refused:?}");
-    assert!(!sign_ins.spend_code(&code(4).token, at(6), Some((&grant(5, 1, 1), None))).await.unwrap());
+    assert!(!sign_ins.spend_code(&code(4).token, at(6), Some(redeemed(&grant(5, 1, 1), None))).await.unwrap());
     assert_eq!(sign_ins.find_code(&code(4).token).await.unwrap(), Some(code(4)));
     assert_eq!(sign_ins.find_grant(id(4)).await.unwrap(), None);
     assert_eq!(sign_ins.find_refresh_token(&token.token).await.unwrap(), Some((token, one)));
 
     // Nor is it once its session has ended.
     let with_session = AuthorizationGrant { session_id: Some(id(1)), ..four };
-    assert!(!sign_ins.spend_code(&code(4).token, at(6), Some((&with_session, None))).await.unwrap());
+    assert!(!sign_ins.spend_code(&code(4).token, at(6), Some(redeemed(&with_session, None))).await.unwrap());
     assert_eq!(sign_ins.find_grant(id(4)).await.unwrap(), None);
     sign_ins.begin_session(&session(1, 1)).await.unwrap();
-    assert!(sign_ins.spend_code(&code(4).token, at(6), Some((&with_session, None))).await.unwrap());
+    assert!(sign_ins.spend_code(&code(4).token, at(6), Some(redeemed(&with_session, None))).await.unwrap());
     assert_eq!(sign_ins.find_grant(id(4)).await.unwrap(), Some(with_session));
+
+    // Not even what would outlive the session, and not once the session has ended by itself.
+    let five = grant(5, 1, 1);
+    let in_session = |n| Some(Redeemed { grant: &five, refresh_token: None, session: Some(id(n)) });
+    let over = session(1, 1).expires_at;
+    assert!(!sign_ins.spend_code(&code(5).token, at(6), in_session(2)).await.unwrap());
+    assert!(!sign_ins.spend_code(&code(5).token, over, in_session(1)).await.unwrap());
+    assert_eq!(sign_ins.find_code(&code(5).token).await.unwrap(), Some(code(5)));
+    assert!(sign_ins.spend_code(&code(5).token, at(6), in_session(1)).await.unwrap());
+    assert_eq!(sign_ins.find_grant(id(5)).await.unwrap(), Some(five));
 }
 
 pub(crate) async fn a_refresh_token_is_used_once_however_many_try(db: Db) {

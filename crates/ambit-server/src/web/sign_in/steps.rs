@@ -376,18 +376,25 @@ impl Taking<'_> {
             self.underway.advance(self.app, &next).await?;
             return Ok(noted(self.back(), Some(person), "one_step_further", None));
         };
-        let (session, cookie) = session::begin(self.app, self.parts, person, proven.methods, self.now).await?;
-        let next = Interaction { session: Some(session.id), ..interaction.clone() }.at(progress);
-        if !self.underway.advance(self.app, &next).await? {
+        let beginning = session::prepare(self.app, self.parts, person, proven.methods, self.now).await?;
+        let session = beginning.session.id;
+        let next = Interaction { session: Some(session), ..interaction.clone() }.at(progress);
+        // What is sent together shares a commit.
+        match tokio::try_join!(beginning.keep(self.app), self.underway.advance(self.app, &next))? {
+            (true, true) => {}
             // The same form was sent twice, and the other one counts.
-            session::end(self.app, Sessions::One(session.id), self.now).await?;
-            return Ok(self.back());
+            (true, false) => {
+                session::end(self.app, Sessions::One(session), self.now).await?;
+                return Ok(self.back());
+            }
+            // It was ended from elsewhere meanwhile: they show who they are once more.
+            (false, _) => return Ok(self.back()),
         }
         let mut response = match codes {
             Some(codes) => self.codes_page(person, codes).await?,
             None => see_other(&format!("/sign-in/{}/continue", self.underway.id)),
         };
-        response.headers_mut().append(header::SET_COOKIE, cookie);
+        response.headers_mut().append(header::SET_COOKIE, beginning.cookie);
         Ok(noted(response, Some(person), "signed_in", None))
     }
 

@@ -1,7 +1,7 @@
 //! Users: their rules, and what ends with them.
 
 use ambit_core::secret::SecretHash;
-use ambit_core::store::sign_in::{AuthorizationGrant, Code, Session};
+use ambit_core::store::sign_in::{AuthorizationGrant, Code, Redeemed, Session};
 use ambit_core::time::Clock as _;
 use ambit_protocol::id::{ApplicationId, GrantId, Id, SessionId, UserId};
 use axum::http::{Method, StatusCode};
@@ -235,7 +235,8 @@ async fn lent(world: &World, user: &str, n: u8) -> (UserId, GrantId) {
     let code =
         Code { token, grant_id: grant.id, expires_at: now.plus_secs(60), spent_at: None, document: "{}".to_owned() };
     sign_ins.issue_code(&code).await.expect("a code");
-    assert!(sign_ins.spend_code(&token, now, Some((&grant, None))).await.expect("a grant"));
+    let redeemed = Redeemed { grant: &grant, refresh_token: None, session: Some(session.id) };
+    assert!(sign_ins.spend_code(&token, now, Some(redeemed)).await.expect("a grant"));
     (user_id, grant.id)
 }
 

@@ -2,7 +2,7 @@
 
 use ambit_core::entropy::new_id;
 use ambit_core::secret::SecretHash;
-use ambit_core::store::sign_in::{AuthorizationGrant, Code, RefreshToken, Rotation};
+use ambit_core::store::sign_in::{AuthorizationGrant, Code, Redeemed, RefreshToken, Rotation};
 use ambit_protocol::id::SessionId;
 use ambit_protocol::jose::{Algorithm, SigningKey};
 use axum::http::{Method, StatusCode, header};
@@ -269,7 +269,8 @@ async fn what_was_lent_in_a_session_ends_with_it_and_what_outlives_it_does_not()
         };
         let refresh = refresh(name, &grant);
         sign_ins.issue_code(&code).await.expect("a code");
-        assert!(sign_ins.spend_code(&code.token, now, Some((&grant, Some(&refresh)))).await.expect("an answer"));
+        let redeemed = Redeemed { grant: &grant, refresh_token: Some(&refresh), session: grant.session_id };
+        assert!(sign_ins.spend_code(&code.token, now, Some(redeemed)).await.expect("an answer"));
         grant
     };
     let (ends, stays) = (lent("ends", Some(session)).await, lent("stays", None).await);

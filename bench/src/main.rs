@@ -28,6 +28,7 @@ mod report;
 mod rounds;
 mod scenario;
 mod signature;
+mod timing;
 mod verify;
 mod walk;
 

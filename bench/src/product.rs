@@ -60,8 +60,10 @@ pub(crate) fn start(settings: &Settings, binary: &Path, data: &Path) -> Result<(
     let mut command = child::pinned(settings.server_core, binary);
     command.args(["serve", "--listen", &address.to_string(), "--data-dir"]).arg(data);
     command.env("AMBIT_BOOTSTRAP_CLIENT_ID", BOOTSTRAP_ID).env("AMBIT_BOOTSTRAP_CLIENT_SECRET", BOOTSTRAP_SECRET);
-    // All people sign in from one address here.
-    command.env("AMBIT_RATE_LIMITS_SIGN_INS", "1000000");
+    // All people sign in, and all clients are refused, from one address here.
+    for limit in ["SIGN_INS", "CLIENT_FAILURES", "ADDRESS_FAILURES", "CLIENT_TOTAL_FAILURES"] {
+        command.env(format!("AMBIT_RATE_LIMITS_{limit}"), "1000000");
+    }
     command.stdout(log.try_clone()?).stderr(log);
     let start = Instant::now();
     let mut server = Server { address, process: Running::start(&mut command)? };

@@ -13,7 +13,7 @@ use crate::reference::{Claims, Shape};
 use crate::report::{Asked, Fact, Report};
 use crate::rounds::{self, Comparison, Contender, Spread};
 use crate::signature::Algorithm;
-use crate::{Failure, Settings};
+use crate::{Failure, Settings, timing};
 
 /// Runs everything that was asked for.
 pub(crate) fn run(settings: &Settings) -> Result<Report, Failure> {
@@ -138,6 +138,9 @@ impl Run<'_> {
         self.fact("resident memory, idle", mib(server.process.resident_kib()?), "MiB", Some(Asked::Below(30.0)), "");
         for (algorithm, client) in &clients {
             self.endpoints(&server, client, *algorithm)?;
+            if self.settings.only.as_ref().is_none_or(|text| timing::NAME.contains(text.as_str())) {
+                self.report.facts.push(timing::measure(&server, client)?);
+            }
         }
         self.fact(
             "resident memory, the most under load",

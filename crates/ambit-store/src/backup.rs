@@ -16,7 +16,6 @@ use crate::dump::{FORMAT, Header, TABLES, Table, Tally};
 use crate::error::{Result as StoreResult, is_undecodable, unsigned};
 use crate::migrate;
 use crate::sql::{Columns, Sql};
-use crate::write::Write;
 
 /// What was backed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,20 +54,18 @@ impl SqlStore {
         now: Timestamp,
     ) -> Result<BackupReport, BackupError> {
         let engine = self.pools.engine;
-        let mut snapshot = Write::begin(&self.pools.reader, engine.begin_snapshot()).await?;
-        let connection = snapshot.enter()?;
-        sqlx::raw_sql(engine.patience()).execute(&mut *connection).await.map_err(crate::error::unavailable)?;
-        let header = Header {
-            ambit_backup: FORMAT,
-            schema: migrate::version(connection, engine).await?,
-            revision: counter(connection, "SELECT revision FROM registry").await?,
-            revocations: counter(connection, "SELECT sequence FROM revocation_counter").await?,
-            at: now,
+        let backup = async |connection: &mut AnyConnection| {
+            let header = Header {
+                ambit_backup: FORMAT,
+                schema: migrate::version(connection, engine).await?,
+                revision: counter(connection, "SELECT revision FROM registry").await?,
+                revocations: counter(connection, "SELECT sequence FROM revocation_counter").await?,
+                at: now,
+            };
+            let rows = dump(connection, &header, writer).await?;
+            Ok(BackupReport { revision: header.revision, rows })
         };
-        let rows = dump(connection, &header, writer).await?;
-        snapshot.settle(Ok(()))?;
-        snapshot.rollback().await?;
-        Ok(BackupReport { revision: header.revision, rows })
+        self.pools.readers.snapshot(backup).await
     }
 
     /// Writes a backup to a new file that only its owner can read. The file has its name once it is whole and durable.

@@ -39,6 +39,7 @@ mod migrate;
 mod once;
 mod outcome;
 mod pool;
+mod readers;
 mod reads;
 mod restore;
 mod retry;

@@ -11,6 +11,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions};
 
 use crate::config::{StoreConfig, Target, sqlite_url};
 use crate::error::{Result, unavailable};
+use crate::readers::{LONG, Readers};
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +97,7 @@ impl Engine {
 pub(crate) struct Pools {
     pub(crate) engine: Engine,
     pub(crate) writer: AnyPool,
-    pub(crate) reader: AnyPool,
+    pub(crate) readers: Readers,
 }
 
 impl Pools {
@@ -132,13 +133,13 @@ async fn open_sqlite(config: &StoreConfig, path: &Path) -> Result<Pools> {
         .await
         .map_err(unavailable)?;
     let reader = pool()
-        .max_connections(config.readers)
+        .max_connections(config.readers + LONG)
         .idle_timeout(READER_REST)
         .after_connect(|connection, _| {
             Box::pin(async { sqlx::raw_sql(SQLITE_READER).execute(connection).await.map(drop) })
         })
         .connect_lazy_with(options);
-    Ok(Pools { engine: Engine::Sqlite, writer, reader })
+    Ok(Pools { engine: Engine::Sqlite, writer, readers: Readers::new(Engine::Sqlite, reader, config) })
 }
 
 async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Pools> {
@@ -160,8 +161,8 @@ async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Pools> {
         )
     };
     let writer = pool().max_connections(POSTGRES_WRITERS).connect_with(options.clone()).await.map_err(unavailable)?;
-    let reader = pool().max_connections(config.readers).connect_lazy_with(options);
-    Ok(Pools { engine: Engine::Postgres, writer, reader })
+    let reader = pool().max_connections(config.readers + LONG).connect_lazy_with(options);
+    Ok(Pools { engine: Engine::Postgres, writer, readers: Readers::new(Engine::Postgres, reader, config) })
 }
 
 // Statements are not logged: they say nothing that the request's own line does not say better.

@@ -167,7 +167,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = SqlStore::open(&StoreConfig::data_dir(folder.path())).await.unwrap();
         store.migrate().await.unwrap();
-        let mut connection = store.pools.reader.acquire().await.unwrap();
         let (tenant, partner) = (TenantId::from_uuid(Uuid::nil()), PartnerId::from_uuid(Uuid::nil()));
         let page = Filter { after: Some("x"), limit: Some(50), ..Filter::default() };
         for resource in [Resource::Tenant, Resource::Unit, Resource::Scope, Resource::Application, Resource::Secret] {
@@ -182,7 +181,7 @@ mod tests {
                 (Filter { contains: Some("x"), ..page }, Reach::Platform, "autoindex"),
             ] {
                 let sql = list_sql(columns(resource), table(resource).unwrap(), resource, &filter, reach).explained();
-                let steps = sql.all(&mut connection).await.unwrap();
+                let steps = store.read(async |connection| sql.all(connection).await).await.unwrap();
                 let steps: Vec<String> = steps.iter().map(|row| row.get::<String, _>("detail")).collect();
                 let plan = steps.join("; ");
                 assert!(

@@ -3,12 +3,14 @@
 use std::fmt;
 
 use futures_util::TryStreamExt as _;
+use sqlx::AnyConnection;
 
 use crate::SqlStore;
 use crate::checksum::{Part, TABLES, Table, Verdict};
 use crate::dump::hexadecimal;
 use crate::error::Result;
 use crate::fill::values;
+use crate::pool::Engine;
 use crate::sql::{Columns, Kind, Sql, Value};
 
 /// What was found.
@@ -44,26 +46,30 @@ impl SqlStore {
     /// # Errors
     /// [`ambit_core::store::StoreError::Unavailable`].
     pub async fn scan(&self) -> Result<ScanReport> {
-        let mut connection = self.reader().await?;
-        let mut report = ScanReport::default();
-        for table in &TABLES {
-            let only = table.only.map(|only| format!(" WHERE {only}")).unwrap_or_default();
-            let columns = table.as_octets(self.pools.engine);
-            let sql = Sql::new(format!("SELECT {columns}, checksum FROM {}{only}", table.name));
-            let mut rows = sql.stream(&mut connection);
-            while let Some(row) = rows.try_next().await? {
-                let values = values(table, &row)?;
-                let checksum = Columns::behind(&row, table.columns.len()).optional_octets()?;
-                let parts: Vec<_> = values.iter().map(Part::from).collect();
-                match table.verdict(&parts, checksum.as_deref()) {
-                    Verdict::Whole => report.whole += 1,
-                    Verdict::Unchecked => report.unchecked += 1,
-                    Verdict::Damaged => report.damaged.push(named(table, &values)),
-                }
+        self.pools.readers.snapshot(scan).await
+    }
+}
+
+async fn scan(connection: &mut AnyConnection) -> Result<ScanReport> {
+    let engine = Engine::of(connection);
+    let mut report = ScanReport::default();
+    for table in &TABLES {
+        let only = table.only.map(|only| format!(" WHERE {only}")).unwrap_or_default();
+        let columns = table.as_octets(engine);
+        let sql = Sql::new(format!("SELECT {columns}, checksum FROM {}{only}", table.name));
+        let mut rows = sql.stream(connection);
+        while let Some(row) = rows.try_next().await? {
+            let values = values(table, &row)?;
+            let checksum = Columns::behind(&row, table.columns.len()).optional_octets()?;
+            let parts: Vec<_> = values.iter().map(Part::from).collect();
+            match table.verdict(&parts, checksum.as_deref()) {
+                Verdict::Whole => report.whole += 1,
+                Verdict::Unchecked => report.unchecked += 1,
+                Verdict::Damaged => report.damaged.push(named(table, &values)),
             }
         }
-        Ok(report)
     }
+    Ok(report)
 }
 
 fn named(table: &Table, values: &[Value]) -> DamagedRow {

@@ -15,12 +15,10 @@ use ambit_protocol::admin::audit::{Change, Resource};
 use ambit_protocol::time::Timestamp;
 use async_trait::async_trait;
 use sqlx::AnyConnection;
-use sqlx::any::Any;
-use sqlx::pool::PoolConnection;
 use tokio::sync::Mutex;
 
 use crate::config::StoreConfig;
-use crate::error::{Result, unavailable, unsigned};
+use crate::error::{Result, unsigned};
 use crate::grouped::{Grouped, Outcome, Small};
 use crate::migrate::{self, MigrationReport, known_version};
 use crate::pool::{Engine, Pools};
@@ -63,12 +61,12 @@ impl SqlStore {
     /// # Errors
     /// [`StoreError::Schema`] where the schema is newer than this program or another one.
     pub async fn schema_version(&self) -> Result<u32> {
-        within(ANSWER, async { migrate::version(&mut *self.reader().await?, self.pools.engine).await }).await
+        self.read(async |connection| migrate::version(connection, self.pools.engine).await).await
     }
 
     /// Finishes what is on its way and closes all connections.
     pub async fn close(&self) {
-        self.pools.reader.close().await;
+        self.pools.readers.close().await;
         self.pools.writer.close().await;
     }
 
@@ -85,8 +83,9 @@ impl SqlStore {
         Write::begin(&self.pools.writer, self.pools.engine.begin_write()).await
     }
 
-    pub(crate) async fn reader(&self) -> Result<PoolConnection<Any>> {
-        self.pools.reader.acquire().await.map_err(unavailable)
+    /// Reads, on a connection of those that read.
+    pub(crate) async fn read<T>(&self, read: impl AsyncFnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+        within(ANSWER, self.pools.readers.lend(read)).await
     }
 }
 
@@ -99,19 +98,19 @@ impl fmt::Debug for SqlStore {
 #[async_trait]
 impl Reads for SqlStore {
     async fn find_row(&self, resource: Resource, by: By<'_>, reach: Reach) -> Result<Option<Row>> {
-        within(ANSWER, async { reads::find(&mut *self.reader().await?, resource, by, reach).await }).await
+        self.read(async |connection| reads::find(connection, resource, by, reach).await).await
     }
 
     async fn list_rows(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<Vec<Row>> {
-        within(ANSWER, async { reads::list(&mut *self.reader().await?, resource, filter, reach).await }).await
+        self.read(async |connection| reads::list(connection, resource, filter, reach).await).await
     }
 
     async fn list_rows_apart(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<Vec<Result<Row>>> {
-        within(ANSWER, async { reads::list_apart(&mut *self.reader().await?, resource, filter, reach).await }).await
+        self.read(async |connection| reads::list_apart(connection, resource, filter, reach).await).await
     }
 
     async fn count_rows(&self, resource: Resource, filter: &Filter<'_>, reach: Reach) -> Result<u64> {
-        within(ANSWER, async { reads::count(&mut *self.reader().await?, resource, filter, reach).await }).await
+        self.read(async |connection| reads::count(connection, resource, filter, reach).await).await
     }
 }
 
@@ -131,23 +130,23 @@ impl Store for SqlStore {
     }
 
     async fn revision(&self) -> Result<u64> {
-        within(ANSWER, async {
-            let row = Sql::new("SELECT revision FROM registry").returning(&mut *self.reader().await?).await?;
+        self.read(async |connection| {
+            let row = Sql::new("SELECT revision FROM registry").returning(connection).await?;
             unsigned(Columns::of(&row).number()?)
         })
         .await
     }
 
     async fn changes_after(&self, revision: u64, limit: u32) -> Result<Vec<ChangeHead>> {
-        within(ANSWER, async { change::after(&mut *self.reader().await?, revision, limit).await }).await
+        self.read(async |connection| change::after(connection, revision, limit).await).await
     }
 
     async fn changes(&self, query: &ChangeQuery<'_>, reach: Reach) -> Result<Vec<Change>> {
-        within(ANSWER, async { change::query(&mut *self.reader().await?, query, reach).await }).await
+        self.read(async |connection| change::query(connection, query, reach).await).await
     }
 
     async fn first_changes_after(&self, revision: u64, subject: &HistorySubject<'_>) -> Result<Vec<Change>> {
-        within(ANSWER, async { change::first_after(&mut *self.reader().await?, revision, subject).await }).await
+        self.read(async |connection| change::first_after(connection, revision, subject).await).await
     }
 
     async fn append_journal(
@@ -165,11 +164,11 @@ impl Store for SqlStore {
     }
 
     async fn journal_blocks(&self, from: Timestamp, to: Timestamp, limit: u32) -> Result<Vec<JournalBlock>> {
-        within(ANSWER, async { journal::blocks(&mut *self.reader().await?, from, to, limit).await }).await
+        self.read(async |connection| journal::blocks(connection, from, to, limit).await).await
     }
 
     async fn refusals_of_trace(&self, trace_id: &str) -> Result<Vec<RefusalRecord>> {
-        within(ANSWER, async { journal::refusals_of_trace(&mut *self.reader().await?, trace_id).await }).await
+        self.read(async |connection| journal::refusals_of_trace(connection, trace_id).await).await
     }
 
     async fn purge_journal(&self, before: Timestamp, limit: u32) -> Result<u64> {
@@ -187,7 +186,7 @@ impl Store for SqlStore {
     }
 
     async fn revocations_after(&self, sequence: u64, limit: u32) -> Result<Vec<(u64, Revocation)>> {
-        within(ANSWER, async { once::revocations_after(&mut *self.reader().await?, sequence, limit).await }).await
+        self.read(async |connection| once::revocations_after(connection, sequence, limit).await).await
     }
 
     async fn use_assertion(&self, client_id: &str, jti: &str, expires_at: Timestamp) -> Result<bool> {
@@ -205,7 +204,7 @@ impl Store for SqlStore {
     }
 
     async fn find_answer(&self, actor: &str, key: &str) -> Result<Option<SavedAnswer>> {
-        within(ANSWER, async { answer::find(&mut *self.reader().await?, actor, key).await }).await
+        self.read(async |connection| answer::find(connection, actor, key).await).await
     }
 
     async fn report_outcome(&self, report: &OutcomeReport) -> Result<()> {
@@ -219,13 +218,13 @@ impl Store for SqlStore {
     }
 
     async fn outcomes(&self) -> Result<Vec<OutcomeCount>> {
-        within(ANSWER, async { outcome::all(&mut *self.reader().await?).await }).await
+        self.read(async |connection| outcome::all(connection).await).await
     }
 
     async fn restore_epoch(&self) -> Result<Option<RestoreEpoch>> {
-        within(ANSWER, async {
+        self.read(async |connection| {
             let last = "SELECT backup_at, restored_at FROM restores ORDER BY revision DESC LIMIT 1";
-            let found = Sql::new(last).optional(&mut *self.reader().await?).await?;
+            let found = Sql::new(last).optional(connection).await?;
             let Some(row) = found else { return Ok(None) };
             let mut columns = Columns::of(&row);
             Ok(Some(RestoreEpoch { backup_at: columns.timestamp()?, restored_at: columns.timestamp()? }))

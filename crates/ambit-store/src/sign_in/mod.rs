@@ -123,7 +123,7 @@ impl SignIns for SqlStore {
     }
 
     async fn find_interaction(&self, id: &SecretHash) -> Result<Option<Interaction>> {
-        within(ANSWER, async { interaction::find(&mut *self.reader().await?, id).await }).await
+        self.read(async |connection| interaction::find(connection, id).await).await
     }
 
     async fn advance_interaction(&self, interaction: &Interaction) -> Result<bool> {
@@ -139,7 +139,7 @@ impl SignIns for SqlStore {
     }
 
     async fn find_session(&self, token: &SecretHash) -> Result<Option<Session>> {
-        within(ANSWER, async { session::find(&mut *self.reader().await?, token).await }).await
+        self.read(async |connection| session::find(connection, token).await).await
     }
 
     async fn change_session(&self, session: &Session) -> Result<bool> {
@@ -151,7 +151,7 @@ impl SignIns for SqlStore {
     }
 
     async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>> {
-        within(ANSWER, async { session::of_user(&mut *self.reader().await?, user).await }).await
+        self.read(async |connection| session::of_user(connection, user).await).await
     }
 
     async fn join_session(&self, session: SessionId, application: ApplicationId) -> Result<()> {
@@ -159,7 +159,7 @@ impl SignIns for SqlStore {
     }
 
     async fn applications_of_session(&self, session: SessionId) -> Result<Vec<ApplicationId>> {
-        within(ANSWER, async { logout::applications_of(&mut *self.reader().await?, session).await }).await
+        self.read(async |connection| logout::applications_of(connection, session).await).await
     }
 
     async fn end_sessions(&self, which: Sessions, at: Timestamp, tokens_until: Timestamp) -> Result<Vec<Session>> {
@@ -174,7 +174,7 @@ impl SignIns for SqlStore {
 
     async fn take_logout_notices(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<LogoutNotice>> {
         // Each node asks every second, and nearly always there is nothing: who only looks keeps no writer waiting.
-        if !within(ANSWER, async { logout::is_any_due(&mut *self.reader().await?, now).await }).await? {
+        if !self.read(async |connection| logout::is_any_due(connection, now).await).await? {
             return Ok(Vec::new());
         }
         let engine = self.pools.engine;
@@ -199,7 +199,7 @@ impl SignIns for SqlStore {
     }
 
     async fn find_code(&self, token: &SecretHash) -> Result<Option<Code>> {
-        within(ANSWER, async { code::find(&mut *self.reader().await?, token).await }).await
+        self.read(async |connection| code::find(connection, token).await).await
     }
 
     async fn spend_code(&self, token: &SecretHash, at: Timestamp, redeemed: Option<Redeemed<'_>>) -> Result<bool> {
@@ -212,15 +212,15 @@ impl SignIns for SqlStore {
     }
 
     async fn find_grant(&self, id: GrantId) -> Result<Option<AuthorizationGrant>> {
-        within(ANSWER, async { grant::find(&mut *self.reader().await?, id).await }).await
+        self.read(async |connection| grant::find(connection, id).await).await
     }
 
     async fn grants_of(&self, user: UserId) -> Result<Vec<AuthorizationGrant>> {
-        within(ANSWER, async { grant::of_user(&mut *self.reader().await?, user).await }).await
+        self.read(async |connection| grant::of_user(connection, user).await).await
     }
 
     async fn find_refresh_token(&self, token: &SecretHash) -> Result<Option<(RefreshToken, AuthorizationGrant)>> {
-        within(ANSWER, async { refresh_token::find(&mut *self.reader().await?, token).await }).await
+        self.read(async |connection| refresh_token::find(connection, token).await).await
     }
 
     async fn rotate_refresh_token(
@@ -256,7 +256,7 @@ impl SignIns for SqlStore {
     }
 
     async fn find_consent(&self, user: UserId, application: ApplicationId) -> Result<Option<Consent>> {
-        within(ANSWER, async { consent::find(&mut *self.reader().await?, user, application).await }).await
+        self.read(async |connection| consent::find(connection, user, application).await).await
     }
 
     async fn keep_consent(&self, consent: &Consent) -> Result<()> {
@@ -264,7 +264,7 @@ impl SignIns for SqlStore {
     }
 
     async fn consents_of(&self, user: UserId) -> Result<Vec<Consent>> {
-        within(ANSWER, async { consent::of_user(&mut *self.reader().await?, user).await }).await
+        self.read(async |connection| consent::of_user(connection, user).await).await
     }
 
     async fn withdraw_consent(&self, user: UserId, application: ApplicationId) -> Result<bool> {
@@ -281,7 +281,7 @@ impl SignIns for SqlStore {
     }
 
     async fn find_one_time_token(&self, token: &SecretHash) -> Result<Option<OneTimeToken>> {
-        within(ANSWER, async { one_time_token::find(&mut *self.reader().await?, token).await }).await
+        self.read(async |connection| one_time_token::find(connection, token).await).await
     }
 
     async fn use_one_time_token(&self, token: &SecretHash, at: Timestamp) -> Result<bool> {

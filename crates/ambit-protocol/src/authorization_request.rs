@@ -423,6 +423,15 @@ mod tests {
     }
 
     #[test]
+    fn a_hint_that_is_longer_than_an_address_fills_nothing_in() {
+        let hint = |length: usize| {
+            let query = format!("response_type=code&login_hint={}&{CHALLENGE}", "a".repeat(length));
+            parse(&query).expect("a request").login_hint.map(|hint| hint.len())
+        };
+        assert_eq!((hint(MAX_HINT_LEN), hint(MAX_HINT_LEN + 1)), (Some(MAX_HINT_LEN), None));
+    }
+
+    #[test]
     fn only_a_code_is_given() {
         for other in ["token", "id_token%20token", "none", "code%20code", "CODE"] {
             let (code, text) = refused(&format!("response_type={other}"));

@@ -407,6 +407,29 @@ async fn a_name_that_is_given_again_inherits_no_token() {
     assert_eq!(fares(&fixture, &token).await, GOOD);
 }
 
+/// attacks.md C1 30: what is over for a client stays over, whoever is registered by its name next.
+#[tokio::test]
+async fn a_client_id_that_is_given_again_inherits_no_token() {
+    let fixture = Fixture::with(PATIENT).await;
+    let till = json!({
+        "name": "Till", "client_id": "till", "type": "service", "level": "platform", "allowed_scopes": ["admin:read"],
+    });
+    let token = async |made: &Value| {
+        let secret = made["client_secret"].as_str().expect("a secret");
+        fixture.token("/connect/token", ("till", secret), &[("scope", "admin:read")]).await.access_token()
+    };
+    let first = token(&fixture.made(Method::POST, "/applications", &till).await).await;
+    assert_eq!(fares(&fixture, &first).await, GOOD);
+    let root = fixture.root().await;
+    let gone = fixture.admin(&root, Method::DELETE, "/applications/till", None).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.text);
+    assert_eq!(fares(&fixture, &first).await, BAD);
+    fixture.clock.advance_secs(1);
+    let made = fixture.made(Method::POST, "/applications", &till).await;
+    assert_eq!(fares(&fixture, &first).await, BAD, "the next client of this name is another one");
+    assert_eq!(fares(&fixture, &token(&made).await).await, GOOD);
+}
+
 #[tokio::test]
 async fn both_endpoints_speak_post_and_forms_and_to_no_script() {
     let world = World::new().await;

@@ -455,6 +455,28 @@ async fn the_code_that_sets_an_app_up_signs_nobody_in_after() {
     assert!(is_signed_in(&at, &answer), "the next one does: {}", answer.text);
 }
 
+/// A key that is being set up is a key: whoever has the password, and would have it by guessing, is stopped as anywhere.
+#[tokio::test]
+async fn whoever_guesses_at_an_app_that_is_being_set_up_is_stopped() {
+    let (fixture, tenant, ada) = shop(json!({"mfa": "required"})).await;
+    let browser = Browser::new(&fixture);
+    let at = begun(&browser, &fixture, &tenant).await;
+    browser.password(&at, ADA, PASSWORD).await;
+    let app = shown_secret(&browser.get(&at).await);
+    let is_right = |code: &str| code == fixture.code(&app);
+    let wrong = ["000000", "000001"].into_iter().find(|code| !is_right(code)).expect("a wrong code");
+    for _ in 0..6 {
+        assert_eq!(browser.step(&at, "enrolment", &[("code", wrong)]).await.status, 422);
+    }
+    let answer = browser.step(&at, "enrolment", &[("code", &fixture.code(&app))]).await;
+    assert_eq!((answer.status.as_u16(), browser.cookie(SESSION)), (429, None), "the right one waits as well");
+    assert!(!fixture.credentials_of(&ada).await.has_second_factor());
+    fixture.clock.advance_secs(answer.header(header::RETRY_AFTER).parse().expect("seconds"));
+    let done = browser.step(&at, "enrolment", &[("code", &fixture.code(&app))]).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    assert!(browser.cookie(SESSION).is_some());
+}
+
 /// Whoever only knows the password adds no app beside one that is there.
 #[tokio::test]
 async fn an_app_that_was_set_up_meanwhile_stays_the_only_one() {
@@ -628,6 +650,10 @@ async fn nobody_signs_in_to_a_tenant_that_is_shut_or_as_somebody_who_was_disable
     set_status(&fixture, &ada, UserStatus::Disabled).await;
     assert_eq!(browser.get("/account/").await.status, 303, "the session of somebody who was disabled is nobody's");
 
+    // Ada herself is welcome, and her password is right.
+    take_apps_away(&fixture, &ada).await;
+    set_status(&fixture, &ada, UserStatus::Active).await;
+    let browser = Browser::new(&fixture);
     let at = begun(&browser, &fixture, &tenant).await;
     let token = form_token(&browser.get(&at).await);
     let path = format!("/tenants/{}/status", tenant.id);
@@ -636,11 +662,16 @@ async fn nobody_signs_in_to_a_tenant_that_is_shut_or_as_somebody_who_was_disable
     let fields = [("form", token.as_str()), ("email", ADA), ("password", PASSWORD)];
     let answer = browser.post(&format!("{at}/password"), &fields).await;
     assert!(answer.status == 403 && !answer.headers.contains_key(header::LOCATION), "{}", answer.text);
+    assert!(browser.cookie(SESSION).is_none());
+    fixture.made(Method::POST, &path, &json!({"status": "active"})).await;
+    let answer = browser.post(&format!("{at}/password"), &fields).await;
+    assert!(is_signed_in(&at, &answer), "the same form in a tenant that is open: {}", answer.text);
 
     // A partner who is out of business takes their tenants along.
     let partner = fixture.made(Method::POST, "/partners", &json!({"name": "Nordic", "slug": "nordic"})).await;
     let theirs = json!({"name": "Fjord", "slug": "fjord", "partner_id": partner["id"]});
     fixture.made(Method::POST, "/tenants", &theirs).await;
+    let browser = Browser::new(&fixture);
     let at = browser.begin("/account/").await;
     let named = [("organisation", "fjord")];
     assert_eq!(browser.step(&at, "organisation", &named).await.status, 303);

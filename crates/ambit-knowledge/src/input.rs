@@ -31,7 +31,7 @@ pub use jwt::Jwt;
 
 pub(crate) use complaint::Complaint;
 pub(crate) use flat::{Flat, fold};
-pub(crate) use words::{REGISTERED, is_hanzi};
+pub(crate) use words::{is_hanzi, is_registered};
 
 use fact::Facts;
 
@@ -179,8 +179,7 @@ impl Input {
     /// Whether it is about another protocol than OAuth, and says nothing of OAuth's.
     pub(crate) fn is_of_another_protocol(&self) -> bool {
         let is_ours = |fact: &Fact| {
-            matches!(fact.kind, FactKind::OauthError | FactKind::MentionedError)
-                && REGISTERED.contains(&fact.value.as_str())
+            matches!(fact.kind, FactKind::OauthError | FactKind::MentionedError) && is_registered(&fact.value)
         };
         !self.facts.iter().any(is_ours) && self.products.is_empty() && words::is_of_another_protocol(self.flat.folded())
     }

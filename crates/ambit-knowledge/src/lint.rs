@@ -16,7 +16,7 @@ use crate::entry::{
     Domain, Entry, EntryId, EvidenceKind, Language, Product, Resolvable, Risk, Text, Tier, TranslationStatus,
 };
 use crate::exchange::has_hanzi;
-use crate::input::{Input, REGISTERED};
+use crate::input::{Input, is_registered};
 use crate::matcher::{Expression, Needs, Verdict};
 
 /// Something about an entry that has to be put right.
@@ -512,7 +512,7 @@ impl Findings<'_> {
             ("match.www_authenticate", &entry.matching.www_authenticate),
         ];
         for (member, code) in codes {
-            if let Some(code) = code.as_deref().filter(|code| !REGISTERED.contains(code)) {
+            if let Some(code) = code.as_deref().filter(|code| !is_registered(code)) {
                 self.find(member, Check::Code, format!("{code} is in no registry of OAuth or OpenID Connect: correct it, or name the product that says it"));
             }
         }

@@ -11,16 +11,17 @@
 
 use std::cmp::Reverse;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::corpus::Corpus;
 use crate::entry::{Entry, Product};
-use crate::input::{FactKind, Input, InputKind, REGISTERED};
+use crate::input::{FactKind, Input, InputKind, is_registered};
 
 mod expression;
 mod literals;
 mod patterns;
 mod points;
+mod reading;
 mod structure;
 mod words;
 
@@ -88,7 +89,7 @@ impl Matcher {
     /// Whether one pattern of an entry matches an input; the pattern of the description comes after the others.
     pub(crate) fn pattern_matches(&self, corpus: &Corpus, entry: &Entry, which: usize, input: &Input) -> bool {
         let is_description = which == entry.matching.patterns.len();
-        let hits = self.patterns.search(corpus, input);
+        let hits = self.patterns.search(input);
         let of_entry = |hit: &Hit| corpus.entries()[hit.entry].id == entry.id;
         if is_description {
             return hits.described.iter().any(of_entry);
@@ -98,7 +99,7 @@ impl Matcher {
 
     /// The entries that the input may be about, at most so many.
     pub(crate) fn rank(&self, corpus: &Corpus, input: &Input, limit: usize) -> Ranking {
-        let hits = self.patterns.search(corpus, input);
+        let hits = self.patterns.search(input);
         let mut found: FxHashMap<usize, Evidence> = FxHashMap::default();
         for hit in hits.free {
             let evidence = found.entry(hit.entry).or_default();
@@ -179,10 +180,10 @@ fn by_whose_wording(corpus: &Corpus, ranked: &mut [Ranked], input: &Input) {
     let category = |it: &Ranked| corpus.entries()[it.place].category;
     let is_read = ranked.iter().any(|it| is_anybodys(it) && it.evidence.comes_down_to_it);
     let (general, own): (Vec<_>, Vec<_>) = ranked.iter().filter(worded).partition(|it| is_anybodys(it));
-    let general: Vec<_> = general.into_iter().map(about).collect();
+    let general: FxHashSet<_> = general.into_iter().map(about).collect();
     let own: Vec<_> = own.into_iter().filter(|it| !it.evidence.is_general()).collect();
-    let of_own: Vec<_> = own.iter().map(|it| category(it)).collect();
-    let own: Vec<_> = own.into_iter().map(about).collect();
+    let of_own: FxHashSet<_> = own.iter().map(|it| category(it)).collect();
+    let own: FxHashSet<_> = own.into_iter().map(about).collect();
     for it in ranked {
         let is_behind = if is_anybodys(it) {
             own.contains(&about(it)) || it.evidence.comes_down_to_it && of_own.contains(&category(it))
@@ -219,10 +220,8 @@ fn behind_what_is_said(corpus: &Corpus, ranked: &mut [Ranked]) {
             && (it.evidence.code != Some(false) || !it.evidence.is_something_missing())
     };
     if ranked.iter().any(counts) {
-        let is_registered = |it: &Ranked| {
-            corpus.entries()[it.place].error_code.as_deref().is_some_and(|code| REGISTERED.contains(&code))
-        };
-        let is_code = |it: &&mut Ranked| it.evidence.is_hard() && it.evidence.is_general() && is_registered(it);
+        let has_registered = |it: &Ranked| corpus.entries()[it.place].error_code.as_deref().is_some_and(is_registered);
+        let is_code = |it: &&mut Ranked| it.evidence.is_hard() && it.evidence.is_general() && has_registered(it);
         ranked.iter_mut().filter(is_code).for_each(|it| it.score -= SAID);
     }
 }
@@ -363,11 +362,13 @@ fn code(entry: &Entry, input: &Input) -> Option<bool> {
     if named.any(|fact| fact.value.eq_ignore_ascii_case(code)) {
         return Some(true);
     }
-    let is_registered = |code: &str| REGISTERED.contains(&code);
     let asked = entry.matching.oauth_error.as_deref().unwrap_or(code);
+    if !is_registered(asked) {
+        return None;
+    }
     let mut others = input.facts().iter().filter(|fact| fact.kind.is_code() && is_registered(&fact.value)).peekable();
     others.peek()?;
-    (is_registered(asked) && !others.any(|fact| fact.value == asked)).then_some(false)
+    (!others.any(|fact| fact.value == asked)).then_some(false)
 }
 
 /// The heaviest first.

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use crate::input::REGISTERED;
+use crate::input::is_registered;
 
 /// What stands where a secret stood.
 pub const REDACTED: &str = "[redacted]";
@@ -438,7 +438,7 @@ fn is_told(value: &str) -> bool {
 fn is_of_error(value: &str) -> bool {
     let value = value.trim_end_matches([':', '.', ',']);
     let is_status = value.len() == 3 && value.starts_with(['3', '4', '5']) && value.bytes().all(|c| c.is_ascii_digit());
-    is_status || REGISTERED.contains(&value) || is_numbered(value) || LIBRARIES.contains(&value)
+    is_status || is_registered(value) || is_numbered(value) || LIBRARIES.contains(&value)
 }
 
 /// `AADSTS50011`, `IDX10501`: the letters that a product begins its numbers with, and so many digits.

@@ -3,7 +3,7 @@
 use super::complaint::particularity;
 use super::flat::Flat;
 use super::vocabulary::{Word, pair, single};
-use super::words::{REGISTERED, is_hanzi};
+use super::words::{is_hanzi, is_registered};
 use crate::entry::{Fault, Subject};
 
 /// A word with its place in the text.
@@ -43,7 +43,7 @@ fn sentences(flat: &Flat) -> Vec<(Vec<(usize, usize)>, bool)> {
         if let Some((from, was_han)) = start.filter(|(_, was_han)| *was_han != is_han || !is_part && !is_han) {
             if was_han {
                 split_hanzi(text, from, at, &mut words);
-            } else if REGISTERED.contains(&&text[from..at]) {
+            } else if is_registered(&text[from..at]) {
                 found.push((std::mem::take(&mut words), true));
             } else {
                 split(text, from, at, &mut words);

@@ -35,11 +35,11 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
     }
     for found in CAMEL.captures_iter(text).take(MAX_FOUND) {
         let code = snake(&found[1]);
-        if REGISTERED.contains(&code.as_str()) && !OF_EXCEPTIONS.contains(&code.as_str()) {
+        if is_registered(&code) && !OF_EXCEPTIONS.contains(&code.as_str()) {
             facts.push(FactKind::MentionedError, &code, Part::Text);
         }
     }
-    for word in WORDS.find_iter(text).filter(|word| REGISTERED.contains(&word.as_str())).take(MAX_FOUND) {
+    for word in WORDS.find_iter(text).filter(|word| is_registered(word.as_str())).take(MAX_FOUND) {
         if !facts.iter().any(|fact| fact.kind == FactKind::OauthError && fact.value == word.as_str()) {
             facts.push(FactKind::MentionedError, word.as_str(), Part::Text);
         }
@@ -187,8 +187,13 @@ static LOG_LINE: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant that a test compiles")
 });
 
-/// The error codes of the IANA registry of OAuth extensions errors, of RFC 6749 and of OpenID Connect.
-pub(crate) const REGISTERED: &[&str] = &[
+/// Whether a code is one of the registries'.
+pub(crate) fn is_registered(code: &str) -> bool {
+    REGISTERED.binary_search(&code).is_ok()
+}
+
+/// The error codes of the IANA registry of OAuth extensions errors, of RFC 6749 and of OpenID Connect, sorted.
+const REGISTERED: &[&str] = &[
     "access_denied",
     "account_selection_required",
     "authorization_pending",
@@ -319,3 +324,15 @@ static MARKS: LazyLock<AhoCorasick> = LazyLock::new(|| {
 });
 
 const MAX_FOUND: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registered_codes_are_sorted_and_found() {
+        assert!(REGISTERED.is_sorted());
+        assert!(REGISTERED.iter().all(|code| is_registered(code)));
+        assert!(!is_registered("invalid"));
+    }
+}

@@ -11,14 +11,12 @@
 //! around its words.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use memchr::memchr;
-use regex_syntax::ParserBuilder;
-use regex_syntax::ast::parse::ParserBuilder as AstParserBuilder;
-use regex_syntax::ast::{AssertionKind, Ast, RepetitionKind, RepetitionRange};
-use regex_syntax::hir::{Class as HirClass, HirKind};
+use regex_syntax::ast::AssertionKind;
 
-use crate::input::fold;
+use super::reading::{self, Classes};
 
 /// A pattern as it is meant: without regard to case, linear in time, limited in size.
 #[derive(Debug)]
@@ -27,33 +25,33 @@ pub(crate) struct Expression {
 }
 
 /// A part of a pattern.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     /// In small letters.
     Literal(Box<str>),
     /// So many characters, whatever they are.
     Gap(Times),
     /// So many characters of a class.
-    Class(Box<Class>, Times),
+    Class(Arc<Class>, Times),
     OneOf(Box<[Box<[Self]>]>),
     Repeated(Box<[Self]>, Times),
     Look(AssertionKind),
 }
 
 /// How often at least, and at most.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Times {
     pub(super) least: u32,
     pub(super) most: u32,
 }
 
 /// The characters that one place may have.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Class {
     /// A bit for each of ASCII.
-    ascii: u128,
+    pub(super) ascii: u128,
     /// The others, sorted.
-    beyond: Box<[(char, char)]>,
+    pub(super) beyond: Box<[(char, char)]>,
 }
 
 /// Why a pattern is none.
@@ -69,8 +67,12 @@ pub(crate) enum ExpressionError {
 
 impl Expression {
     pub(crate) fn new(pattern: &str) -> Result<Self, ExpressionError> {
-        let read = AstParserBuilder::new().nest_limit(MAX_DEPTH).build().parse(pattern).map_err(Box::new)?;
-        let parts = pieces(&read, pattern)?;
+        Self::with_classes(pattern, &mut Classes::default())
+    }
+
+    /// The same where other patterns have been read before.
+    pub(super) fn with_classes(pattern: &str, classes: &mut Classes) -> Result<Self, ExpressionError> {
+        let parts = reading::read(pattern, classes)?;
         if work(&parts) > MAX_WORK {
             return Err(ExpressionError::Size);
         }
@@ -104,25 +106,29 @@ struct Span {
 /// Where a sequence ends that begins at any of some places. Spans are sorted, and no two of them touch.
 fn reached(parts: &[Piece], text: &str, from: Vec<Span>) -> Vec<Span> {
     let mut places = from;
-    for part in parts {
-        if places.is_empty() {
-            break;
-        }
-        places = match part {
-            Piece::Literal(literal) => after_literal(literal, text, &places),
-            Piece::Gap(times) => after_gap(*times, text, &places),
-            Piece::Class(class, times) => after_class(class, *times, text, &places),
-            Piece::OneOf(branches) => {
+    let mut parts = parts.iter();
+    while let Some(part) = parts.next().filter(|_| !places.is_empty()) {
+        places = match (part, parts.as_slice()) {
+            // The few places of the literal are looked at, and not every place where it might stand.
+            (Piece::Look(kind), [Piece::Literal(literal), ..]) => {
+                parts.next();
+                after_literal(literal, text, &places, |at| holds(kind, text, at))
+            }
+            (Piece::Look(kind), _) => after_look(kind, text, &places),
+            (Piece::Literal(literal), _) => after_literal(literal, text, &places, |_| true),
+            (Piece::Gap(times), _) => after_gap(*times, text, &places),
+            (Piece::Class(class, times), _) => after_class(class, *times, text, &places),
+            (Piece::OneOf(branches), _) => {
                 joined(branches.iter().flat_map(|branch| reached(branch, text, places.clone())).collect())
             }
-            Piece::Repeated(parts, times) => after_repeated(parts, *times, text, places),
-            Piece::Look(kind) => after_look(kind, text, &places),
+            (Piece::Repeated(parts, times), _) => after_repeated(parts, *times, text, places),
         };
     }
     places
 }
 
-fn after_literal(literal: &str, text: &str, places: &[Span]) -> Vec<Span> {
+/// After a literal that begins where something holds.
+fn after_literal(literal: &str, text: &str, places: &[Span], holds: impl Fn(usize) -> bool) -> Vec<Span> {
     let (text, literal) = (text.as_bytes(), literal.as_bytes());
     let mut found = Vec::new();
     let Some((&initial, rest)) = literal.split_first() else { return places.to_vec() };
@@ -132,7 +138,7 @@ fn after_literal(literal: &str, text: &str, places: &[Span]) -> Vec<Span> {
             && let Some(skipped) = memchr(initial, &text[at..end])
         {
             at += skipped + 1;
-            if text[at..].starts_with(rest) {
+            if text[at..].starts_with(rest) && holds(at - 1) {
                 let to = at + rest.len();
                 push(&mut found, Span { first: to, last: to });
             }
@@ -195,26 +201,28 @@ fn after_repeated(parts: &[Piece], times: Times, text: &str, places: Vec<Span>) 
 }
 
 fn after_look(kind: &AssertionKind, text: &str, places: &[Span]) -> Vec<Span> {
-    let is_word = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_');
-    let holds = |at: usize| {
-        let (before, after) = (is_word(text.as_bytes()[..at].last()), is_word(text.as_bytes().get(at)));
-        match kind {
-            AssertionKind::StartLine | AssertionKind::StartText => at == 0,
-            AssertionKind::EndLine | AssertionKind::EndText => at == text.len(),
-            AssertionKind::WordBoundary => before != after,
-            AssertionKind::NotWordBoundary => before == after,
-            AssertionKind::WordBoundaryStart | AssertionKind::WordBoundaryStartAngle => !before && after,
-            AssertionKind::WordBoundaryEnd | AssertionKind::WordBoundaryEndAngle => before && !after,
-            AssertionKind::WordBoundaryStartHalf => !before,
-            AssertionKind::WordBoundaryEndHalf => !after,
-        }
-    };
     let mut found = Vec::new();
     for span in places {
-        let held = (span.first..=span.last).filter(|at| text.is_char_boundary(*at) && holds(*at));
+        let held = (span.first..=span.last).filter(|at| text.is_char_boundary(*at) && holds(kind, text, *at));
         held.for_each(|at| push(&mut found, Span { first: at, last: at }));
     }
     found
+}
+
+/// Whether what a pattern says of a place, and not of characters, holds of it.
+fn holds(kind: &AssertionKind, text: &str, at: usize) -> bool {
+    let is_word = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_');
+    let (before, after) = (is_word(text.as_bytes()[..at].last()), is_word(text.as_bytes().get(at)));
+    match kind {
+        AssertionKind::StartLine | AssertionKind::StartText => at == 0,
+        AssertionKind::EndLine | AssertionKind::EndText => at == text.len(),
+        AssertionKind::WordBoundary => before != after,
+        AssertionKind::NotWordBoundary => before == after,
+        AssertionKind::WordBoundaryStart | AssertionKind::WordBoundaryStartAngle => !before && after,
+        AssertionKind::WordBoundaryEnd | AssertionKind::WordBoundaryEndAngle => before && !after,
+        AssertionKind::WordBoundaryStartHalf => !before,
+        AssertionKind::WordBoundaryEndHalf => !after,
+    }
 }
 
 /// Adds a span that begins no earlier than those before it.
@@ -272,113 +280,6 @@ impl Class {
         let after = self.beyond.partition_point(|(first, _)| *first <= c);
         after > 0 && c <= self.beyond[after - 1].1
     }
-
-    /// A class as it is written. One that is written in ASCII knows ASCII's letters, and what it excludes are those alone.
-    fn read(source: &str, is_ascii: bool) -> Result<Self, Box<regex_syntax::Error>> {
-        let mut parser = ParserBuilder::new().case_insensitive(true).unicode(!is_ascii).utf8(!is_ascii).build();
-        let mut class = Self { ascii: 0, beyond: Box::default() };
-        match parser.parse(source).map_err(Box::new)?.kind() {
-            HirKind::Class(HirClass::Bytes(bytes)) => {
-                for range in bytes.ranges() {
-                    (range.start()..=range.end().min(127)).for_each(|c| class.ascii |= 1 << c);
-                    if range.end() > 127 {
-                        class.beyond = Box::new([('\u{80}', char::MAX)]);
-                    }
-                }
-            }
-            HirKind::Class(HirClass::Unicode(characters)) => {
-                let mut beyond = Vec::new();
-                for range in characters.ranges() {
-                    (range.start()..=range.end().min('\u{7f}')).for_each(|c| class.ascii |= 1 << u32::from(c));
-                    if range.end() > '\u{7f}' {
-                        beyond.push((range.start().max('\u{80}'), range.end()));
-                    }
-                }
-                class.beyond = beyond.into();
-            }
-            // A class of one character.
-            HirKind::Literal(literal) => {
-                for c in String::from_utf8_lossy(&literal.0).chars() {
-                    if c.is_ascii() { class.ascii |= 1 << u32::from(c) } else { class.beyond = Box::new([(c, c)]) }
-                }
-            }
-            // One that has no character.
-            _ => {}
-        }
-        Ok(class)
-    }
-}
-
-/// What a pattern is made of, neighbouring letters as one literal.
-fn pieces(read: &Ast, pattern: &str) -> Result<Box<[Piece]>, ExpressionError> {
-    let mut pieces = Pieces { pattern, found: Vec::new(), literal: String::new() };
-    pieces.add(read)?;
-    pieces.end_literal();
-    Ok(pieces.found.into())
-}
-
-struct Pieces<'a> {
-    pattern: &'a str,
-    found: Vec<Piece>,
-    literal: String,
-}
-
-impl Pieces<'_> {
-    fn add(&mut self, read: &Ast) -> Result<(), ExpressionError> {
-        let piece = match read {
-            Ast::Empty(_) | Ast::Flags(_) => return Ok(()),
-            Ast::Literal(literal) => {
-                self.literal.push(fold(literal.c));
-                return Ok(());
-            }
-            Ast::Concat(parts) => return parts.asts.iter().try_for_each(|part| self.add(part)),
-            Ast::Group(group) => return self.add(&group.ast),
-            Ast::Dot(_) | Ast::ClassUnicode(_) | Ast::ClassPerl(_) | Ast::ClassBracketed(_) => {
-                self.characters(read, Times { least: 1, most: 1 })?
-            }
-            Ast::Assertion(assertion) => Piece::Look(assertion.kind.clone()),
-            Ast::Alternation(branches) => {
-                let branches = branches.asts.iter().map(|branch| pieces(branch, self.pattern));
-                Piece::OneOf(branches.collect::<Result<_, _>>()?)
-            }
-            Ast::Repetition(repetition) => {
-                let times = match repetition.op.kind {
-                    RepetitionKind::ZeroOrOne => Times { least: 0, most: 1 },
-                    RepetitionKind::ZeroOrMore => Times { least: 0, most: u32::MAX },
-                    RepetitionKind::OneOrMore => Times { least: 1, most: u32::MAX },
-                    RepetitionKind::Range(RepetitionRange::Exactly(times)) => Times { least: times, most: times },
-                    RepetitionKind::Range(RepetitionRange::AtLeast(least)) => Times { least, most: u32::MAX },
-                    RepetitionKind::Range(RepetitionRange::Bounded(least, most)) => Times { least, most },
-                };
-                match &*repetition.ast {
-                    repeated @ (Ast::Dot(_) | Ast::ClassUnicode(_) | Ast::ClassPerl(_) | Ast::ClassBracketed(_)) => {
-                        self.characters(repeated, times)?
-                    }
-                    repeated => Piece::Repeated(pieces(repeated, self.pattern)?, times),
-                }
-            }
-        };
-        self.end_literal();
-        self.found.push(piece);
-        Ok(())
-    }
-
-    /// What stands for characters that differ.
-    fn characters(&self, read: &Ast, times: Times) -> Result<Piece, ExpressionError> {
-        if matches!(read, Ast::Dot(_)) {
-            return Ok(Piece::Gap(times));
-        }
-        let span = read.span();
-        let source = &self.pattern[span.start.offset..span.end.offset];
-        let is_ascii = source.is_ascii() && !matches!(read, Ast::ClassUnicode(_));
-        Ok(Piece::Class(Box::new(Class::read(source, is_ascii)?), times))
-    }
-
-    fn end_literal(&mut self) {
-        if !self.literal.is_empty() {
-            self.found.push(Piece::Literal(std::mem::take(&mut self.literal).into()));
-        }
-    }
 }
 
 /// How many steps a sequence takes at most, each of which may go through the whole text.
@@ -391,7 +292,6 @@ fn work(parts: &[Piece]) -> u32 {
     parts.iter().map(of).fold(0, u32::saturating_add)
 }
 
-const MAX_DEPTH: u32 = 50;
 const MAX_WORK: u32 = 20_000;
 /// What a repetition without an end counts for: more than most texts have of anything, and two of them, one in the other,
 /// are too many.

@@ -136,13 +136,13 @@ impl Literals {
     }
 
     /// Every place of a text where one of the literals stands, with its number.
-    pub(super) fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (usize, usize)> + 'a {
+    pub(super) fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (u32, usize)> + 'a {
         let text = text.as_bytes();
         text.windows(KEY).enumerate().flat_map(move |(at, key)| {
             let bucket = if self.known.is_empty() { 0..0 } else { self.bucket(key) };
             let stands = move |known: &Known| {
                 let from = at.checked_sub(known.offset as usize)?;
-                text[from..].starts_with(self.literal(known.literal as usize)).then_some((known.literal as usize, from))
+                text[from..].starts_with(self.literal(known.literal)).then_some((known.literal, from))
             };
             self.known[bucket].iter().filter_map(stands)
         })
@@ -153,7 +153,8 @@ impl Literals {
         self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize
     }
 
-    fn literal(&self, literal: usize) -> &[u8] {
+    fn literal(&self, literal: u32) -> &[u8] {
+        let literal = literal as usize;
         &self.text.as_bytes()[self.begins[literal] as usize..self.begins[literal + 1] as usize]
     }
 }
@@ -183,7 +184,7 @@ mod tests {
         let literals = ["scope", "invalid_scope", "cope", "授权码", "aaaa", "scopes are"];
         let index = Literals::new(literals.into_iter());
         let text = "invalid_scope: scopes 授权码 aaaaaa";
-        let mut found: Vec<_> = index.find(text).map(|(literal, at)| (literals[literal], at)).collect();
+        let mut found: Vec<_> = index.find(text).map(|(literal, at)| (literals[literal as usize], at)).collect();
         found.sort_unstable();
         let mut expected: Vec<_> = literals
             .into_iter()

@@ -2,7 +2,7 @@
 //!
 //! Ten thousand regular expressions take a third of a second when tried one by one. Nearly all of them cannot match a given
 //! text, because a word of theirs is not in it. So one scan finds the patterns of which the longest literal occurs
-//! ([`super::literals`]), and those are tried ([`super::expression`]).
+//! ([`super::literals`]), and of those the ones are tried ([`super::expression`]) of which another literal does as well.
 
 use std::num::NonZero;
 use std::ops::Range;
@@ -12,6 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expression::Expression;
 use super::literals::{KEY, Literals, Needs};
+use super::reading::Classes;
 use crate::corpus::Corpus;
 use crate::entry::{Entry, EntryId};
 use crate::input::{FactKind, Flat, Input, Part};
@@ -31,22 +32,31 @@ pub struct PatternError {
 /// The patterns of all entries.
 pub(super) struct Patterns {
     patterns: Vec<Pattern>,
+    /// How specific each is.
+    weights: Vec<u32>,
     /// Finds the literals.
     literals: Literals,
     /// The patterns of each literal: a range of `owners` for each.
     owned: Vec<u32>,
-    owners: Vec<u32>,
+    owners: Vec<Owner>,
     /// Patterns without a literal that is long enough, tried on every text. The lint asks for none.
     always: Vec<u32>,
+}
+
+/// A pattern that a literal belongs to.
+#[derive(Debug)]
+struct Owner {
+    pattern: u32,
+    /// A literal that the text has to have besides. It stands here since looking at the pattern itself takes longer.
+    besides: Option<u32>,
 }
 
 /// One pattern of an entry.
 #[derive(Debug)]
 struct Pattern {
     entry: u32,
-    /// Its place in the entry's `patterns`; the pattern of the description comes after the last.
-    place: u16,
-    weight: u16,
+    /// Its place in the entry's `patterns`; `None` for the pattern of the description.
+    place: Option<u32>,
     expression: Expression,
 }
 
@@ -74,69 +84,68 @@ pub(super) struct Hits {
 impl Patterns {
     pub(super) fn new(corpus: &Corpus) -> Result<Self, PatternError> {
         let patterns = read(corpus)?;
-        // Each literal once, with the patterns that need it.
+        let needs: Vec<Needs<'_>> = patterns.iter().map(|pattern| Needs::of(&pattern.expression)).collect();
+        // Each literal once, and how many patterns need it.
         let mut numbers: FxHashMap<&str, u32> = FxHashMap::default();
-        let (mut literals, mut owned_by, mut always) = (Vec::new(), Vec::new(), Vec::new());
-        for (number, pattern) in (0_u32..).zip(&patterns) {
-            let needs = Needs::of(&pattern.expression);
+        let (mut literals, mut needed): (Vec<&str>, Vec<u32>) = (Vec::new(), Vec::new());
+        let is_known = |literal: &&&str| literal.len() >= KEY;
+        for literal in needs.iter().flat_map(|needs| needs.all.iter().chain(&needs.any)).filter(is_known) {
+            let number = *numbers.entry(literal).or_insert_with(|| {
+                literals.push(literal);
+                needed.push(0);
+                narrow(literals.len() - 1)
+            });
+            needed[number as usize] += 1;
+        }
+        let (mut owned_by, mut always) = (Vec::new(), Vec::new());
+        for (pattern, needs) in (0_u32..).zip(&needs) {
             let triggers = needs.triggers();
             if triggers.is_empty() || triggers.iter().any(|literal| literal.len() < KEY) {
-                always.push(number);
+                always.push(pattern);
                 continue;
             }
-            for literal in triggers {
-                let literal = *numbers.entry(literal).or_insert_with(|| {
-                    literals.push(*literal);
-                    narrow(literals.len() - 1)
-                });
-                owned_by.push((literal, number));
-            }
+            let others = needs.all.iter().filter(is_known).filter(|literal| !triggers.contains(literal));
+            let besides = others.map(|literal| numbers[literal]).min_by_key(|literal| needed[*literal as usize]);
+            owned_by.extend(triggers.iter().map(|literal| (numbers[literal], Owner { pattern, besides })));
         }
-        owned_by.sort_unstable();
-        owned_by.dedup();
-        let (mut owned, owners) = (vec![0; literals.len() + 1], owned_by.iter().map(|(_, number)| *number).collect());
+        owned_by.sort_unstable_by_key(|(literal, owner)| (*literal, owner.pattern));
+        owned_by.dedup_by_key(|(literal, owner)| (*literal, owner.pattern));
+        let mut owned = vec![0; literals.len() + 1];
         for (literal, _) in &owned_by {
             owned[*literal as usize + 1] += 1;
         }
         for at in 1..owned.len() {
             owned[at] += owned[at - 1];
         }
+        let owners = owned_by.into_iter().map(|(_, owner)| owner).collect();
         let literals = Literals::new(literals.into_iter());
-        Ok(Self { patterns, literals, owned, owners, always })
+        let weights = needs.iter().map(|needs| narrow(needs.weight)).collect();
+        Ok(Self { patterns, weights, literals, owned, owners, always })
     }
 
     /// The patterns that match, each once.
-    pub(super) fn search(&self, corpus: &Corpus, input: &Input) -> Hits {
+    pub(super) fn search(&self, input: &Input) -> Hits {
         let mut hits = Hits::default();
         let mut done: FxHashSet<u32> = FxHashSet::default();
         // A description pasted without what was around it is all there is.
         let is_bare = input.values(FactKind::Description).next().is_none();
-        self.search_in(corpus, input.flat(), Part::Text, is_bare, &mut done, &mut hits);
+        self.search_in(input.flat(), Part::Text, is_bare, &mut done, &mut hits);
         if let Some(unbroken) = input.unbroken() {
-            self.search_in(corpus, unbroken, Part::Text, is_bare, &mut done, &mut hits);
+            self.search_in(unbroken, Part::Text, is_bare, &mut done, &mut hits);
         }
         // Descriptions are taken out of JSON and URLs, so their quotes are no longer escaped.
         for fact in input.values(FactKind::Description) {
-            self.search_in(corpus, &Flat::new(&fact.value), fact.part, true, &mut done, &mut hits);
+            self.search_in(&Flat::new(&fact.value), fact.part, true, &mut done, &mut hits);
         }
         super::by_weight(&mut hits.free);
         super::by_weight(&mut hits.described);
         hits
     }
 
-    fn search_in(
-        &self,
-        corpus: &Corpus,
-        text: &Flat,
-        part: Part,
-        is_described: bool,
-        done: &mut FxHashSet<u32>,
-        hits: &mut Hits,
-    ) {
+    fn search_in(&self, text: &Flat, part: Part, is_described: bool, done: &mut FxHashSet<u32>, hits: &mut Hits) {
         for (number, at) in self.candidates(text.folded()) {
             let pattern = &self.patterns[number as usize];
-            let entry = &corpus.entries()[pattern.entry as usize];
-            let is_description = usize::from(pattern.place) == entry.matching.patterns.len();
+            let is_description = pattern.place.is_none();
             if is_description && !is_described || done.contains(&number) {
                 continue;
             }
@@ -145,8 +154,8 @@ impl Patterns {
             done.insert(number);
             let hit = Hit {
                 entry: pattern.entry as usize,
-                place: (!is_description).then_some(usize::from(pattern.place)),
-                weight: usize::from(pattern.weight),
+                place: pattern.place.map(|place| place as usize),
+                weight: self.weights[number as usize] as usize,
                 part,
                 seen: text.around(window.start + place.start..window.start + place.end).to_owned(),
             };
@@ -158,8 +167,8 @@ impl Patterns {
     /// a few times where the text is so long that only the surroundings of a place are looked at.
     fn candidates(&self, folded: &str) -> Vec<(u32, usize)> {
         let places = if folded.len() <= WINDOW { 1 } else { MAX_PLACES };
-        let mut seen: FxHashMap<usize, Places> = FxHashMap::default();
-        let mut found = Vec::new();
+        let mut seen: FxHashMap<u32, Places> = FxHashMap::default();
+        let mut stand = Vec::new();
         for (literal, at) in self.literals.find(folded) {
             // A literal once reached its number of places in all of its patterns: nothing is to be learned from more.
             let known = seen.entry(literal).or_default();
@@ -167,8 +176,13 @@ impl Patterns {
                 continue;
             }
             *known = Places { count: known.count + 1, last: at };
+            stand.push((literal as usize, at));
+        }
+        let mut found = Vec::new();
+        for (literal, at) in stand {
             let owners = &self.owners[self.owned[literal] as usize..self.owned[literal + 1] as usize];
-            found.extend(owners.iter().map(|number| (*number, at)));
+            let may_match = owners.iter().filter(|owner| owner.besides.is_none_or(|it| seen.contains_key(&it)));
+            found.extend(may_match.map(|owner| (owner.pattern, at)));
         }
         found.extend(self.always.iter().map(|number| (*number, 0)));
         found
@@ -196,14 +210,10 @@ fn read(corpus: &Corpus) -> Result<Vec<Pattern>, PatternError> {
     let entries = corpus.entries();
     let share = entries.len().div_ceil(thread::available_parallelism().map_or(1, NonZero::get)).max(MIN_SHARE);
     let read_some = |first: usize, entries: &[Entry]| {
+        let mut classes = Classes::default();
         let all = (first..).zip(entries).flat_map(|(entry, it)| sources(it).map(move |source| (entry, it, source)));
-        all.map(|(entry, it, (place, source))| match Expression::new(source) {
-            Ok(expression) => Ok(Pattern {
-                entry: narrow(entry),
-                place: u16::try_from(place).unwrap_or(u16::MAX),
-                weight: u16::try_from(Needs::of(&expression).weight).unwrap_or(u16::MAX),
-                expression,
-            }),
+        all.map(|(entry, it, (place, source))| match Expression::with_classes(source, &mut classes) {
+            Ok(expression) => Ok(Pattern { entry: narrow(entry), place, expression }),
             Err(fault) => {
                 Err(PatternError { entry: it.id.clone(), pattern: source.to_owned(), fault: fault.to_string() })
             }
@@ -227,12 +237,10 @@ fn read(corpus: &Corpus) -> Result<Vec<Pattern>, PatternError> {
     })
 }
 
-/// The patterns of an entry with their places; the one of the description last.
-fn sources(entry: &Entry) -> impl Iterator<Item = (usize, &str)> {
-    let patterns = entry.matching.patterns.iter().chain(&entry.matching.description_pattern);
-    let described = entry.matching.description_pattern.is_some();
-    let free = entry.matching.patterns.len();
-    patterns.map(String::as_str).enumerate().filter(move |(place, _)| *place < free || described)
+/// The patterns of an entry with their places; the one of the description, which has none, last.
+fn sources(entry: &Entry) -> impl Iterator<Item = (Option<u32>, &str)> {
+    let free = (0..).map(Some).zip(&entry.matching.patterns);
+    free.chain(entry.matching.description_pattern.iter().map(|it| (None, it))).map(|(place, it)| (place, it.as_str()))
 }
 
 /// What of a text is looked at: all of it, or so much around a place.

@@ -11,13 +11,16 @@
 //! An entry is as alike as the best of its texts: the title, the signature, each positive sample. Words that messages use
 //! for one another ([`ALIKE`]) count as one.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::hash::Hasher as _;
+use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::corpus::Corpus;
 use crate::entry::Entry;
-use crate::input::{FactKind, Input, REGISTERED, is_hanzi};
+use crate::input::{FactKind, Input, is_hanzi, is_registered};
 
 /// The words of all entries.
 #[derive(Debug)]
@@ -50,6 +53,8 @@ struct TextWords {
 pub(super) struct Query {
     /// Sorted.
     words: Vec<u32>,
+    /// The same: a bit for each word that there is.
+    has: Vec<u64>,
     weight: f32,
 }
 
@@ -61,29 +66,43 @@ impl Words {
             ids.extend(alike.iter().map(|word| (stem(word), id)));
         }
         let mut is_code = vec![false; ALIKE.len()];
-        let mut entries_with = vec![0_u32; ALIKE.len()];
-        let mut last_entry = vec![u32::MAX; ALIKE.len()];
+        let mut id_of = |word: u64, code: bool| {
+            *ids.entry(word).or_insert_with(|| {
+                is_code.push(code);
+                narrow(is_code.len() - 1)
+            })
+        };
+        // Messages have few different words, so each is taken apart once: a range of `parts` for each.
+        let (mut known, mut parts): (FxHashMap<&str, Range<usize>>, Vec<u32>) = (FxHashMap::default(), Vec::new());
         let (mut texts, mut words, mut of_entry) = (Vec::new(), Vec::new(), vec![0]);
         for (entry, it) in (0_u32..).zip(corpus.entries()) {
             for text in said(it) {
                 let from = narrow(words.len());
-                each_word(text, |word, code| {
-                    let id = *ids.entry(word).or_insert_with(|| {
-                        is_code.push(code);
-                        entries_with.push(0);
-                        last_entry.push(u32::MAX);
-                        narrow(is_code.len() - 1)
-                    });
-                    if last_entry[id as usize] != entry {
-                        last_entry[id as usize] = entry;
-                        entries_with[id as usize] += 1;
+                each_token(text, |token| match token {
+                    Token::Pair(pair) => words.push(id_of(pair, false)),
+                    Token::Name(name) => {
+                        let range = known.entry(name).or_insert_with(|| {
+                            let first = parts.len();
+                            each_part(name, &mut |word, code| parts.push(id_of(word, code)));
+                            first..parts.len()
+                        });
+                        words.extend_from_slice(&parts[range.clone()]);
                     }
-                    words.push(id);
                 });
                 sort_tail(&mut words, from as usize);
                 texts.push(TextWords { entry, from, to: narrow(words.len()), weight: 0.0 });
             }
             of_entry.push(narrow(texts.len()));
+        }
+        let mut entries_with = vec![0_u32; is_code.len()];
+        let mut last_entry = vec![u32::MAX; is_code.len()];
+        for text in &texts {
+            for id in &words[text.from as usize..text.to as usize] {
+                if last_entry[*id as usize] != text.entry {
+                    last_entry[*id as usize] = text.entry;
+                    entries_with[*id as usize] += 1;
+                }
+            }
         }
         let all = approximate(corpus.entries().len());
         let weights: Vec<f32> = entries_with
@@ -106,7 +125,10 @@ impl Words {
             self.weights[*other as usize].total_cmp(&self.weights[*one as usize]).then(one.cmp(other))
         });
         let mut shared = vec![0.0_f32; self.texts.len()];
-        let mut touched: Vec<u32> = Vec::new();
+        // Whether a text comes for the first time is another question every time, so it is answered by counting and not by
+        // branching; what is not counted is written over.
+        let mut touched = vec![0_u32; MAX_VISITS];
+        let mut count = 0;
         let mut budget = MAX_VISITS;
         for word in rare {
             let places = &self.places[self.of_word[word as usize] as usize..self.of_word[word as usize + 1] as usize];
@@ -116,26 +138,24 @@ impl Words {
             budget -= places.len();
             for place in places {
                 let shared = &mut shared[*place as usize];
-                if *shared == 0.0 {
-                    touched.push(*place);
-                }
+                touched[count] = *place;
+                count += usize::from(*shared == 0.0);
                 *shared += self.weights[word as usize];
             }
         }
-        let mut touched: Vec<(f32, u32)> = touched
-            .into_iter()
-            .map(|place| {
-                let weight = self.texts[place as usize].weight.min(query.weight).max(f32::MIN_POSITIVE);
-                (shared[place as usize] / weight, place)
-            })
-            .collect();
-        if touched.len() > MAX_COMPARED {
-            let heavier = |one: &(f32, u32), other: &(f32, u32)| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1));
-            touched.select_nth_unstable_by(MAX_COMPARED, heavier);
-            touched.truncate(MAX_COMPARED);
+        // Those that share the largest part; of equal ones the first. Positive floats are ordered as their bits are.
+        let mut most: BinaryHeap<Reverse<(u32, Reverse<u32>)>> = BinaryHeap::with_capacity(MAX_COMPARED + 1);
+        for &place in &touched[..count] {
+            let weight = self.texts[place as usize].weight.min(query.weight).max(f32::MIN_POSITIVE);
+            let part = Reverse(((shared[place as usize] / weight).to_bits(), Reverse(place)));
+            if most.len() < MAX_COMPARED {
+                most.push(part);
+            } else if let Some(mut least) = most.peek_mut().filter(|least| part < **least) {
+                *least = part;
+            }
         }
         let mut found: FxHashMap<usize, f32> = FxHashMap::default();
-        for (_, place) in touched {
+        for Reverse((_, Reverse(place))) in most {
             let text = &self.texts[place as usize];
             let likeness = self.compare(query, text);
             let best = found.entry(text.entry as usize).or_insert(0.0);
@@ -156,19 +176,9 @@ impl Words {
 
     fn compare(&self, query: &Query, text: &TextWords) -> f32 {
         let words = &self.words[text.from as usize..text.to as usize];
-        let mut weight = 0.0;
-        let (mut one, mut other) = (words.iter().peekable(), query.words.iter().peekable());
-        while let (Some(a), Some(b)) = (one.peek(), other.peek()) {
-            match a.cmp(b) {
-                std::cmp::Ordering::Less => drop(one.next()),
-                std::cmp::Ordering::Greater => drop(other.next()),
-                std::cmp::Ordering::Equal => {
-                    weight += self.weights[**a as usize];
-                    one.next();
-                    other.next();
-                }
-            }
-        }
+        // In the order of the words, so that a sum is the same every time.
+        let of = |word: &u32| if query.has(*word) { self.weights[*word as usize] } else { 0.0 };
+        let weight = words.iter().map(of).sum::<f32>();
         if weight == 0.0 {
             return 0.0;
         }
@@ -216,7 +226,13 @@ impl Query {
         }
         sort_tail(&mut words, 0);
         let weight = words.iter().map(|id| index.weights[*id as usize]).sum();
-        Self { words, weight }
+        let mut has = vec![0; index.weights.len().div_ceil(64)];
+        words.iter().for_each(|word| has[*word as usize / 64] |= 1 << (word % 64));
+        Self { words, has, weight }
+    }
+
+    fn has(&self, word: u32) -> bool {
+        self.has[word as usize / 64] >> (word % 64) & 1 == 1
     }
 }
 
@@ -232,6 +248,21 @@ fn said(entry: &Entry) -> impl Iterator<Item = &str> {
 /// (`invalid_scope` is also *invalid* and *scope*); Chinese is taken in pairs of characters; numbers and what was drawn by
 /// chance are left out, since they are another one every time.
 pub(crate) fn each_word(text: &str, mut found: impl FnMut(u64, bool)) {
+    each_token(text, |token| match token {
+        Token::Name(name) => each_part(name, &mut found),
+        Token::Pair(pair) => found(pair, false),
+    });
+}
+
+/// What a text is made of.
+enum Token<'a> {
+    /// A word or a name as it stands.
+    Name(&'a str),
+    /// The hash of two Chinese characters.
+    Pair(u64),
+}
+
+fn each_token<'a>(text: &'a str, mut found: impl FnMut(Token<'a>)) {
     let mut hanzi: Option<char> = None;
     let mut start = None;
     let mut after_host = 0;
@@ -246,18 +277,19 @@ pub(crate) fn each_word(text: &str, mut found: impl FnMut(u64, bool)) {
             start = None;
             continue;
         }
-        let is_part = c.is_alphanumeric() && !is_hanzi(c) || c == '_';
+        let is_part =
+            if c.is_ascii() { c.is_ascii_alphanumeric() || c == '_' } else { !is_hanzi(c) && c.is_alphanumeric() };
         match (is_part, start) {
             (true, None) => start = Some(at),
             (false, Some(from)) => {
-                each_part(&text[from..at], &mut found);
+                found(Token::Name(&text[from..at]));
                 start = None;
             }
             _ => {}
         }
         let next = is_hanzi(c).then_some(c);
         if let (Some(one), Some(two)) = (hanzi, next) {
-            found(hash([one, two].into_iter()), false);
+            found(Token::Pair(hash([one, two].into_iter())));
         }
         hanzi = next;
     }
@@ -285,7 +317,7 @@ fn each_part(word: &str, found: &mut impl FnMut(u64, bool)) {
         return;
     }
     // What the registries name is for the structure to tell, and would make every use of a code look like every other.
-    if REGISTERED.contains(&word) {
+    if is_registered(word) {
         return;
     }
     found(hash(word.chars().filter(|c| *c != '_')), true);

@@ -6,6 +6,9 @@
 //! next. That takes time in proportion to the pattern and the text, needs nothing compiled, and most patterns end at their
 //! first word.
 //!
+//! Before that, the places where it may begin are those of its first literal; and nothing is tried in a text that cannot have
+//! its literals ([`Pairs`]).
+//!
 //! What is searched is in small letters and without line breaks ([`crate::input::Flat`]). So case and lines mean nothing
 //! here, and neither do the flags about them; letters, digits and word boundaries are ASCII's, as Chinese has no spaces
 //! around its words.
@@ -84,15 +87,48 @@ impl Expression {
     }
 
     /// The first place where it matches, in a text in small letters; the longest match that begins there.
-    pub(crate) fn find(&self, text: &str) -> Option<Range<usize>> {
-        let reached = |first: usize, last: usize| reached(&self.parts, text, vec![Span { first, last }]);
-        // It begins no later than the earliest match ends, and where fewer beginnings suffice, before that.
-        let (mut from, mut to) = (0, reached(0, text.len()).first()?.first);
-        while from < to {
-            let middle = floor(text, from.midpoint(to));
-            if reached(0, middle).is_empty() { from = next(text, middle) } else { to = middle }
+    pub(crate) fn find(&self, text: &str, pairs: &Pairs) -> Option<Range<usize>> {
+        if !may_match(&self.parts, pairs) {
+            return None;
         }
-        reached(from, from).last().map(|span| from..span.last)
+        let reached = |from: &[Span]| reached(&self.parts, text, pairs, from.to_vec());
+        let mut from = beginnings(&self.parts, text, pairs);
+        if reached(&from).is_empty() {
+            return None;
+        }
+        // Of all beginnings the first one: in the first half of them, or else in the second.
+        while let Some((first, second)) = halves(text, &from) {
+            from = if reached(&first).is_empty() { second } else { first };
+        }
+        reached(&from).last().map(|span| from[0].first..span.last)
+    }
+}
+
+/// Which two octets stand next to each other in a text: a bit for each two that there are. What has others is not in it, and
+/// mostly that is all there is to see.
+#[derive(Debug)]
+pub(crate) struct Pairs(Box<[u64]>);
+
+impl Pairs {
+    pub(crate) fn of(text: &str) -> Self {
+        let mut pairs = vec![0_u64; 1 << 10].into_boxed_slice();
+        for pair in text.as_bytes().windows(2) {
+            let (word, bit) = Self::place(pair);
+            pairs[word] |= bit;
+        }
+        Self(pairs)
+    }
+
+    fn may_have(&self, literal: &str) -> bool {
+        literal.as_bytes().windows(2).all(|pair| {
+            let (word, bit) = Self::place(pair);
+            self.0[word] & bit != 0
+        })
+    }
+
+    fn place(pair: &[u8]) -> (usize, u64) {
+        let number = usize::from(pair[0]) << 8 | usize::from(pair[1]);
+        (number / 64, 1 << (number % 64))
     }
 }
 
@@ -103,32 +139,68 @@ struct Span {
     last: usize,
 }
 
+/// Whether a text with these pairs may have the literals of a sequence.
+fn may_match(parts: &[Piece], pairs: &Pairs) -> bool {
+    parts.iter().all(|part| match part {
+        Piece::Literal(literal) => pairs.may_have(literal),
+        Piece::OneOf(branches) => branches.iter().any(|branch| may_match(branch, pairs)),
+        Piece::Repeated(parts, times) => times.least == 0 || may_match(parts, pairs),
+        Piece::Gap(_) | Piece::Class(..) | Piece::Look(_) => true,
+    })
+}
+
+/// Where a sequence may begin: where its first literal does, and everywhere if it begins with none.
+fn beginnings(parts: &[Piece], text: &str, pairs: &Pairs) -> Vec<Span> {
+    let everywhere = || vec![Span { first: 0, last: text.len() }];
+    match parts {
+        [Piece::Literal(literal), ..] => {
+            let ends = after_literal(literal, text, &everywhere());
+            let begins = |end: Span| Span { first: end.first - literal.len(), last: end.last - literal.len() };
+            ends.into_iter().map(begins).collect()
+        }
+        [Piece::Look(kind), rest @ ..] => after_look(kind, text, &beginnings(rest, text, pairs)),
+        [Piece::OneOf(branches), ..] => {
+            let branches = branches.iter().filter(|branch| may_match(branch, pairs));
+            joined(branches.flat_map(|branch| beginnings(branch, text, pairs)).collect())
+        }
+        _ => everywhere(),
+    }
+}
+
+/// The first half of some places, and the second; `None` where there is but one.
+fn halves(text: &str, places: &[Span]) -> Option<(Vec<Span>, Vec<Span>)> {
+    if let [only] = places {
+        let middle = floor(text, only.first.midpoint(only.last));
+        let halves = (Span { last: middle, ..*only }, Span { first: next(text, middle), ..*only });
+        return (only.first < only.last).then(|| (vec![halves.0], vec![halves.1]));
+    }
+    let (first, second) = places.split_at(places.len() / 2);
+    Some((first.to_vec(), second.to_vec()))
+}
+
 /// Where a sequence ends that begins at any of some places. Spans are sorted, and no two of them touch.
-fn reached(parts: &[Piece], text: &str, from: Vec<Span>) -> Vec<Span> {
+fn reached(parts: &[Piece], text: &str, pairs: &Pairs, from: Vec<Span>) -> Vec<Span> {
     let mut places = from;
-    let mut parts = parts.iter();
-    while let Some(part) = parts.next().filter(|_| !places.is_empty()) {
-        places = match (part, parts.as_slice()) {
-            // The few places of the literal are looked at, and not every place where it might stand.
-            (Piece::Look(kind), [Piece::Literal(literal), ..]) => {
-                parts.next();
-                after_literal(literal, text, &places, |at| holds(kind, text, at))
+    for part in parts {
+        if places.is_empty() {
+            break;
+        }
+        places = match part {
+            Piece::Literal(literal) => after_literal(literal, text, &places),
+            Piece::Gap(times) => after_gap(*times, text, &places),
+            Piece::Class(class, times) => after_class(class, *times, text, &places),
+            Piece::OneOf(branches) => {
+                let branches = branches.iter().filter(|branch| may_match(branch, pairs));
+                joined(branches.flat_map(|branch| reached(branch, text, pairs, places.clone())).collect())
             }
-            (Piece::Look(kind), _) => after_look(kind, text, &places),
-            (Piece::Literal(literal), _) => after_literal(literal, text, &places, |_| true),
-            (Piece::Gap(times), _) => after_gap(*times, text, &places),
-            (Piece::Class(class, times), _) => after_class(class, *times, text, &places),
-            (Piece::OneOf(branches), _) => {
-                joined(branches.iter().flat_map(|branch| reached(branch, text, places.clone())).collect())
-            }
-            (Piece::Repeated(parts, times), _) => after_repeated(parts, *times, text, places),
+            Piece::Repeated(parts, times) => after_repeated(parts, *times, text, pairs, places),
+            Piece::Look(kind) => after_look(kind, text, &places),
         };
     }
     places
 }
 
-/// After a literal that begins where something holds.
-fn after_literal(literal: &str, text: &str, places: &[Span], holds: impl Fn(usize) -> bool) -> Vec<Span> {
+fn after_literal(literal: &str, text: &str, places: &[Span]) -> Vec<Span> {
     let (text, literal) = (text.as_bytes(), literal.as_bytes());
     let mut found = Vec::new();
     let Some((&initial, rest)) = literal.split_first() else { return places.to_vec() };
@@ -138,7 +210,7 @@ fn after_literal(literal: &str, text: &str, places: &[Span], holds: impl Fn(usiz
             && let Some(skipped) = memchr(initial, &text[at..end])
         {
             at += skipped + 1;
-            if text[at..].starts_with(rest) && holds(at - 1) {
+            if text[at..].starts_with(rest) {
                 let to = at + rest.len();
                 push(&mut found, Span { first: to, last: to });
             }
@@ -184,13 +256,13 @@ fn after_class(class: &Class, times: Times, text: &str, places: &[Span]) -> Vec<
     found
 }
 
-fn after_repeated(parts: &[Piece], times: Times, text: &str, places: Vec<Span>) -> Vec<Span> {
+fn after_repeated(parts: &[Piece], times: Times, text: &str, pairs: &Pairs, places: Vec<Span>) -> Vec<Span> {
     let mut places = places;
     for _ in 0..times.least {
-        places = reached(parts, text, places);
+        places = reached(parts, text, pairs, places);
     }
     for _ in times.least..times.most {
-        let more = reached(parts, text, places.clone());
+        let more = reached(parts, text, pairs, places.clone());
         let all = joined(places.iter().copied().chain(more).collect());
         if all == places {
             break;
@@ -201,28 +273,26 @@ fn after_repeated(parts: &[Piece], times: Times, text: &str, places: Vec<Span>) 
 }
 
 fn after_look(kind: &AssertionKind, text: &str, places: &[Span]) -> Vec<Span> {
+    let is_word = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_');
+    let holds = |at: usize| {
+        let (before, after) = (is_word(text.as_bytes()[..at].last()), is_word(text.as_bytes().get(at)));
+        match kind {
+            AssertionKind::StartLine | AssertionKind::StartText => at == 0,
+            AssertionKind::EndLine | AssertionKind::EndText => at == text.len(),
+            AssertionKind::WordBoundary => before != after,
+            AssertionKind::NotWordBoundary => before == after,
+            AssertionKind::WordBoundaryStart | AssertionKind::WordBoundaryStartAngle => !before && after,
+            AssertionKind::WordBoundaryEnd | AssertionKind::WordBoundaryEndAngle => before && !after,
+            AssertionKind::WordBoundaryStartHalf => !before,
+            AssertionKind::WordBoundaryEndHalf => !after,
+        }
+    };
     let mut found = Vec::new();
     for span in places {
-        let held = (span.first..=span.last).filter(|at| text.is_char_boundary(*at) && holds(kind, text, *at));
+        let held = (span.first..=span.last).filter(|at| text.is_char_boundary(*at) && holds(*at));
         held.for_each(|at| push(&mut found, Span { first: at, last: at }));
     }
     found
-}
-
-/// Whether what a pattern says of a place, and not of characters, holds of it.
-fn holds(kind: &AssertionKind, text: &str, at: usize) -> bool {
-    let is_word = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_');
-    let (before, after) = (is_word(text.as_bytes()[..at].last()), is_word(text.as_bytes().get(at)));
-    match kind {
-        AssertionKind::StartLine | AssertionKind::StartText => at == 0,
-        AssertionKind::EndLine | AssertionKind::EndText => at == text.len(),
-        AssertionKind::WordBoundary => before != after,
-        AssertionKind::NotWordBoundary => before == after,
-        AssertionKind::WordBoundaryStart | AssertionKind::WordBoundaryStartAngle => !before && after,
-        AssertionKind::WordBoundaryEnd | AssertionKind::WordBoundaryEndAngle => before && !after,
-        AssertionKind::WordBoundaryStartHalf => !before,
-        AssertionKind::WordBoundaryEndHalf => !after,
-    }
 }
 
 /// Adds a span that begins no earlier than those before it.
@@ -345,15 +415,26 @@ mod tests {
             let oracle = regex::RegexBuilder::new(&meant).case_insensitive(true).build().expect(pattern);
             let expression = Expression::new(pattern).expect(pattern);
             for text in TEXTS {
-                let (found, expected) = (expression.find(text), oracle.find(text));
+                let (found, expected) = (expression.find(text, &Pairs::of(text)), oracle.find(text));
                 assert_eq!(found.map(|it| it.start), expected.map(|it| it.start()), "{pattern} in {text}");
             }
         }
     }
 
     #[test]
+    fn what_a_text_cannot_have_is_seen_by_its_pairs() {
+        let pairs = Pairs::of("the 授权码 has expired");
+        let may_match = |pattern: &str| may_match(Expression::new(pattern).expect(pattern).parts(), &pairs);
+        assert!(may_match("授权码.{0,9}(?:failed|expired)"));
+        assert!(may_match("(?:not )?expired.{0,9}"));
+        assert!(may_match("a"), "a letter is no pair");
+        assert!(!may_match("授权码.{0,9}(?:failed|rejected)"));
+        assert!(!may_match("(?:not )+expired"));
+    }
+
+    #[test]
     fn the_longest_match_of_the_first_place_is_what_is_found() {
-        let found = |pattern: &str, text: &str| Expression::new(pattern).expect(pattern).find(text);
+        let found = |pattern: &str, text: &str| Expression::new(pattern).expect(pattern).find(text, &Pairs::of(text));
         assert_eq!(found("a.{0,4}c", "xabcbcbcbc"), Some(1..6));
         assert_eq!(found("(?:a|ab)", "ab"), Some(0..2));
         assert_eq!(found("码.?过", "授权码已过期"), Some(6..15));

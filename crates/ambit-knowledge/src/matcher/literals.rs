@@ -35,6 +35,15 @@ impl<'a> Needs<'a> {
         }
     }
 
+    /// Others than those, of which one has to occur as well: the ones that the fewest patterns need; empty where there are
+    /// none. Of each literal is said how many need it, or nothing where it is too short to be looked for.
+    pub(super) fn rarest_besides(&self, needed: impl Fn(&str) -> Option<u32>) -> &[&'a str] {
+        let of = |literals: &[&str]| literals.iter().try_fold(0, |sum: u32, it| Some(sum.saturating_add(needed(it)?)));
+        let all = self.all.chunks(1).chain([self.any.as_slice()]);
+        let others = all.filter(|literals| !literals.is_empty() && *literals != self.triggers());
+        others.filter_map(|it| Some((of(it)?, it))).min_by_key(|(needed, _)| *needed).map_or(&[], |(_, it)| it)
+    }
+
     fn gather(&mut self, parts: &'a [Piece]) {
         for part in parts {
             match part {
@@ -198,5 +207,22 @@ mod tests {
         assert_eq!(found, expected);
         assert_eq!(Literals::new(std::iter::empty()).find(text).count(), 0);
         assert_eq!(index.find("cop").count(), 0);
+    }
+
+    #[test]
+    fn besides_what_is_looked_for_those_literals_are_wanted_that_the_fewest_patterns_need() {
+        let besides = |pattern: &str| {
+            let expression = Expression::new(pattern).expect(pattern);
+            let needed = |literal: &str| match literal {
+                "token" => Some(90),
+                "iss" => None,
+                _ => Some(2),
+            };
+            Needs::of(&expression).rarest_besides(needed).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(besides("token.{1,9}audience.{1,9}mismatches"), ["audience"]);
+        assert_eq!(besides("token.{1,9}(?:expired|revoked).{1,9}yesterday"), ["expired", "revoked"]);
+        assert_eq!(besides("token.{1,9}(?:aud|iss).{1,9}yesterday"), ["token"]);
+        assert_eq!(besides("(?:expired|revoked)"), [""; 0]);
     }
 }

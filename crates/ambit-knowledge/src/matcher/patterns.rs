@@ -10,7 +10,7 @@ use std::{fmt, panic, thread};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::expression::Expression;
+use super::expression::{Expression, Pairs};
 use super::literals::{KEY, Literals, Needs};
 use super::reading::Classes;
 use crate::corpus::Corpus;
@@ -39,16 +39,19 @@ pub(super) struct Patterns {
     /// The patterns of each literal: a range of `owners` for each.
     owned: Vec<u32>,
     owners: Vec<Owner>,
+    /// What owners need besides, one after the other.
+    besides: Vec<u32>,
     /// Patterns without a literal that is long enough, tried on every text. The lint asks for none.
     always: Vec<u32>,
 }
 
 /// A pattern that a literal belongs to.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Owner {
     pattern: u32,
-    /// A literal that the text has to have besides. It stands here since looking at the pattern itself takes longer.
-    besides: Option<u32>,
+    /// Other literals, of which the text has to have one, unless there are none: a range of `besides`. They are kept apart
+    /// since looking at the pattern itself takes longer.
+    besides: (u32, u32),
 }
 
 /// One pattern of an entry.
@@ -97,16 +100,18 @@ impl Patterns {
             });
             needed[number as usize] += 1;
         }
-        let (mut owned_by, mut always) = (Vec::new(), Vec::new());
+        let (mut owned_by, mut besides, mut always) = (Vec::new(), Vec::new(), Vec::new());
         for (pattern, needs) in (0_u32..).zip(&needs) {
             let triggers = needs.triggers();
             if triggers.is_empty() || triggers.iter().any(|literal| literal.len() < KEY) {
                 always.push(pattern);
                 continue;
             }
-            let others = needs.all.iter().filter(is_known).filter(|literal| !triggers.contains(literal));
-            let besides = others.map(|literal| numbers[literal]).min_by_key(|literal| needed[*literal as usize]);
-            owned_by.extend(triggers.iter().map(|literal| (numbers[literal], Owner { pattern, besides })));
+            let first = besides.len();
+            let others = needs.rarest_besides(|literal| Some(needed[*numbers.get(literal)? as usize]));
+            besides.extend(others.iter().map(|literal| numbers[literal]));
+            let owner = Owner { pattern, besides: (narrow(first), narrow(besides.len())) };
+            owned_by.extend(triggers.iter().map(|literal| (numbers[literal], owner)));
         }
         owned_by.sort_unstable_by_key(|(literal, owner)| (*literal, owner.pattern));
         owned_by.dedup_by_key(|(literal, owner)| (*literal, owner.pattern));
@@ -120,7 +125,7 @@ impl Patterns {
         let owners = owned_by.into_iter().map(|(_, owner)| owner).collect();
         let literals = Literals::new(literals.into_iter());
         let weights = needs.iter().map(|needs| narrow(needs.weight)).collect();
-        Ok(Self { patterns, weights, literals, owned, owners, always })
+        Ok(Self { patterns, weights, literals, owned, owners, besides, always })
     }
 
     /// The patterns that match, each once.
@@ -143,6 +148,7 @@ impl Patterns {
     }
 
     fn search_in(&self, text: &Flat, part: Part, is_described: bool, done: &mut FxHashSet<u32>, hits: &mut Hits) {
+        let pairs = Pairs::of(text.folded());
         for (number, at) in self.candidates(text.folded()) {
             let pattern = &self.patterns[number as usize];
             let is_description = pattern.place.is_none();
@@ -150,7 +156,7 @@ impl Patterns {
                 continue;
             }
             let window = window(text.text(), at);
-            let Some(place) = pattern.expression.find(&text.folded()[window.clone()]) else { continue };
+            let Some(place) = pattern.expression.find(&text.folded()[window.clone()], &pairs) else { continue };
             done.insert(number);
             let hit = Hit {
                 entry: pattern.entry as usize,
@@ -181,7 +187,10 @@ impl Patterns {
         let mut found = Vec::new();
         for (literal, at) in stand {
             let owners = &self.owners[self.owned[literal] as usize..self.owned[literal + 1] as usize];
-            let may_match = owners.iter().filter(|owner| owner.besides.is_none_or(|it| seen.contains_key(&it)));
+            let may_match = owners.iter().filter(|owner| {
+                let besides = &self.besides[owner.besides.0 as usize..owner.besides.1 as usize];
+                besides.is_empty() || besides.iter().any(|other| seen.contains_key(other))
+            });
             found.extend(may_match.map(|owner| (owner.pattern, at)));
         }
         found.extend(self.always.iter().map(|number| (*number, 0)));

@@ -117,16 +117,16 @@ impl Plain<'_> {
                 c => Atom::Letter(c),
             };
             let times = self.times()?;
-            match (atom, times) {
-                (Atom::Letter(c), None) => found.push_letter(c),
-                (Atom::Letter(c), Some(times)) => {
+            match atom {
+                Atom::Letter(c) if times == ONCE => found.push_letter(c),
+                Atom::Letter(c) => {
                     let letter = Piece::Literal(fold(c).to_string().into());
                     found.push(Piece::Repeated(Box::new([letter]), times));
                 }
-                (Atom::Pieces(pieces), None) => pieces.into_iter().for_each(|piece| found.push(piece)),
-                (Atom::Pieces(pieces), Some(times)) => found.push(Piece::Repeated(pieces, times)),
-                (Atom::Dot, times) => found.push(Piece::Gap(times.unwrap_or(ONCE))),
-                (Atom::Class(class), times) => found.push(Piece::Class(class, times.unwrap_or(ONCE))),
+                Atom::Pieces(pieces) if times == ONCE => pieces.into_iter().for_each(|piece| found.push(piece)),
+                Atom::Pieces(pieces) => found.push(Piece::Repeated(pieces, times)),
+                Atom::Dot => found.push(Piece::Gap(times)),
+                Atom::Class(class) => found.push(Piece::Class(class, times)),
             }
         }
         Some(found.into_pieces())
@@ -178,9 +178,9 @@ impl Plain<'_> {
         }
     }
 
-    /// How often what stands before is repeated: not at all said, or once said. A pattern that would rather have fewer
-    /// reaches the same places.
-    fn times(&mut self) -> Option<Option<Times>> {
+    /// How often what stands before is there: once, if nothing is said. A pattern that would rather have fewer reaches the
+    /// same places.
+    fn times(&mut self) -> Option<Times> {
         let times = match self.next() {
             Some(b'?') => Times { least: 0, most: 1 },
             Some(b'*') => Times { least: 0, most: u32::MAX },
@@ -197,12 +197,12 @@ impl Plain<'_> {
                     Some((least, most)) => Times { least: number(least)?, most: number(most)? },
                 }
             }
-            _ => return Some(None),
+            _ => return Some(ONCE),
         };
         self.at += 1;
         self.takes(b'?');
         let is_repeated_again = matches!(self.next(), Some(b'?' | b'*' | b'+' | b'{'));
-        (times.least <= times.most && !is_repeated_again).then_some(Some(times))
+        (times.least <= times.most && times != ONCE && !is_repeated_again).then_some(times)
     }
 
     fn next(&self) -> Option<u8> {

@@ -30,6 +30,8 @@ pub(super) struct Words {
     /// What a word weighs that is neither rare nor frequent.
     word: f32,
     texts: Vec<TextWords>,
+    /// What the words of each text weigh together.
+    text_weights: Vec<f32>,
     /// The words of all texts, one text after the other, each sorted.
     words: Vec<u32>,
     /// The texts of an entry: a range of `texts` for each.
@@ -45,7 +47,6 @@ struct TextWords {
     entry: u32,
     from: u32,
     to: u32,
-    weight: f32,
 }
 
 /// The words of an input.
@@ -90,7 +91,7 @@ impl Words {
                     }
                 });
                 sort_tail(&mut words, from as usize);
-                texts.push(TextWords { entry, from, to: narrow(words.len()), weight: 0.0 });
+                texts.push(TextWords { entry, from, to: narrow(words.len()) });
             }
             of_entry.push(narrow(texts.len()));
         }
@@ -110,11 +111,12 @@ impl Words {
             .zip(&is_code)
             .map(|(with, code)| (all / approximate((*with).max(1) as usize)).ln_1p() * if *code { CODE } else { 1.0 })
             .collect();
-        for text in &mut texts {
-            text.weight = words[text.from as usize..text.to as usize].iter().map(|id| weights[*id as usize]).sum();
-        }
+        let weight = |text: &TextWords| {
+            words[text.from as usize..text.to as usize].iter().map(|id| weights[*id as usize]).sum::<f32>()
+        };
+        let text_weights = texts.iter().map(weight).collect();
         let (of_word, places) = inverted(&texts, &words, weights.len());
-        Self { ids, weights, word: all.ln_1p() / 2.0, texts, words, of_entry, of_word, places }
+        Self { ids, weights, word: all.ln_1p() / 2.0, texts, text_weights, words, of_entry, of_word, places }
     }
 
     /// The entries whose words are most like those of the input, with their likeness.
@@ -146,7 +148,7 @@ impl Words {
         // Those that share the largest part; of equal ones the first. Positive floats are ordered as their bits are.
         let mut most: BinaryHeap<Reverse<(u32, Reverse<u32>)>> = BinaryHeap::with_capacity(MAX_COMPARED + 1);
         for &place in &touched[..count] {
-            let weight = self.texts[place as usize].weight.min(query.weight).max(f32::MIN_POSITIVE);
+            let weight = self.text_weights[place as usize].min(query.weight).max(f32::MIN_POSITIVE);
             let part = Reverse(((shared[place as usize] / weight).to_bits(), Reverse(place)));
             if most.len() < MAX_COMPARED {
                 most.push(part);
@@ -156,9 +158,8 @@ impl Words {
         }
         let mut found: FxHashMap<usize, f32> = FxHashMap::default();
         for Reverse((_, Reverse(place))) in most {
-            let text = &self.texts[place as usize];
-            let likeness = self.compare(query, text);
-            let best = found.entry(text.entry as usize).or_insert(0.0);
+            let likeness = self.compare(query, place as usize);
+            let best = found.entry(self.texts[place as usize].entry as usize).or_insert(0.0);
             *best = best.max(likeness);
         }
         found.retain(|_, likeness| *likeness >= UNLIKE);
@@ -170,11 +171,12 @@ impl Words {
 
     /// How alike an entry is.
     pub(super) fn likeness(&self, query: &Query, entry: usize) -> f32 {
-        let texts = &self.texts[self.of_entry[entry] as usize..self.of_entry[entry + 1] as usize];
-        texts.iter().map(|text| self.compare(query, text)).fold(0.0, f32::max)
+        let texts = self.of_entry[entry] as usize..self.of_entry[entry + 1] as usize;
+        texts.map(|text| self.compare(query, text)).fold(0.0, f32::max)
     }
 
-    fn compare(&self, query: &Query, text: &TextWords) -> f32 {
+    fn compare(&self, query: &Query, place: usize) -> f32 {
+        let (text, text_weight) = (&self.texts[place], self.text_weights[place]);
         let words = &self.words[text.from as usize..text.to as usize];
         // In the order of the words, so that a sum is the same every time.
         let of = |word: &u32| if query.has(*word) { self.weights[*word as usize] } else { 0.0 };
@@ -182,8 +184,8 @@ impl Words {
         if weight == 0.0 {
             return 0.0;
         }
-        let part = weight / text.weight.min(query.weight);
-        let dice = 2.0 * weight / (text.weight + query.weight);
+        let part = weight / text_weight.min(query.weight);
+        let dice = 2.0 * weight / (text_weight + query.weight);
         part * (0.75 + 0.25 * dice) * (weight / (weight + self.word))
     }
 }
@@ -227,7 +229,9 @@ impl Query {
         sort_tail(&mut words, 0);
         let weight = words.iter().map(|id| index.weights[*id as usize]).sum();
         let mut has = vec![0; index.weights.len().div_ceil(64)];
-        words.iter().for_each(|word| has[*word as usize / 64] |= 1 << (word % 64));
+        for word in &words {
+            has[*word as usize / 64] |= 1 << (word % 64);
+        }
         Self { words, has, weight }
     }
 

@@ -138,6 +138,17 @@ pub(crate) fn figures(core: usize, seconds: f64) -> Result<Vec<Figure>, Failure>
     Ok(serde_json::from_str(&answer_of(&mut command, b"")?)?)
 }
 
+/// The most memory of a process that has so many entries, in MiB, and of one that has asked an index of them. It is on the
+/// core of whoever asks for it.
+pub(crate) fn matcher_memory(size: usize, is_asked: bool) -> Result<f64, Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["matcher-memory", "--entries", &size.to_string()]);
+    if is_asked {
+        command.arg("--asked");
+    }
+    Ok(answer_of(&mut command, b"")?.trim().parse()?)
+}
+
 fn answer_of(command: &mut Command, input: &[u8]) -> Result<String, Failure> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     // All three were asked for above. Nothing is printed before the input was read to its end.

@@ -123,6 +123,16 @@ enum Part {
         #[arg(long)]
         seconds: f64,
     },
+    /// Entries of the knowledge base alone, or an index of them as well: prints the most memory that takes.
+    #[command(hide = true)]
+    MatcherMemory {
+        /// How many.
+        #[arg(long)]
+        entries: usize,
+        /// Whether an index is made of them, and asked.
+        #[arg(long)]
+        asked: bool,
+    },
     /// Verification in the middleware alone: prints what each kind costs.
     #[command(hide = true)]
     Verify {
@@ -160,6 +170,7 @@ fn main() -> ExitCode {
         Some(Part::Load { to, connections, seconds }) => load::run(to, connections, seconds),
         Some(Part::Decide { seconds }) => decide::run(seconds),
         Some(Part::Matcher { seconds }) => matcher::run(seconds),
+        Some(Part::MatcherMemory { entries, asked }) => matcher::run_memory(entries, asked),
         Some(Part::Verify { seconds }) => verify::run(seconds),
         Some(Part::Passwords { seconds }) => people::verify_passwords(seconds),
         Some(Part::Api) => verify::serve(),

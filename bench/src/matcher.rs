@@ -12,7 +12,7 @@ use ambit_knowledge::{Corpus, Entry, Input, Knowledge, Language};
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::Failure;
+use crate::{Failure, child};
 
 /// One figure, and what it shall stay below.
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,14 +62,28 @@ pub(crate) fn run(seconds: f64) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Makes so many entries, asks an index of them for their samples if it shall, and prints the most memory that the process
+/// ever had, in MiB.
+pub(crate) fn run_memory(size: usize, is_asked: bool) -> Result<(), Failure> {
+    let entries = entries(size)?;
+    let samples = samples(&entries);
+    let corpus = Arc::new(Corpus::new(entries)?);
+    if is_asked {
+        let knowledge = Knowledge::new(Arc::clone(&corpus))?;
+        for sample in &samples {
+            black_box(knowledge.explain(&Input::take_apart(sample.as_bytes()), Language::En));
+        }
+    }
+    println!("{}", peak_resident_mib()?);
+    Ok(())
+}
+
 fn measure(size: usize, seconds: f64, figures: &mut Vec<Figure>) -> Result<(), Failure> {
     let entries = entries(size)?;
-    let samples = entries.iter().filter_map(|entry| entry.samples.positive.last().cloned());
-    let samples: Vec<String> = samples.step_by((size / ASKED).max(1)).collect();
+    let samples = samples(&entries);
     let patterns = entries.iter().flat_map(|entry| entry.matching.patterns.clone()).collect::<Vec<_>>();
     let corpus = Arc::new(Corpus::new(entries)?);
 
-    let before = resident_mib()?;
     let start = Instant::now();
     let knowledge = Knowledge::new(corpus)?;
     let built = millis(start);
@@ -83,7 +97,7 @@ fn measure(size: usize, seconds: f64, figures: &mut Vec<Figure>) -> Result<(), F
             times.push(asked.elapsed().as_secs_f64() * 1e6);
         }
     }
-    let used = resident_mib()? - before;
+    let used = child::matcher_memory(size, true)? - child::matcher_memory(size, false)?;
     times.sort_by(f64::total_cmp);
     let (median, p99, most) = (times[times.len() / 2], times[times.len() * 99 / 100], times[times.len() - 1]);
 
@@ -96,11 +110,11 @@ fn measure(size: usize, seconds: f64, figures: &mut Vec<Figure>) -> Result<(), F
     push("a match, p99", p99, Unit::Micros, 1000.0, format!("p50 {median:.0}, most {most:.0}; taking apart included"));
     push("the index, built", built, Unit::Millis, 300.0, String::new());
     push(
-        "the index and what it has compiled, resident",
+        "the index, made and asked, in memory",
         used,
         Unit::Mib,
         64.0,
-        "without the entries themselves".to_owned(),
+        "how much more a process takes at most than one that has only the entries".to_owned(),
     );
     figures.push(Figure {
         name: format!("knowledge base, {size} entries: a plain loop over {} patterns", patterns.len()),
@@ -130,6 +144,12 @@ fn plain_loop(patterns: &[String], samples: &[String], seconds: f64) -> Result<(
     }
     times.sort_by(f64::total_cmp);
     Ok((times[times.len() / 2], note))
+}
+
+/// What is asked: some of the samples.
+fn samples(entries: &[Entry]) -> Vec<String> {
+    let samples = entries.iter().filter_map(|entry| entry.samples.positive.last().cloned());
+    samples.step_by((entries.len() / ASKED).max(1)).collect()
 }
 
 /// So many entries: the built-in ones, and copies with words of their own.
@@ -173,9 +193,9 @@ fn millis(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
 }
 
-fn resident_mib() -> Result<f64, Failure> {
+fn peak_resident_mib() -> Result<f64, Failure> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("/proc has no such field")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("/proc has no such field")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
 }
 

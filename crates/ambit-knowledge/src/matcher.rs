@@ -257,7 +257,10 @@ fn verdict(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         return Verdict::None;
     }
     let is_vague = first.evidence.is_bare_description() && first.likeness < LIKE_MUCH
-        || first.evidence.is_bare_complaint() && first.likeness < LIKE_BARELY;
+        // Where nothing else comes near, a particular complaint of OAuth's stands by itself.
+        || first.evidence.is_bare_complaint()
+            && first.likeness < LIKE_BARELY
+            && !(ranked.len() == 1 && first.evidence.is_particular_complaint() && input.is_about_oauth());
     // A number that nobody here knows: what merely sounds like it is not it.
     let is_read = first.evidence.comes_down_to_it;
     if first.evidence.is_bare_description() && !is_read && has_unknown_code(input, first, corpus) {

@@ -108,6 +108,11 @@ fn is_within(text: &str, at: usize) -> bool {
 
 /// The parts of a name: at lines and humps.
 fn split(text: &str, from: usize, to: usize, words: &mut Vec<(usize, usize)>) {
+    // A name whose humps are no words.
+    if text[from..to].eq_ignore_ascii_case("dpop") {
+        words.push((from, to));
+        return;
+    }
     let bytes = text.as_bytes();
     let mut start = from;
     for at in from + 1..=to {
@@ -205,7 +210,15 @@ fn of_sentence(flat: &Flat, sentence: &[Placed], before: Option<Subject>, found:
             }
             Word::Must => {
                 let is_denied = sentence[at + 1..].iter().take(2).any(|it| it.word == Word::Not);
-                if is_denied { None } else { fault_of(good(at + 1, at + 1 + REACH)) }
+                // *It should be one but is another*.
+                let is_other = || {
+                    let next = sentence.get(at + 1).is_some_and(|it| &flat.folded()[it.from..it.to] == "be");
+                    next && sentence[at + 1..].iter().any(|it| it.word == Word::Got)
+                };
+                match fault_of(good(at + 1, at + 1 + REACH)) {
+                    None if !is_denied && is_other() => Some(Fault::Mismatch),
+                    fault => fault.filter(|_| !is_denied),
+                }
             }
             Word::Only => {
                 let what = fault_of(good(at + 1, at + 1 + REACH));
@@ -235,7 +248,11 @@ fn of_sentence(flat: &Flat, sentence: &[Placed], before: Option<Subject>, found:
             Word::Another => {
                 let next = sentence.get(at + 1).map(|it| it.word);
                 let is_one = |subject| matches!(subject, Subject::Audience | Subject::Issuer | Subject::Nonce);
-                matches!(next, Some(Word::Subject(subject)) if is_one(subject)).then_some(Fault::Mismatch)
+                // *Another port than the registered one*.
+                let is_than = |it: &Placed| &flat.folded()[it.from..it.to] == "than";
+                let is_compared = sentence[at + 1..].iter().take(3).any(is_than);
+                let is_of_next = matches!(next, Some(Word::Subject(subject)) if is_one(subject));
+                (is_compared || is_of_next).then_some(Fault::Mismatch)
             }
             Word::Required => {
                 let is_of_next = sentence[at + 1..].iter().take(2).any(|it| matches!(it.word, Word::Subject(_)));
@@ -280,13 +297,20 @@ fn meant(
     (subject, fault): (Subject, Fault),
     name: Option<&Placed>,
 ) -> (Subject, Fault) {
+    let is_around = name.is_some_and(|it| is_place(flat, it));
     let name = name.map_or("", |it| &flat.folded()[it.from..it.to]);
     let says = |word: &str| sentence.iter().any(|it| &flat.folded()[it.from..it.to] == word);
     match (subject, fault) {
         // What is verified of a JWS is its signature.
         (Subject::Token, Fault::Failed) if name == "jws" => (Subject::Signature, fault),
         // Whom a token is meant for is its audience.
-        (Subject::Token, Fault::Mismatch) if says("meant") || says("intended") => (Subject::Audience, fault),
+        (Subject::Token, Fault::Mismatch)
+            if says("meant") || says("intended") || says("issued") && says("for") && !says("client") =>
+        {
+            (Subject::Audience, fault)
+        }
+        // *No e-mail in the token*: what a token has in it are its claims.
+        (Subject::Token, Fault::Missing) if is_around => (Subject::Claim, fault),
         // PKCE begins with the challenge.
         (Subject::Verifier, Fault::Missing | Fault::Unknown) if name == "pkce" => (Subject::Challenge, Fault::Missing),
         // What nobody can be asked for timed out by being too old.
@@ -304,9 +328,18 @@ fn weight(flat: &Flat, subject: Subject, placed: &Placed) -> usize {
     match (subject, &flat.folded()[placed.from..placed.to]) {
         (Subject::Algorithm, word) if word.bytes().any(|c| c.is_ascii_digit()) => 1,
         (Subject::Server, _) => 0,
+        (Subject::Issuer | Subject::RedirectUri, _) if is_place(flat, placed) => 0,
         (Subject::KeySet, "jwks_uri" | "jwks uri" | "jwks url") => 3,
         _ => particularity(subject),
     }
+}
+
+/// *The state in the callback URL*: where something is, and not what it is about.
+fn is_place(flat: &Flat, placed: &Placed) -> bool {
+    let before = flat.folded()[..placed.from].trim_end_matches([' ', '\'', '"']);
+    let before =
+        [" id", " access", " the"].iter().fold(before, |before, word| before.strip_suffix(word).unwrap_or(before));
+    [" in", " at", " from"].iter().any(|word| before.ends_with(word))
 }
 
 /// *The token expired and the refresh token is not set*: whether a name is in another half of a sentence than a fault, and

@@ -123,7 +123,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::Expired,
-        &["expired", "expire", "expires", "expiration", "expiry", "outdated", "stale", "elapsed", "lapsed"],
+        &["expired", "expire", "expires", "expiration", "expiry", "outdated", "stale", "elapsed", "lapsed", "ended"],
     ),
     (Fault::Early, &["future", "early", "premature", "prematurely", "immature"]),
     (
@@ -203,7 +203,19 @@ const FAULTS: &[(Fault, &[&str])] = &[
             "misformatted",
         ],
     ),
-    (Fault::Unreachable, &["unreachable", "timeout", "econnrefused", "etimedout", "enotfound", "unavailable"]),
+    (
+        Fault::Unreachable,
+        &[
+            "unreachable",
+            "timeout",
+            "econnrefused",
+            "etimedout",
+            "enotfound",
+            "econnreset",
+            "ehostunreach",
+            "unavailable",
+        ],
+    ),
     (Fault::Unsupported, &["unsupported", "unimplemented"]),
     (Fault::Revoked, &["revoked", "blacklisted", "denylisted", "blocklisted", "invalidated", "withdrawn"]),
     (Fault::Insufficient, &["insufficient", "inadequate"]),
@@ -251,6 +263,7 @@ const DENIED: &[(Fault, &[&str])] = &[
             "good",
             "usable",
             "right",
+            "takes",
         ],
     ),
     (
@@ -324,6 +337,9 @@ const DENIED: &[(Fault, &[&str])] = &[
             "has",
             "specify",
             "passed",
+            "carry",
+            "carries",
+            "carried",
             "attached",
             "defined",
             "extract",
@@ -409,6 +425,7 @@ const DENIED: &[(Fault, &[&str])] = &[
     ),
     (Fault::Unsupported, &["supported", "implemented", "support", "supports"]),
     (Fault::Insufficient, &["sufficient", "enough"]),
+    (Fault::Unreachable, &["reachable", "responding", "respond", "resolvable"]),
 ];
 
 const PHRASES: &[(&str, &str, Word)] = &[
@@ -584,6 +601,28 @@ const PHRASES: &[(&str, &str, Word)] = &[
     ("instead", "of", Word::Fault(Fault::Mismatch)),
     ("not", "sufficient", Word::Fault(Fault::Insufficient)),
     ("signed", "out", Word::Fault(Fault::Revoked)),
+    ("t", "in", Word::Fault(Fault::Mismatch)),
+    ("t", "there", Word::Fault(Fault::Missing)),
+    ("not", "there", Word::Fault(Fault::Missing)),
+    ("t", "pass", Word::Fault(Fault::Failed)),
+    ("not", "pass", Word::Fault(Fault::Failed)),
+    ("not", "for", Word::Fault(Fault::Mismatch)),
+    ("later", "than", Word::Fault(Fault::Early)),
+    ("no", "route", Word::Fault(Fault::Unreachable)),
+    ("valid", "json", Word::Good(Fault::Malformed)),
+    ("return", "address", Word::Subject(Subject::RedirectUri)),
+    ("scp", "claim", Word::Subject(Subject::Scope)),
+    ("well", "known", Word::Subject(Subject::Discovery)),
+    ("leaf", "signature", Word::Other),
+    ("requested", "audience", Word::Subject(Subject::Resource)),
+    ("audience", "requested", Word::Subject(Subject::Resource)),
+    ("validity", "period", Word::Subject(Subject::Expiry)),
+    ("verification", "keys", Word::Subject(Subject::KeySet)),
+    ("trailing", "slash", Word::Fault(Fault::Mismatch)),
+    ("slash", "at", Word::Fault(Fault::Mismatch)),
+    ("t", "take", Word::Fault(Fault::Denied)),
+    ("not", "take", Word::Fault(Fault::Denied)),
+    ("ahead", "of", Word::Fault(Fault::Early)),
     // What has a name's word in it and is none.
     ("subject", "token", Word::Other),
     ("actor", "token", Word::Other),
@@ -790,7 +829,7 @@ static SINGLE: LazyLock<FxHashMap<&str, Word>> = LazyLock::new(|| {
         "wont", "non",
     ]
     .map(|word| (word, Word::Not));
-    let nos = ["no", "without", "none", "nothing"].map(|word| (word, Word::No));
+    let nos = ["no", "without", "none", "nothing", "nobody"].map(|word| (word, Word::No));
     let fails = ["failed", "fails", "fail", "failure", "failing", "unable", "couldn", "unsuccessful", "impossible"]
         .map(|word| (word, Word::Fail));
     let errors = ["error", "problem", "exception"].map(|word| (word, Word::Error));

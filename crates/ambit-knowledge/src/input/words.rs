@@ -307,12 +307,12 @@ const WHOLE: &[&str] = &["auth0", "jwt.exceptions"];
 
 /// What has credentials, signatures and realms as well.
 static OTHERS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:^|[^a-z])(?:ldaps?|saml[a-z0-9]*|smtp[a-z]*|mongo[a-z]*|terraform|kernel|pg_hba|pkcs#7|amqp|rabbitmq|mqtt|elasticsearch|ipsec|telnet|snmp|kerberos|krb5|gssapi|radius|imap|pop3|ftp|ssh2?|xmpp|docker|redis|mysql|sasl|kafka|jdbc|odbc|ora-[0-9]{5}|gpg|npm|postgres(?:ql)?)(?:[^a-z]|$)")
+    Regex::new(r"(?:^|[^a-z])(?:ldaps?|saml[a-z0-9]*|smtp[a-z]*|mongo[a-z]*|terraform|kernel|pg_hba|pkcs#7|amqp|rabbitmq|mqtt|elasticsearch|ipsec|telnet|snmp|kerberos|krb5|gssapi|radius|imap|pop3|ftp|ssh2?|xmpp|docker|redis|mysql|sasl|kafka|jdbc|odbc|ora-[0-9]{5}|gpg|npm|postgres(?:ql)?|kubelet|etcd|wordpress|chromedriver|referenceerror|nameerror)(?:[^a-z]|$)")
         .expect("a constant that a test compiles")
 });
 static OURS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?:^|[^n]|[a-z]n)oauth|oidc|openid|(?:^|[^a-z])j(?:wt|ws|we|wk)(?:s|auth|error)?(?:[^a-z]|$)|jwt[a-z]{0,12}(?:error|exception|expired|invalid)|\b(?:access|refresh|id)[_ ]?token|bearer|\bscopes?\b|redirect[_ ]?ur[il]|\bgrant\b|client[_ ]?(?:id|secret)|pkce|code[_ ]?(?:challenge|verifier)|(?:^|[^a-z])(?:nonce|issuer|audience|kid)(?:[^a-z]|$)|授权|令牌|作用域|user_?info|\bidps?\b|identity provider|openid-configuration|request_uri|回调|code_?verifier|(?:^|[^a-z])(?:iss|token (?:is |has |was )?(?:expired|revoked|malformed)|expired token|authori[sz]ation (?:header|server|code))(?:[^a-z]|$)",
+        r"(?:^|[^n]|[a-z]n)oauth|oidc|openid|(?:^|[^a-z])j(?:wt|ws|we|wk)(?:s|auth|error)?(?:[^a-z]|$)|jwt[a-z]{0,12}(?:error|exception|expired|invalid)|\b(?:access|refresh|id)[_ ]?token|bearer|\bscopes?\b|redirect[_ ]?ur[il]|\bgrant\b|client[_ ]?(?:id|secret)|pkce|code[_ ]?(?:challenge|verifier)|(?:^|[^a-z])(?:nonce|issuer|audience|kid)(?:[^a-z]|$)|授权|令牌|作用域|user_?info|\bidps?\b|identity provider|openid-configuration|request_uri|回调|code_?verifier|(?:^|[^a-z])(?:acr|max_age|mtls|dpop|cnf|base64url|discovery document|client credentials|private_key_jwt|request object|introspect(?:ion)?|(?:token|authori[sz](?:e|ation)) (?:endpoint|ur[il])|silent (?:auth[a-z]*|renew|login|sign-?in)|(?:sub|aud|exp|nbf|iat|azp|jti) claim|iss|token (?:is |has |was )?(?:expired|revoked|malformed)|expired token|authori[sz]ation (?:header|server|code))(?:[^a-z]|$)",
     )
         .expect("a constant that a test compiles")
 });

@@ -4,7 +4,7 @@
 //! 1. Bytes become text: at most [`MAX_INPUT`], what is no UTF-8 is replaced, terminal colours are dropped.
 //! 2. Tokens are decoded (`jwt`); of their claims only those are kept that decide something, of their signature nothing.
 //! 3. Secrets are taken out ([`crate::redact`]). Nothing after this step has seen them.
-//! 4. What carried the text here is undone: entities, percent signs, backslashes, signs of quotation ([`carried`]).
+//! 4. What carried the text here is undone: entities, percent signs, backslashes, signs of quotation (`carried`).
 //! 5. What is left is read for [`Fact`]s: by HTTP's rules (`http`), as JSON (`json`), and as words (`words`).
 //!
 //! All of it takes time in proportion to the input, whatever the input is.

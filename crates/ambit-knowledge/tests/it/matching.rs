@@ -362,9 +362,13 @@ fn the_time_grows_with_the_input_and_not_with_its_square() {
             start.elapsed()
         };
         time(1024);
-        let (small, large) = (time(128 * 1024), time(1024 * 1024));
-        // Eight times the input: a square would be sixty-four times. The machine may be busy with something else.
-        assert!(large < small * 30 + Duration::from_secs(1), "{name}: {small:?}, then {large:?}");
+        // Eight times the input: a square would be sixty-four times, each time. The machine may be busy with something else.
+        let grows_too_much = || {
+            let (small, large) = (time(128 * 1024), time(1024 * 1024));
+            (large >= small * 30 + Duration::from_secs(1)).then_some((small, large))
+        };
+        let tries: Vec<_> = (0..4).map_while(|_| grows_too_much()).collect();
+        assert!(tries.len() < 4, "{name}: {tries:?}");
     }
 }
 

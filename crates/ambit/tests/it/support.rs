@@ -310,7 +310,10 @@ impl Node {
 
     /// The administrator's token.
     pub(crate) async fn root(&self) -> String {
-        self.token(AS_ROOT, &[]).await.access_token()
+        let answer = self.token(AS_ROOT, &[]).await;
+        // Why a server cannot answer, only its log says.
+        assert_eq!(answer.status, 200, "{}\n{}", answer.text, self.log.text());
+        answer.access_token()
     }
 
     pub(crate) fn admin_request(
@@ -334,7 +337,8 @@ impl Node {
     /// A call of the admin API, as the administrator, that must succeed.
     pub(crate) async fn made(&self, method: Method, path: &str, body: &Value) -> Value {
         let answer = self.admin(&self.root().await, method.clone(), path, Some(body)).await;
-        assert!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.text);
+        let (status, text) = (answer.status, &answer.text);
+        assert!((200..300).contains(&status), "{method} {path}: {status} {text}\n{}", self.log.text());
         answer.json
     }
 

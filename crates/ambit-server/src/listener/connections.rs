@@ -63,9 +63,14 @@ impl Connections {
     /// thousands would like us to do. Where none is idle, the one whose request came first leaves behind it.
     pub(super) fn make_room(&self) {
         let open = self.open();
-        let (leaving, mut candidates): (Vec<_>, Vec<_>) =
-            open.values().map(|connection| (connection.claim(), connection)).partition(|(_, it)| it.is_leaving());
-        let is_idle = |((is_at_work, _), _): &&((bool, u64), &Arc<Connection>)| !is_at_work;
+        // Of those idle for as many milliseconds the one that came first.
+        let order = |number: &u64, connection: &Connection| {
+            let (is_at_work, since) = connection.claim();
+            (is_at_work, since, *number)
+        };
+        let all = open.iter().map(|(number, connection)| (order(number, connection), connection));
+        let (leaving, mut candidates): (Vec<_>, Vec<_>) = all.partition(|(_, it)| it.is_leaving());
+        let is_idle = |((is_at_work, ..), _): &&((bool, u64, u64), &Arc<Connection>)| !is_at_work;
         if leaving.iter().any(|it| is_idle(&it)) {
             // That one is as good as gone.
             return;
@@ -74,7 +79,7 @@ impl Connections {
             0 => usize::from(leaving.is_empty()),
             idle => idle.min(self.most / AT_ONCE_OF).max(1),
         };
-        candidates.sort_unstable_by_key(|(claim, _)| *claim);
+        candidates.sort_unstable_by_key(|(order, _)| *order);
         for (_, connection) in candidates.into_iter().take(asked) {
             connection.make_room();
         }

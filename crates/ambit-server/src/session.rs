@@ -92,8 +92,8 @@ pub async fn signed_in(app: &App, headers: &HeaderMap, now: Timestamp) -> Result
 /// A session of somebody who has just proven who they are, before it is kept.
 #[derive(Debug)]
 pub struct Beginning {
-    /// It.
-    pub session: Session,
+    /// What a request with its cookie will find.
+    pub signed_in: SignedIn,
     /// The cookie by which it is known.
     pub cookie: HeaderValue,
     /// It is the one that the browser had, under a new cookie.
@@ -108,10 +108,18 @@ impl Beginning {
     pub async fn keep(&self, app: &App) -> Result<bool, StoreError> {
         let sign_ins = app.store.sign_ins();
         if self.goes_on {
-            sign_ins.change_session(&self.session).await
+            sign_ins.change_session(&self.signed_in.session).await
         } else {
-            sign_ins.begin_session(&self.session).await.map(|()| true)
+            sign_ins.begin_session(&self.signed_in.session).await.map(|()| true)
         }
+    }
+
+    /// Ends it where it came to nothing: its cookie reaches nobody.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn undo(&self, app: &App) -> Result<(), StoreError> {
+        end(app, Sessions::One(self.signed_in.session.id), self.signed_in.session.seen_at).await.map(drop)
     }
 }
 
@@ -122,16 +130,17 @@ impl Beginning {
 pub async fn begin(
     app: &App,
     parts: &Parts,
-    person: &Person,
+    person: &Arc<Person>,
     methods: Vec<Method>,
     now: Timestamp,
 ) -> Result<(Session, HeaderValue), StoreError> {
-    let Beginning { mut session, cookie, .. } = match prepare(app, parts, person, methods, now).await? {
-        beginning if beginning.keep(app).await? => return Ok((beginning.session, beginning.cookie)),
-        ended => ended,
-    };
-    (session.id, session.created_at) = (new_id(now, &*app.entropy), now);
-    app.store.sign_ins().begin_session(&session).await?;
+    let beginning = prepare(app, parts, person, methods, now).await?;
+    let is_kept = beginning.keep(app).await?;
+    let (mut session, cookie) = (beginning.signed_in.session, beginning.cookie);
+    if !is_kept {
+        (session.id, session.created_at) = (new_id(now, &*app.entropy), now);
+        app.store.sign_ins().begin_session(&session).await?;
+    }
     Ok((session, cookie))
 }
 
@@ -143,7 +152,7 @@ pub async fn begin(
 pub async fn prepare(
     app: &App,
     parts: &Parts,
-    person: &Person,
+    person: &Arc<Person>,
     methods: Vec<Method>,
     now: Timestamp,
 ) -> Result<Beginning, StoreError> {
@@ -182,7 +191,8 @@ pub async fn prepare(
             end(app, Sessions::One(before.id), now).await?;
         }
     }
-    Ok(Beginning { session, cookie, goes_on })
+    let signed_in = SignedIn { session, authentication, person: Arc::clone(person) };
+    Ok(Beginning { signed_in, cookie, goes_on })
 }
 
 /// Ends sessions, and what was lent for as long as they last. Answers those that were there.

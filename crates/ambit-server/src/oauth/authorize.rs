@@ -28,7 +28,7 @@ use ambit_knowledge::Language;
 use ambit_protocol::admin::application::ConsentPolicy;
 use ambit_protocol::admin::text::Slug;
 use ambit_protocol::authorization_request::{Address, AuthorizationRequest, ResponseMode};
-use ambit_protocol::id::UserId;
+use ambit_protocol::id::{ApplicationId, SessionId, UserId};
 use ambit_protocol::params::Params;
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::verify::{self, Verified};
@@ -45,7 +45,7 @@ use crate::issuer::Issuer;
 use crate::logs::with_causes;
 use crate::middleware::{Outcome, RequestContext};
 use crate::registry::Acting;
-use crate::session::{SignedIn, signed_in};
+use crate::session::{Beginning, SignedIn, signed_in};
 use crate::state::App;
 use crate::web;
 use crate::web::authorize::{FormPostPage, LostPage, Registered, Why};
@@ -93,6 +93,27 @@ pub async fn resume(
     asking.resumed(&waited, signed_in).await
 }
 
+/// Goes on with a request whose person has just shown who they are, where nothing stands between them and the application: what
+/// waited ends, the session begins and the code is kept in one commit.
+///
+/// # Errors
+/// Those of the store.
+pub async fn resume_at_once(
+    app: &App,
+    parts: &Parts,
+    id: &str,
+    interaction: &Interaction,
+    version: u32,
+    beginning: &Beginning,
+) -> Result<AtOnce, StoreError> {
+    let Destination::Authorize { issuer, parameters } = &interaction.destination else { return Ok(AtOnce::NotYet) };
+    let issuer = issuer_of(issuer.as_ref());
+    let waits_since = Some(interaction.begun_at);
+    let asking = Asking { app, parts, issuer: &issuer, parameters, now: app.clock.now(), waits_since };
+    let waited = Waited { id, version, is_denied: interaction.denied };
+    asking.resumed_at_once(&waited, beginning).await
+}
+
 /// What the person of an interaction is asked about: asked anew each time, with the facts of now.
 ///
 /// # Errors
@@ -124,6 +145,17 @@ pub async fn leads_to(app: &App, destination: &Destination) -> Option<String> {
     let address = AuthorizationRequest::address(&params).ok()?;
     let client = app.registry.client(&address.client_id).await.ok()??;
     callback(Some(&client), &address).ok().map(|callback| callback.redirect_uri().to_owned())
+}
+
+/// What became of going on at once.
+#[derive(Debug)]
+pub enum AtOnce {
+    /// The browser goes to the application with this.
+    Gone(Response),
+    /// There is more to it than a code, and nothing is kept yet.
+    NotYet,
+    /// The same form was sent twice, and the other one counts; or the session that was to go on was ended meanwhile.
+    Never,
 }
 
 /// A request that is being taken apart.
@@ -212,6 +244,24 @@ impl Asking<'_> {
             Some(Need::Unattainable) => self.refused(&asked.callback, &Refusal::Unasked(Unasked::Unattainable)),
             None => self.refused(&asked.callback, &Refusal::Unasked(Unasked::OtherPerson)),
         }
+    }
+
+    async fn resumed_at_once(&self, waited: &Waited<'_>, beginning: &Beginning) -> Result<AtOnce, StoreError> {
+        let person = &beginning.signed_in;
+        let Ok(asked) = self.read().await else { return Ok(AtOnce::NotYet) };
+        let is_fitting = self.fitting(&asked.request, Some(person.clone())).await?.is_some();
+        if waited.is_denied || !is_fitting || self.need(&asked, Some(&person.authentication)).is_err() {
+            return Ok(AtOnce::NotYet);
+        }
+        let Ok(Some(issued)) = self.lendable(&asked, person).await else { return Ok(AtOnce::NotYet) };
+        // What is sent together shares a commit.
+        let kept = tokio::try_join!(self.try_end(Some(waited)), beginning.keep(self.app), issued.keep(self.app))?;
+        if let (true, true, ()) = kept {
+            return Ok(AtOnce::Gone(self.lent(&asked, &issued)));
+        }
+        // Nothing comes of a code whose session is over.
+        beginning.undo(self.app).await?;
+        Ok(AtOnce::Never)
     }
 
     fn need(&self, asked: &Asked, signed_in: Option<&Authentication>) -> Result<(), Need> {
@@ -336,53 +386,37 @@ impl Asking<'_> {
 
     /// Step 4.
     async fn lend(&self, asked: &Asked, person: &SignedIn, waited: Option<&Waited<'_>>) -> Response {
-        let request = &asked.request;
-        let question = match self.question(asked, person).await {
-            Ok(question) => question,
-            Err(refusal) => return self.refused(&asked.callback, &refusal),
+        let issued = match (self.lendable(asked, person).await, waited) {
+            (Ok(Some(issued)), _) => issued,
+            (Ok(None), Some(waited)) => return web::see_other(&format!("/consent/{}", waited.id)),
+            (Ok(None), None) => return self.begin(asked, Progress::SignedIn, Some(person)).await,
+            (Err(refusal), _) => return self.refused(&asked.callback, &refusal),
         };
-        let kept = match self.kept_consent(asked, person).await {
-            Ok(kept) => kept,
-            Err(error) => return self.failed(&asked.callback, error),
-        };
-        let is_open = self.is_open(asked, person, &question, kept.as_ref());
-        match (is_open, waited) {
-            (true, _) if request.prompt.none => {
-                return self.refused(&asked.callback, &Refusal::Unasked(Unasked::Consent));
-            }
-            (true, Some(waited)) => return web::see_other(&format!("/consent/{}", waited.id)),
-            (true, None) => return self.begin(asked, Progress::SignedIn, Some(person)).await,
-            (false, _) => {}
+        // What is sent together shares a commit. A code of a request that was over is told to nobody.
+        match tokio::try_join!(self.try_end(waited), issued.keep(self.app)) {
+            Ok((true, ())) => self.lent(asked, &issued),
+            // Whoever sends the same once more, in another tab or by the button back, finds it over.
+            Ok((false, ())) => lost_with(self, &Lost::over()),
+            Err(error) => self.failed(&asked.callback, error),
+        }
+    }
+
+    /// The code of what the person lends now; none where they are to be asked first.
+    async fn lendable(&self, asked: &Asked, person: &SignedIn) -> Result<Option<Issued>, Refusal> {
+        let question = self.question(asked, person).await?;
+        let kept = self.kept_consent(asked, person).await.map_err(unavailable)?;
+        if self.is_open(asked, person, &question, kept.as_ref()) {
+            return if asked.request.prompt.none { Err(Refusal::Unasked(Unasked::Consent)) } else { Ok(None) };
         }
         let consented = kept.map(|kept| kept.consented).unwrap_or_default();
-        match self.issue(asked, person, &question, &consented) {
-            Ok(issued) => {
-                let sign_ins = self.app.store.sign_ins();
-                let (code, application) = (&issued.code, asked.client.application.id);
-                // What is sent together shares a commit. A code of a request that was over is told to nobody.
-                let kept = tokio::try_join!(
-                    self.try_end(waited),
-                    sign_ins.issue_code(code),
-                    sign_ins.join_session(person.session.id, application)
-                );
-                match kept {
-                    Ok((true, ..)) => {}
-                    // Whoever sends the same once more, in another tab or by the button back, finds it over.
-                    Ok((false, ..)) => return lost_with(self, &Lost::over()),
-                    Err(error) => return self.failed(&asked.callback, error),
-                }
-                let mut response = self.back(&asked.callback, &[("code", issued.token.expose_secret())]);
-                response.extensions_mut().insert(Outcome {
-                    actor: Some(person.person.user.id.to_string()),
-                    tenant: question.facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.to_string()),
-                    unit: question.facts.unit.as_ref().map(|unit| unit.slug.to_string()),
-                    outcome: "code_issued",
-                    reason: None,
-                });
-                response
-            }
-            Err(refusal) => self.refused(&asked.callback, &refusal),
-        }
+        self.issue(asked, person, &question, &consented).map(Some)
+    }
+
+    /// Back to the client with a code that is kept.
+    fn lent(&self, asked: &Asked, issued: &Issued) -> Response {
+        let mut response = self.back(&asked.callback, &[("code", issued.token.expose_secret())]);
+        response.extensions_mut().insert(issued.outcome.clone());
+        response
     }
 
     async fn question(&self, asked: &Asked, person: &SignedIn) -> Result<ConsentQuestion, Refusal> {
@@ -485,7 +519,14 @@ impl Asking<'_> {
             spent_at: None,
             document,
         };
-        Ok(Issued { token, code })
+        let outcome = Outcome {
+            actor: Some(user.id.to_string()),
+            tenant: facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.to_string()),
+            unit: facts.unit.as_ref().map(|unit| unit.slug.to_string()),
+            outcome: "code_issued",
+            reason: None,
+        };
+        Ok(Issued { token, code, session: person.session.id, application: application.id, outcome })
     }
 
     /// Ends what waited; or the answer where it was over before, or cannot be ended.
@@ -559,6 +600,19 @@ impl Asking<'_> {
 struct Issued {
     token: OpaqueToken,
     code: Code,
+    session: SessionId,
+    application: ApplicationId,
+    /// What the log says of it.
+    outcome: Outcome,
+}
+
+impl Issued {
+    /// Keeps the code, and that its application is told when the session ends.
+    async fn keep(&self, app: &App) -> Result<(), StoreError> {
+        let sign_ins = app.store.sign_ins();
+        tokio::try_join!(sign_ins.issue_code(&self.code), sign_ins.join_session(self.session, self.application))
+            .map(drop)
+    }
 }
 
 fn issuer_of(slug: Option<&Slug>) -> Issuer {

@@ -1,5 +1,7 @@
 //! Signing in by a link: what comes after somebody chose their password.
 
+use std::sync::Arc;
+
 use ambit_core::person::Person;
 use ambit_core::registry::credential::Credentials;
 use ambit_core::secret::SecretHash;
@@ -24,7 +26,7 @@ use crate::web::see_other;
 pub(crate) async fn arrive_with_new_password(
     app: &App,
     parts: &Parts,
-    person: &Person,
+    person: &Arc<Person>,
 ) -> Result<Response, StoreError> {
     let (now, id) = (app.clock.now(), name(app));
     let tenant = match person.user.tenant_id {

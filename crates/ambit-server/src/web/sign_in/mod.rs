@@ -3,7 +3,8 @@
 //! 1. [`begin`] keeps what waits for them under a name, and sends the browser there. The name is good for this browser alone.
 //! 2. `GET /sign-in/{id}` shows the step that comes now; `POST /sign-in/{id}/{step}` takes it. The browser says which step it means
 //!    only so that an old form is not taken for a new one: which comes next, the machine says (`core/sign_in.rs`).
-//! 3. [`go_on`] is where all ways meet: it finds the request and the session together and goes on with what waited.
+//! 3. The last step goes on with what waited at once, where nothing else is to be asked: the session begins in the commit in which
+//!    the wait ends. [`go_on`] is where all other ways meet: it finds the request and the session together.
 //!
 //! Whether an account exists cannot be told by what is answered, nor by how long it takes: where there is none, a password is
 //! hashed all the same, and failures are counted for the address that was typed.
@@ -48,9 +49,9 @@ use super::shown::plain;
 use super::{for_a_person, leading_to, running_script, see_other};
 use crate::limits::TooManyFailures;
 use crate::middleware::{Outcome, RequestContext};
-use crate::oauth::authorize::{leads_to, resume};
+use crate::oauth::authorize::{AtOnce, leads_to, resume, resume_at_once};
 use crate::problem::Answer;
-use crate::session::{Browser, form_token, signed_in};
+use crate::session::{Beginning, Browser, SignedIn, form_token, signed_in};
 use crate::state::App;
 
 pub(crate) use self::arrival::arrive_with_new_password;
@@ -145,19 +146,7 @@ pub async fn go_on(State(app): State<App>, Path(id): Path<String>, request: Requ
             Err(error) => failed(error),
         };
     };
-    let Underway { kept, interaction, .. } = underway;
-    match interaction.destination {
-        Destination::Authorize { .. } => resume(&app, &parts, &id, interaction, kept.version, &person).await,
-        Destination::Account => over_to(&app, &kept, "/account/").await.unwrap_or_else(failed),
-        Destination::AccountSecurity => over_to(&app, &kept, "/account/security").await.unwrap_or_else(failed),
-        Destination::AccountPasskeys => over_to(&app, &kept, "/account/passkeys").await.unwrap_or_else(failed),
-    }
-}
-
-/// On to one of the person's own pages: nothing waits any more.
-async fn over_to(app: &App, kept: &kept::Interaction, address: &str) -> Result<Response, StoreError> {
-    app.store.sign_ins().end_interaction(&kept.id, kept.version).await?;
-    Ok(see_other(address))
+    underway.lead_on(&app, &parts, &person).await.unwrap_or_else(failed)
 }
 
 /// An interaction that this browser is in.
@@ -214,6 +203,30 @@ impl Underway {
         let next = challenged(app, next.clone()).await?;
         let row = kept::Interaction { document: document(&next)?, ..self.kept.clone() };
         app.store.sign_ins().advance_interaction(&row).await
+    }
+
+    /// Goes on with what waited for somebody who has just shown who they are, where no more is to be asked: in one commit, and
+    /// with no further request of the browser's.
+    async fn lead_on_at_once(&self, app: &App, parts: &Parts, beginning: &Beginning) -> Result<AtOnce, StoreError> {
+        let (kept, interaction) = (&self.kept, &self.interaction);
+        let Some(page) = own_page(&interaction.destination) else {
+            return resume_at_once(app, parts, &self.id, interaction, kept.version, beginning).await;
+        };
+        let ended = app.store.sign_ins().end_interaction(&kept.id, kept.version);
+        if let (true, true) = tokio::try_join!(ended, beginning.keep(app))? {
+            return Ok(AtOnce::Gone(see_other(page)));
+        }
+        beginning.undo(app).await?;
+        Ok(AtOnce::Never)
+    }
+
+    /// Goes on with what waited for somebody who is signed in now, after so many steps.
+    async fn lead_on(self, app: &App, parts: &Parts, person: &SignedIn) -> Result<Response, StoreError> {
+        let Some(page) = own_page(&self.interaction.destination) else {
+            return Ok(resume(app, parts, &self.id, self.interaction, self.kept.version, person).await);
+        };
+        app.store.sign_ins().end_interaction(&self.kept.id, self.kept.version).await?;
+        Ok(see_other(page))
     }
 
     /// What its forms are good for, and no others.
@@ -371,6 +384,16 @@ async fn proven_before(app: &App, parts: &Parts, asked: &Interaction) -> Result<
         Needs { mfa: MfaPolicy::Off, acr: None, has_second_factor: false, email_code: false }.is_met_by(&methods);
     let proven = Proven { user: found.session.user_id, methods, since: now, session: Some(found.session.id) };
     Ok((has_first && credentials.has_second_factor()).then_some(proven))
+}
+
+/// One of the person's own pages, where that is what waits.
+const fn own_page(destination: &Destination) -> Option<&'static str> {
+    match destination {
+        Destination::Authorize { .. } => None,
+        Destination::Account => Some("/account/"),
+        Destination::AccountSecurity => Some("/account/security"),
+        Destination::AccountPasskeys => Some("/account/passkeys"),
+    }
 }
 
 /// A tenant that is in business, as its partner is: nobody signs in to another.

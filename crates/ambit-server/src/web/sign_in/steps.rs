@@ -16,7 +16,6 @@ use ambit_core::registry::{Edit, RegistryError};
 use ambit_core::second_factor::{ShownCodes, TotpSecret};
 use ambit_core::sign_in::{Event, Interaction, Needs, OutOfOrder, Progress, Proven};
 use ambit_core::store::noun::{self, Noun as _};
-use ambit_core::store::sign_in::Sessions;
 use ambit_core::store::{Filter, StoreError};
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::credential::Credential;
@@ -32,12 +31,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::view::{CodesPage, Frame};
-use super::{Underway, Wrong, busy, is_stale, noted, open_tenant, told, told_to_wait};
+use super::{AtOnce, Underway, Wrong, busy, is_stale, noted, open_tenant, told, told_to_wait};
 use crate::limits::{Outcome, TooManyFailures};
-use crate::middleware::RequestContext;
+use crate::middleware::{self, RequestContext};
 use crate::passwords::Unanswered;
 use crate::problem::Answer;
-use crate::session::{self, check_form, form_token};
+use crate::session::{self, Beginning, check_form, form_token};
 use crate::state::App;
 use crate::web::branding::Brand;
 use crate::web::posted::Posted;
@@ -262,7 +261,12 @@ impl Taking<'_> {
     }
 
     /// Keeps a second factor, and the recovery codes for the day when it is lost.
-    async fn set_up(&self, person: &Person, proven: &Proven, factor: NewFactor<'_>) -> Result<Response, StoreError> {
+    async fn set_up(
+        &self,
+        person: &Arc<Person>,
+        proven: &Proven,
+        factor: NewFactor<'_>,
+    ) -> Result<Response, StoreError> {
         let vault = &self.app.vault;
         let (mut added, mut codes) = (None, None);
         let enrolled = self
@@ -356,7 +360,7 @@ impl Taking<'_> {
     /// What comes after something that was proven of a person: one step more, or they are signed in.
     async fn arrive(
         &self,
-        person: &Person,
+        person: &Arc<Person>,
         event: Event,
         has_second_factor: bool,
         codes: Option<ShownCodes>,
@@ -377,25 +381,34 @@ impl Taking<'_> {
             return Ok(noted(self.back(), Some(person), "one_step_further", None));
         };
         let beginning = session::prepare(self.app, self.parts, person, proven.methods, self.now).await?;
-        let session = beginning.session.id;
-        let next = Interaction { session: Some(session), ..interaction.clone() }.at(progress);
-        // What is sent together shares a commit.
-        match tokio::try_join!(beginning.keep(self.app), self.underway.advance(self.app, &next))? {
-            (true, true) => {}
-            // The same form was sent twice, and the other one counts.
-            (true, false) => {
-                session::end(self.app, Sessions::One(session), self.now).await?;
-                return Ok(self.back());
-            }
-            // It was ended from elsewhere meanwhile: they show who they are once more.
-            (false, _) => return Ok(self.back()),
-        }
+        let next = Interaction { session: Some(beginning.signed_in.session.id), ..interaction.clone() }.at(progress);
         let mut response = match codes {
-            Some(codes) => self.codes_page(person, codes).await?,
-            None => see_other(&format!("/sign-in/{}/continue", self.underway.id)),
+            // What is shown once is shown before they go on.
+            Some(codes) if self.keep(&beginning, &next).await? => self.codes_page(person, codes).await?,
+            Some(_) => return Ok(self.back()),
+            None => match self.underway.lead_on_at_once(self.app, self.parts, &beginning).await? {
+                AtOnce::Gone(response) => response,
+                AtOnce::NotYet if self.keep(&beginning, &next).await? => self.on(),
+                AtOnce::NotYet | AtOnce::Never => return Ok(self.back()),
+            },
         };
         response.headers_mut().append(header::SET_COOKIE, beginning.cookie);
-        Ok(noted(response, Some(person), "signed_in", None))
+        let after = response.extensions().get::<middleware::Outcome>().cloned().unwrap_or_default();
+        let actor = Some(person.id().to_string());
+        response.extensions_mut().insert(middleware::Outcome { actor, outcome: "signed_in", ..after });
+        Ok(response)
+    }
+
+    /// Keeps a session that begins, and that the interaction has come so far. `false` where that came to nothing.
+    async fn keep(&self, beginning: &Beginning, next: &Interaction) -> Result<bool, StoreError> {
+        // What is sent together shares a commit.
+        match tokio::try_join!(self.underway.advance(self.app, next), beginning.keep(self.app))? {
+            (true, true) => Ok(true),
+            // The same form was sent twice, and the other one counts.
+            (false, true) => beginning.undo(self.app).await.map(|()| false),
+            // It was ended from elsewhere meanwhile: they show who they are once more.
+            (_, false) => Ok(false),
+        }
     }
 
     async fn codes_page(&self, person: &Person, codes: ShownCodes) -> Result<Response, StoreError> {
@@ -439,6 +452,11 @@ impl Taking<'_> {
     fn told_to_wait(&self, wait: TooManyFailures) -> Response {
         let response = told_to_wait(self.parts, self.underway.words(self.parts), wait);
         noted(response, None, "refused", Some("too_many_failures"))
+    }
+
+    /// To where somebody who is signed in goes on.
+    fn on(&self) -> Response {
+        see_other(&format!("/sign-in/{}/continue", self.underway.id))
     }
 
     /// To the page of the step that comes now.

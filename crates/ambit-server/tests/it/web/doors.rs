@@ -99,7 +99,7 @@ async fn a_form_of_a_strangers_sign_in_signs_nobody_in() {
     }
     // The form is good, where it was made.
     let answer = mallory.post(&format!("{at}/password"), &fields).await;
-    assert_eq!(answer.header(header::LOCATION), format!("{at}/continue"));
+    assert_eq!(answer.header(header::LOCATION), "/account/");
 }
 
 /// attacks.md C10 258: a letter and the app are not two factors, so who came in by a letter is not left at the app's page.

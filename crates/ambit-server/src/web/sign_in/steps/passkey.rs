@@ -4,6 +4,7 @@
 //! refused in one way, whatever was wrong with it: the page tells of nobody whether they have one.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use ambit_core::passkey::{Ceremony, Passkey};
 use ambit_core::person::Person;
@@ -94,7 +95,7 @@ impl Taking<'_> {
     /// What comes after a passkey that is right.
     async fn by_passkey(
         &self,
-        person: &Person,
+        person: &Arc<Person>,
         (credential, passkey): &(Credential, Passkey),
         result: &AuthenticationResult,
     ) -> Result<Response, StoreError> {

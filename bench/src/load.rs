@@ -127,9 +127,12 @@ impl<'a> Crowd<'a> {
             return Err("there is nothing to send".into());
         }
         let mut crowd = Self { walks, pace, ..Self::default() };
+        let start = Instant::now();
         for number in 0..connections {
             let (steps, is_before) = if before.is_empty() { (crowd.take(), false) } else { (before, true) };
-            crowd.connections.push(Connection::open(to, number, steps, is_before)?);
+            // A steady pace is one after the other: all at once would wait for each other, and for the same things.
+            let begins = start + pace.unwrap_or_default() * u32::from(number) / u32::from(connections);
+            crowd.connections.push(Connection::open(to, number, steps, is_before, begins)?);
         }
         Ok(crowd)
     }
@@ -200,7 +203,7 @@ struct Connection<'a> {
 }
 
 impl<'a> Connection<'a> {
-    fn open(to: SocketAddr, number: u16, steps: &'a [Step], is_before: bool) -> Result<Self, Failure> {
+    fn open(to: SocketAddr, number: u16, steps: &'a [Step], is_before: bool, begins: Instant) -> Result<Self, Failure> {
         let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
@@ -211,7 +214,7 @@ impl<'a> Connection<'a> {
             request: Vec::new(),
             written: 0,
             slots: Slots::from([(NUMBER.to_owned(), number.to_string())]),
-            began: Instant::now(),
+            began: begins,
             is_resting: false,
             is_before,
             received: vec![0; BUFFER].into_boxed_slice(),
@@ -219,7 +222,7 @@ impl<'a> Connection<'a> {
             last_body: String::new(),
             answers: 0,
         };
-        connection.send()?;
+        connection.begin(steps, begins)?;
         Ok(connection)
     }
 

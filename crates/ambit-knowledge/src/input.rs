@@ -9,6 +9,9 @@
 //!
 //! All of it takes time in proportion to the input, whatever the input is.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +128,9 @@ impl Input {
             Self { shown, said, flat, unbroken, kind, facts, jwts, products, complaints: Vec::new(), is_cut };
         if !input.is_of_another_protocol() {
             input.complaints = complaint::read(input.complaining(), input.is_about_oauth());
+            if input.complaints.is_empty() {
+                input.complaints.extend(input.bare_challenge().map(|scheme| Complaint::no_token(&scheme.value)));
+            }
         }
         input
     }
@@ -191,6 +197,15 @@ impl Input {
             || !self.products.is_empty()
             || !self.jwts.is_empty()
             || words::is_of_oauth(self.flat.folded())
+    }
+
+    /// The challenge of an answer to a request that brought no token.
+    fn bare_challenge(&self) -> Option<&Fact> {
+        let says_more = |fact: &Fact| fact.kind.is_code() || fact.kind == FactKind::Description;
+        let is_refused = self.status().is_none_or(|status| status == 401);
+        let has_token = !self.jwts.is_empty() || AUTHORIZATION.is_match(self.flat.folded());
+        let is_bare = is_refused && !has_token && !self.facts.iter().any(says_more);
+        self.values(FactKind::BareChallenge).next().filter(|_| is_bare)
     }
 
     /// What it complains of.
@@ -329,6 +344,9 @@ fn class(name: &str) -> &str {
     if name.contains(' ') { name } else { name.rsplit(['.', '$']).next().unwrap_or(name) }
 }
 
+/// A request's header with a token, in a transcript or as an option of `curl`.
+static AUTHORIZATION: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"\bauthorization['"]?\s*[:=]"#).expect("a constant that a test compiles"));
 /// How much of a text is read for what it complains of.
 const MAX_COMPLAINT: usize = 2000;
 /// A longer text is a file or a log, and not a message.

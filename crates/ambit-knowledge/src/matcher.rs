@@ -179,6 +179,14 @@ fn by_whose_wording(corpus: &Corpus, ranked: &mut [Ranked], input: &Input) {
     let worded = |it: &&Ranked| it.evidence.has_wording(corpus.entries()[it.place].error_code.as_deref());
     let category = |it: &Ranked| corpus.entries()[it.place].category;
     let is_read = ranked.iter().any(|it| is_anybodys(it) && it.evidence.comes_down_to_it);
+    // The number that a product gave the error is nobody else's, however much others have of the words behind it.
+    let is_numbered = |it: &Ranked| {
+        let slug = corpus.entries()[it.place].id.slug();
+        let mut numbers =
+            input.values(FactKind::VendorCode).filter(|fact| fact.value.bytes().any(|c| c.is_ascii_digit()));
+        it.evidence.is_hard() && numbers.any(|number| slug.contains(&number.value.to_ascii_lowercase()))
+    };
+    let has_number = ranked.iter().any(|it| !is_anybodys(it) && is_numbered(it));
     let (general, own): (Vec<_>, Vec<_>) = ranked.iter().filter(worded).partition(|it| is_anybodys(it));
     let general: FxHashSet<_> = general.into_iter().map(about).collect();
     let own: Vec<_> = own.into_iter().filter(|it| !it.evidence.is_general()).collect();
@@ -186,7 +194,7 @@ fn by_whose_wording(corpus: &Corpus, ranked: &mut [Ranked], input: &Input) {
     let own: FxHashSet<_> = own.into_iter().map(about).collect();
     for it in ranked {
         let is_behind = if is_anybodys(it) {
-            own.contains(&about(it)) || it.evidence.comes_down_to_it && of_own.contains(&category(it))
+            has_number || own.contains(&about(it)) || it.evidence.comes_down_to_it && of_own.contains(&category(it))
         } else {
             input.products().is_empty() && !it.evidence.is_hard() && (is_read || general.contains(&about(it)))
         };

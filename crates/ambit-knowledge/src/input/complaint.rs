@@ -24,9 +24,16 @@ pub(crate) struct Complaint {
     pub(super) rank: usize,
     /// The words in which it stands.
     pub(crate) seen: String,
+    /// It was read in a text. What an answer's form says is no matter of reading.
+    pub(crate) is_read: bool,
 }
 
 impl Complaint {
+    /// That a request brought no token, as a challenge says that names no error.
+    pub(super) fn no_token(scheme: &str) -> Self {
+        Self { subject: Subject::Token, fault: Fault::Missing, rank: 1, seen: scheme.to_owned(), is_read: false }
+    }
+
     /// Whether it is OAuth's: something says so, or nobody else has the name.
     pub(crate) const fn is_of_oauth(&self) -> bool {
         self.rank > 0
@@ -64,7 +71,7 @@ pub(super) fn read(texts: impl Iterator<Item = String>, is_about_oauth: bool) ->
             found.retain(|known| (known.subject, known.fault) != (subject, fault));
             let is_ours = is_about_oauth || is_of_oauth_alone(subject);
             let rank = if is_ours { particularity(subject).min(1) + 1 } else { 0 };
-            found.push(Complaint { subject, fault, rank, seen });
+            found.push(Complaint { subject, fault, rank, seen, is_read: true });
         }
     }
     found

@@ -24,6 +24,9 @@ pub enum FactKind {
     OauthError,
     /// `error` of a challenge.
     ChallengeError,
+    /// The scheme of a challenge that has no `error`, as it is where a request brought no token at all (RFC 6750 §3.1: "the resource
+    /// server SHOULD NOT include an error code or other error information").
+    BareChallenge,
     /// A registered error code that stands in a text, without the form of an answer around it.
     MentionedError,
     /// What an answer says for people: `error_description`, `detail`, `message`.

@@ -68,6 +68,8 @@ pub(super) fn challenge(header: &str, facts: &mut Facts) {
         if let Some(error) = challenge.param("error") {
             facts.push(FactKind::OauthError, error, Part::Challenge);
             facts.push(FactKind::ChallengeError, error, Part::Challenge);
+        } else if challenge.is_bearer() || challenge.scheme().eq_ignore_ascii_case("dpop") {
+            facts.push(FactKind::BareChallenge, challenge.scheme(), Part::Challenge);
         }
         for (name, kind) in [
             ("error_description", FactKind::Description),

@@ -307,7 +307,7 @@ const WHOLE: &[&str] = &["auth0", "jwt.exceptions"];
 
 /// What has credentials, signatures and realms as well.
 static OTHERS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:^|[^a-z])(?:ldaps?|saml[a-z0-9]*|smtp[a-z]*|mongo[a-z]*|terraform|kernel|pg_hba|pkcs#7|amqp|rabbitmq|mqtt|elasticsearch|ipsec|telnet|snmp|kerberos|krb5|gssapi|radius|imap|pop3|ftp|ssh2?|xmpp|docker|redis|mysql|sasl|kafka|jdbc|odbc|ora-[0-9]{5}|gpg|npm|postgres(?:ql)?|kubelet|etcd|wordpress|chromedriver|referenceerror|nameerror)(?:[^a-z]|$)")
+    Regex::new(r"(?:^|[^a-z])(?:ldaps?|saml[a-z0-9]*|smtp[a-z]*|mongo[a-z]*|terraform|kernel|pg_hba|pkcs#7|amqp|rabbitmq|mqtt|elasticsearch|ipsec|telnet|snmp|kerberos|krb5|gssapi|radius|imap|pop3|ftp|ssh2?|xmpp|docker|redis|mysql|sasl|kafka|awsaccesskeyid|signaturedoesnotmatch|jdbc|odbc|ora-[0-9]{5}|gpg|npm|postgres(?:ql)?|kubelet|etcd|wordpress|chromedriver|referenceerror|nameerror)(?:[^a-z]|$)")
         .expect("a constant that a test compiles")
 });
 static OURS: LazyLock<Regex> = LazyLock::new(|| {

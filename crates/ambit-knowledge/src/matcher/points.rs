@@ -141,9 +141,12 @@ impl Evidence {
         self.comes_down_to_it && self.complaint.as_ref().is_some_and(Complaint::is_particular)
     }
 
-    /// Whether nothing but a complaint speaks for it.
+    /// Whether nothing but a complaint that was read speaks for it.
     pub(crate) fn is_bare_complaint(&self) -> bool {
-        self.complaint.is_some() && self.structure.is_none() && self.pattern.is_none() && self.code != Some(true)
+        self.complaint.as_ref().is_some_and(|complaint| complaint.is_read)
+            && self.structure.is_none()
+            && self.pattern.is_none()
+            && self.code != Some(true)
     }
 
     /// Whether what it complains of is that something is missing.

@@ -3,6 +3,7 @@
 mod chain;
 mod checks;
 mod corpus;
+mod embedded;
 mod entries;
 mod estimates;
 mod exchanges;

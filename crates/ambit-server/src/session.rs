@@ -114,12 +114,22 @@ impl Beginning {
         }
     }
 
-    /// Ends it where it came to nothing: its cookie reaches nobody.
+    /// Keeps it in the commit of what it comes of, and ends it where that is not done: its cookie reaches nobody. `false` where one
+    /// of the two came to nothing.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn undo(&self, app: &App) -> Result<(), StoreError> {
-        end(app, Sessions::One(self.signed_in.session.id), self.signed_in.session.seen_at).await.map(drop)
+    pub async fn keep_with(
+        &self,
+        app: &App,
+        cause: impl Future<Output = Result<bool, StoreError>>,
+    ) -> Result<bool, StoreError> {
+        // What is sent together shares a commit.
+        let (is_caused, is_kept) = tokio::try_join!(cause, self.keep(app))?;
+        if is_kept && !is_caused {
+            end(app, Sessions::One(self.signed_in.session.id), self.signed_in.session.seen_at).await?;
+        }
+        Ok(is_caused && is_kept)
     }
 }
 

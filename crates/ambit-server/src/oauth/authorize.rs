@@ -254,14 +254,11 @@ impl Asking<'_> {
             return Ok(AtOnce::NotYet);
         }
         let Ok(Some(issued)) = self.lendable(&asked, person).await else { return Ok(AtOnce::NotYet) };
-        // What is sent together shares a commit.
-        let kept = tokio::try_join!(self.try_end(Some(waited)), beginning.keep(self.app), issued.keep(self.app))?;
-        if let (true, true, ()) = kept {
-            return Ok(AtOnce::Gone(self.lent(&asked, &issued)));
-        }
-        // Nothing comes of a code whose session is over.
-        beginning.undo(self.app).await?;
-        Ok(AtOnce::Never)
+        // What is sent together shares a commit, in this order: of the session's end an application is told that joined it, and nobody
+        // joins a session that is not there. Nothing comes of a code whose session is over.
+        let begun = beginning.keep_with(self.app, self.try_end(Some(waited)));
+        let (is_begun, ()) = tokio::try_join!(begun, issued.keep(self.app))?;
+        Ok(if is_begun { AtOnce::Gone(self.lent(&asked, &issued)) } else { AtOnce::Never })
     }
 
     fn need(&self, asked: &Asked, signed_in: Option<&Authentication>) -> Result<(), Need> {

@@ -213,14 +213,10 @@ impl Underway {
             return resume_at_once(app, parts, &self.id, interaction, kept.version, beginning).await;
         };
         let ended = app.store.sign_ins().end_interaction(&kept.id, kept.version);
-        if let (true, true) = tokio::try_join!(ended, beginning.keep(app))? {
-            return Ok(AtOnce::Gone(see_other(page)));
-        }
-        beginning.undo(app).await?;
-        Ok(AtOnce::Never)
+        Ok(if beginning.keep_with(app, ended).await? { AtOnce::Gone(see_other(page)) } else { AtOnce::Never })
     }
 
-    /// Goes on with what waited for somebody who is signed in now, after so many steps.
+    /// Goes on with what waited for somebody who is signed in now.
     async fn lead_on(self, app: &App, parts: &Parts, person: &SignedIn) -> Result<Response, StoreError> {
         let Some(page) = own_page(&self.interaction.destination) else {
             return Ok(resume(app, parts, &self.id, self.interaction, self.kept.version, person).await);

@@ -399,16 +399,10 @@ impl Taking<'_> {
         Ok(response)
     }
 
-    /// Keeps a session that begins, and that the interaction has come so far. `false` where that came to nothing.
+    /// Keeps a session that begins, and that the interaction has come so far. `false` where the same form was sent twice and the
+    /// other one counts, or where the session was ended from elsewhere: they show who they are once more.
     async fn keep(&self, beginning: &Beginning, next: &Interaction) -> Result<bool, StoreError> {
-        // What is sent together shares a commit.
-        match tokio::try_join!(self.underway.advance(self.app, next), beginning.keep(self.app))? {
-            (true, true) => Ok(true),
-            // The same form was sent twice, and the other one counts.
-            (false, true) => beginning.undo(self.app).await.map(|()| false),
-            // It was ended from elsewhere meanwhile: they show who they are once more.
-            (_, false) => Ok(false),
-        }
+        beginning.keep_with(self.app, self.underway.advance(self.app, next)).await
     }
 
     async fn codes_page(&self, person: &Person, codes: ShownCodes) -> Result<Response, StoreError> {

@@ -340,4 +340,9 @@ async fn a_consent_is_remembered_for_an_application_that_nobody_else_could_be() 
     let at = browser.begin(&format!("{AUTHORIZE}?{}", query(&own))).await;
     let answer = browser.password(&at, "ada@acme.example", PASSWORD).await;
     assert!(answer.header(header::LOCATION).contains("code="), "{:?}", answer.headers);
+    // The session began in the commit in which the application joined it, which is told when it ends.
+    let sign_ins = fixture.store.sign_ins();
+    let session = sign_ins.sessions_of(ada.id).await.expect("sessions").remove(0);
+    let joined = sign_ins.applications_of_session(session.id).await.expect("applications");
+    assert_eq!(joined.len(), 1, "{session:?}");
 }

@@ -255,6 +255,14 @@ impl Run<'_> {
                 "reference, token not looked at",
                 None,
             ),
+            // How near the ratio asked for introspection is to what a form and a secret cost by themselves.
+            (
+                "reference: introspection, token not looked at",
+                contender(&reference, &introspection_of_reference, &is_active),
+                contender(&reference, &of_reference(0), &is_json),
+                "reference, GET of a fixed text",
+                None,
+            ),
             (
                 "JWKS",
                 contender(server, &jwks, &is_json),

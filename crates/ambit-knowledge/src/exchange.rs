@@ -345,7 +345,7 @@ impl Import {
             },
             samples: Samples {
                 positive: signature.all().map(|said| said.text.to_owned()).collect(),
-                negative: Vec::new(),
+                ..Samples::default()
             },
             signature,
             cause,

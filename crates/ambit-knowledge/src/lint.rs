@@ -50,6 +50,8 @@ pub enum Check {
     SampleFirst,
     /// No negative sample is recognised by a pattern, or answered with the entry.
     NegativeSample,
+    /// No rewording is answered with another entry alone.
+    Reworded,
     /// What a message complains of leads to one entry, or to several that say how they differ.
     About,
     /// No text is the copy of another one.
@@ -181,6 +183,7 @@ impl fmt::Display for Check {
             Self::SampleRecognised => "sample_recognised",
             Self::SampleFirst => "sample_first",
             Self::NegativeSample => "negative_sample",
+            Self::Reworded => "reworded",
             Self::About => "about",
             Self::Copied => "copied",
             Self::Language => "language",
@@ -251,8 +254,12 @@ impl Findings<'_> {
 
     fn complaints(&mut self, knowledge: &Knowledge) {
         let entry = self.entry;
+        // The entries of another product stand where that is shown.
+        let is_beside = |other: &Entry| {
+            other.product == entry.product || other.product.is_anybodys() && entry.product.is_anybodys()
+        };
         let about = |other: &Entry, subject, fault| {
-            other.matching.about.get(&subject).is_some_and(|faults| faults.contains(&fault))
+            is_beside(other) && other.matching.about.get(&subject).is_some_and(|faults| faults.contains(&fault))
         };
         let tells = |one: &Entry, other: &Entry| one.graph.confused_with.iter().any(|it| it.id == other.id);
         for (&subject, faults) in &entry.matching.about {
@@ -273,8 +280,10 @@ impl Findings<'_> {
 
     fn samples(&mut self, knowledge: &Knowledge) {
         let entry = self.entry;
-        for (kind, samples) in [("positive", &entry.samples.positive), ("negative", &entry.samples.negative)] {
-            if samples.len() < MIN_SAMPLES {
+        let all = &entry.samples;
+        let kinds = [("positive", &all.positive), ("negative", &all.negative), ("reworded", &all.reworded)];
+        for (kind, samples) in kinds {
+            if kind != "reworded" && samples.len() < MIN_SAMPLES {
                 self.find(
                     format!("samples.{kind}"),
                     Check::Samples,
@@ -350,6 +359,18 @@ impl Findings<'_> {
                     member,
                     Check::PatternMatches,
                     "it matches no positive sample: add the message that it is for, or drop it",
+                );
+            }
+        }
+        for (place, text) in entry.samples.reworded.iter().enumerate() {
+            let ranking = knowledge.rank(&Input::take_apart(text.as_bytes()), 1);
+            let first = ranking.ranked.first().map(|ranked| &knowledge.corpus().entries()[ranked.place].id);
+            if ranking.verdict == Verdict::One && first != Some(&entry.id) {
+                let first = first.map_or("nothing".to_owned(), ToString::to_string);
+                self.find(
+                    format!("samples.reworded[{place}]"),
+                    Check::Reworded,
+                    format!("it is answered with {first}: leave it out, or make a rule more specific, here or there"),
                 );
             }
         }

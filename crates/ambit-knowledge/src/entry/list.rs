@@ -240,3 +240,10 @@ closed_lists! {
         Insufficient = "insufficient", "It is not enough";
     }
 }
+
+impl Product {
+    /// Whether what it says may be anybody's: that of the standards, and ours, which keep to them.
+    pub(crate) const fn is_anybodys(self) -> bool {
+        matches!(self, Self::Standard | Self::Ambit)
+    }
+}

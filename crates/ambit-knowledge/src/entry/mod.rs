@@ -160,7 +160,8 @@ pub struct Match {
     /// Regular expressions that are searched in the whole text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patterns: Vec<String>,
-    /// What a message complains of that is about this, whatever words it has for it: what, and what is wrong with it.
+    /// What a message complains of that is about this, whatever words it has for it: what, and what is wrong with it. Of a
+    /// product's entry it holds only where the message shows the product.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub about: BTreeMap<Subject, Vec<Fault>>,
     /// Whether it is what libraries say around another error: it counts where nothing else is found.
@@ -178,6 +179,10 @@ pub struct Samples {
     /// Near misses.
     #[serde(default)]
     pub negative: Vec<String>,
+    /// What people, other products and other releases say instead. The entry is known by their words, and no rule has to
+    /// find them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reworded: Vec<String>,
 }
 
 /// Something that helps.

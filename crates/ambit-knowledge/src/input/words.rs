@@ -81,10 +81,13 @@ fn snake(name: &str) -> String {
 /// The products that texts in small letters show.
 pub(super) fn products<'a>(folded: impl Iterator<Item = &'a str>) -> Vec<Product> {
     let marks = folded.flat_map(|text| {
-        // `com.auth0.jwt.exceptions` is neither Auth0's server nor PyJWT.
         let is_whole = |mark: &aho_corasick::Match| {
-            let is_part = text[..mark.start()].ends_with('.') && text[mark.end()..].starts_with(['.', '$']);
-            !is_part || !WHOLE.contains(&PRODUCTS[mark.pattern().as_usize()].0)
+            let (before, after) = (&text[..mark.start()], &text[mark.end()..]);
+            let mark = PRODUCTS[mark.pattern().as_usize()].0;
+            // `com.auth0.jwt.exceptions` is neither Auth0's server nor PyJWT.
+            let is_part = before.ends_with('.') && after.starts_with(['.', '$']);
+            let is_within = before.ends_with(char::is_alphabetic) || after.starts_with(char::is_alphabetic);
+            !(is_part && PARTS.contains(&mark) || is_within && NAMES.contains(&mark))
         };
         MARKS.find_iter(text).filter(is_whole)
     });
@@ -94,9 +97,10 @@ pub(super) fn products<'a>(folded: impl Iterator<Item = &'a str>) -> Vec<Product
     products
 }
 
-/// Whether a text in small letters names a protocol that authenticates and is not OAuth, and none of OAuth's.
+/// Whether a text in small letters names a protocol that authenticates and is not OAuth, and nothing that is OAuth's alone.
 pub(super) fn is_of_another_protocol(folded: &str) -> bool {
-    OTHERS.is_match(folded) && !OURS.is_match(folded)
+    let is_ours = |word: &str| !SHARED.contains(&word.trim_matches(|c: char| !c.is_alphabetic()));
+    OTHERS.is_match(folded) && !OURS.find_iter(folded).any(|found| is_ours(found.as_str()))
 }
 
 /// Whether a text in small letters has a word of OAuth, OpenID Connect or tokens.
@@ -260,19 +264,23 @@ const PRODUCTS: &[(&str, Product)] = &[
     ("springframework.boot", Product::Spring),
     (".auth0.com", Product::Auth0),
     ("auth0", Product::Auth0),
-    (".okta.com", Product::Okta),
+    ("okta", Product::Okta),
     (".oktapreview.com", Product::Okta),
     ("errorsummary", Product::Okta),
     ("aadsts", Product::Entra),
+    ("azure ad", Product::Entra),
+    ("azuread", Product::Entra),
+    ("entra", Product::Entra),
     ("login.microsoftonline.com", Product::Entra),
     ("sts.windows.net", Product::Entra),
+    ("cognito", Product::Cognito),
     ("amazoncognito.com", Product::Cognito),
-    ("cognito-idp", Product::Cognito),
     ("cognitoidentityprovider", Product::Cognito),
     ("duende", Product::Duende),
     ("identityserver", Product::Duende),
     ("openiddict", Product::OpenIddict),
-    ("ory hydra", Product::Hydra),
+    ("hydra", Product::Hydra),
+    ("fosite", Product::Hydra),
     ("/oauth2/fallbacks/error", Product::Hydra),
     ("zitadel", Product::Zitadel),
     ("oidc-provider", Product::NodeOidcProvider),
@@ -292,8 +300,13 @@ const PRODUCTS: &[(&str, Product)] = &[
     ("authlib", Product::Authlib),
     ("joserfc", Product::JoseRfc),
     ("com.nimbusds", Product::Nimbus),
+    ("nimbus", Product::Nimbus),
     ("io.jsonwebtoken", Product::Jjwt),
+    ("jjwt", Product::Jjwt),
     ("microsoft.identitymodel", Product::MicrosoftIdentityModel),
+    ("tokenvalidationparameters", Product::MicrosoftIdentityModel),
+    ("jwtbearerhandler", Product::MicrosoftIdentityModel),
+    ("addjwtbearer", Product::MicrosoftIdentityModel),
     ("golang-jwt", Product::GolangJwt),
     ("coreos/go-oidc", Product::GoOidc),
     ("go-oidc", Product::GoOidc),
@@ -303,7 +316,9 @@ const PRODUCTS: &[(&str, Product)] = &[
 ];
 
 /// Marks that are a part of names of others.
-const WHOLE: &[&str] = &["auth0", "jwt.exceptions"];
+const PARTS: &[&str] = &["auth0", "jwt.exceptions"];
+/// Marks that are in other words as well: *central*, *incognito*, *hydration*.
+const NAMES: &[&str] = &["okta", "entra", "cognito", "hydra", "nimbus"];
 
 /// What has credentials, signatures and realms as well.
 static OTHERS: LazyLock<Regex> = LazyLock::new(|| {
@@ -316,6 +331,9 @@ static OURS: LazyLock<Regex> = LazyLock::new(|| {
     )
         .expect("a constant that a test compiles")
 });
+
+/// What SAML has as well.
+const SHARED: &[&str] = &["idp", "idps", "identity provider", "bearer", "issuer", "audience"];
 
 static MARKS: LazyLock<AhoCorasick> = LazyLock::new(|| {
     // `.auth0.com`, and not the `auth0` in it.

@@ -16,7 +16,7 @@
 //! | the status agrees | 3; it does not: −8 |
 //! | the product agrees | 6; the input shows another one: −6 |
 //! | the input names the code | 5; it names another of the registries: −12, or −6 against what the message comes down to |
-//! | the words | up to 80, in proportion to the square of their likeness |
+//! | the words | up to 80, in proportion to the square of their likeness, and up to 50, to that of their coverage |
 //! | another entry of the same code, a product's or everybody's, has the wording that is there | −12 |
 //!
 //! A code by itself is worth little and words are worth much: the description says which of the many things it was that
@@ -42,6 +42,8 @@ pub(crate) struct Evidence {
     pub(crate) product: Option<bool>,
     pub(crate) code: Option<bool>,
     pub(crate) likeness: Option<f32>,
+    /// How much of the input all its texts have together.
+    pub(crate) coverage: f32,
 }
 
 /// One thing that speaks for an entry, or against it.
@@ -81,7 +83,7 @@ pub enum Rule {
     Product,
     /// `error_code`.
     ErrorCode,
-    /// The words of the title, the signature and the samples.
+    /// The words of the title, the signature, the samples and the rewordings.
     Words,
 }
 
@@ -175,6 +177,12 @@ impl Evidence {
         }
     }
 
+    /// Some likeness is chance, much is none.
+    fn words(&self) -> f32 {
+        let likeness = self.likeness.unwrap_or_default();
+        likeness * likeness * LIKENESS + self.coverage * self.coverage * COVERAGE
+    }
+
     pub(crate) fn score(&self) -> f32 {
         let structure = self.structure.as_ref().map(structure_points);
         let pattern = self.pattern.as_ref().map(|hit| PATTERN + specificity(hit));
@@ -190,7 +198,7 @@ impl Evidence {
         let status = self.status.map_or(0.0, |agrees| if agrees { STATUS } else { OTHER_STATUS });
         let product = self.product.map_or(0.0, |agrees| if agrees { PRODUCT } else { OTHER_PRODUCT });
         let code = self.code.map_or(0.0, |agrees| self.code_points(agrees));
-        rules + status + product + code + self.likeness.map_or(0.0, words_points)
+        rules + status + product + code + self.words()
     }
 
     /// The evidence for people: rules that hold, what counts most first, and then the words.
@@ -244,7 +252,7 @@ impl Evidence {
         }
         if let Some(likeness) = self.likeness.filter(|likeness| *likeness >= 0.05) {
             let seen = format!("{:.0} %", likeness * 100.0);
-            push(Rule::Words, entry.id.as_str(), &seen, Part::Text, words_points(likeness));
+            push(Rule::Words, entry.id.as_str(), &seen, Part::Text, self.words());
         }
         // A rule that holds says more to people than a likeness does, whatever it is worth.
         reasons.sort_by(|one, other| {
@@ -268,11 +276,6 @@ const fn error_points(kind: FactKind) -> f32 {
     if matches!(kind, FactKind::MentionedError) { MENTIONED } else { ERROR }
 }
 
-/// Some likeness is chance, much is none.
-fn words_points(likeness: f32) -> f32 {
-    likeness * likeness * WORDS
-}
-
 fn specificity(hit: &Hit) -> f32 {
     f32::from(u8::try_from(hit.weight.min(MAX_SPECIFICITY)).unwrap_or(u8::MAX))
 }
@@ -294,7 +297,8 @@ const PRODUCT: f32 = 6.0;
 const OTHER_PRODUCT: f32 = -6.0;
 const CODE: f32 = 5.0;
 const OTHER_CODE: f32 = -12.0;
-const WORDS: f32 = 80.0;
+const LIKENESS: f32 = 80.0;
+const COVERAGE: f32 = 50.0;
 const MAX_SPECIFICITY: usize = 40;
 /// A pattern with so many fixed letters is a sentence of somebody's.
 const DISTINCTIVE: usize = 30;

@@ -8,8 +8,13 @@
 //!
 //! `likeness = S / min(A, B) · (0.75 + 0.25 · 2S / (A + B)) · S / (S + w)`, where `w = ln(1 + N) / 2`
 //!
-//! An entry is as alike as the best of its texts: the title, the signature, each positive sample. Words that messages use
-//! for one another ([`ALIKE`]) count as one.
+//! An entry is as alike as the best of its texts: the title, the signature, each positive sample and each rewording. Words
+//! that messages use for one another ([`ALIKE`]) count as one.
+//!
+//! Who says it in words of his own has some from here and some from there. So it also counts how much of the input all the
+//! texts of an entry have together, `T` being the weight of the input's words that one of them has, and `A` that of all:
+//!
+//! `coverage = T / A · T / (T + w)`
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -175,6 +180,21 @@ impl Words {
         texts.map(|text| self.compare(query, text)).fold(0.0, f32::max)
     }
 
+    /// How much of the input's words the texts of an entry have together.
+    pub(super) fn coverage(&self, query: &Query, entry: usize) -> f32 {
+        let mut seen = vec![0_u64; query.has.len()];
+        let texts = &self.texts[self.of_entry[entry] as usize..self.of_entry[entry + 1] as usize];
+        for word in texts.iter().flat_map(|text| &self.words[text.from as usize..text.to as usize]) {
+            seen[*word as usize / 64] |= 1 << (word % 64);
+        }
+        let is_seen = |word: &&u32| seen[**word as usize / 64] >> (**word % 64) & 1 == 1;
+        let weight = query.words.iter().filter(is_seen).map(|word| self.weights[*word as usize]).sum::<f32>();
+        if weight == 0.0 {
+            return 0.0;
+        }
+        weight / query.weight * (weight / (weight + self.word))
+    }
+
     fn compare(&self, query: &Query, place: usize) -> f32 {
         let (text, text_weight) = (&self.texts[place], self.text_weights[place]);
         let words = &self.words[text.from as usize..text.to as usize];
@@ -243,7 +263,8 @@ impl Query {
 /// The texts by which an entry is known.
 fn said(entry: &Entry) -> impl Iterator<Item = &str> {
     let fixed = entry.title.all().chain(entry.signature.all()).map(|said| said.text);
-    fixed.chain(entry.samples.positive.iter().map(|sample| head(sample, MAX_SAMPLE)))
+    let samples = entry.samples.positive.iter().chain(&entry.samples.reworded);
+    fixed.chain(samples.map(|sample| head(sample, MAX_SAMPLE)))
 }
 
 /// Calls back with the hash of each word, and whether it looks like a code.
@@ -308,6 +329,11 @@ fn host(url: &str) -> usize {
 }
 
 fn each_part(word: &str, found: &mut impl FnMut(u64, bool)) {
+    if word.len() > MAX_WORD && word.contains('_') {
+        // A sentence that was made one name.
+        word.split('_').filter(|part| part.len() <= MAX_WORD).for_each(|part| each_part(part, found));
+        return;
+    }
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     if digits == word.len() && digits != 3 || word.len() > MAX_WORD || digits > 8 {
         return;

@@ -110,7 +110,7 @@ const AROUND: f32 = 200.0;
 /// How far behind something comes that is named beside it.
 const BESIDE: f32 = 1.0;
 /// How much more of the input something has that is more than a sound.
-const COVERS_MORE: f32 = 0.15;
-const COVERS_MUCH_MORE: f32 = 0.25;
+const COVERS_MORE: f32 = 0.05;
+const COVERS_MUCH_MORE: f32 = 0.2;
 /// How far a code falls behind what the message comes down to.
 const SAID: f32 = 16.0;

@@ -16,7 +16,7 @@
 //! | the status agrees | 3; it does not: −8 |
 //! | the product agrees | 6; the input shows another one: −6 |
 //! | the input names the code | 5; it names another of the registries: −12, or −6 against what the message comes down to |
-//! | the words | up to 80, in proportion to the square of their likeness, and up to 50, to that of their coverage |
+//! | the words | up to 80, in proportion to the square of their likeness, and up to 70, to that of their coverage |
 //! | another entry of the same code, a product's or everybody's, has the wording that is there | −12 |
 //!
 //! A code by itself is worth little and words are worth much: the description says which of the many things it was that
@@ -298,7 +298,7 @@ const OTHER_PRODUCT: f32 = -6.0;
 const CODE: f32 = 5.0;
 const OTHER_CODE: f32 = -12.0;
 const LIKENESS: f32 = 80.0;
-const COVERAGE: f32 = 50.0;
+const COVERAGE: f32 = 70.0;
 const MAX_SPECIFICITY: usize = 40;
 /// A pattern with so many fixed letters is a sentence of somebody's.
 const DISTINCTIVE: usize = 30;

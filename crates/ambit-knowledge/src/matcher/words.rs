@@ -8,13 +8,16 @@
 //!
 //! `likeness = S / min(A, B) · (0.75 + 0.25 · 2S / (A + B)) · S / (S + w)`, where `w = ln(1 + N) / 2`
 //!
+//! A word by itself counts half.
+//!
 //! An entry is as alike as the best of its texts: the title, the signature, each positive sample and each rewording. Words
 //! that messages use for one another ([`ALIKE`]) count as one.
 //!
 //! Who says it in words of his own has some from here and some from there. So it also counts how much of the input all the
-//! texts of an entry have together, `T` being the weight of the input's words that one of them has, and `A` that of all:
+//! texts of an entry have together, `T` being the weight of the input's words that one of them has, `A` that of all, and `n`
+//! how many they are, since few may all be there by chance:
 //!
-//! `coverage = T / A · T / (T + w)`
+//! `coverage = T / A · T / (T + 2w) · min(1, n / 6)`
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -192,7 +195,8 @@ impl Words {
         if weight == 0.0 {
             return 0.0;
         }
-        weight / query.weight * (weight / (weight + self.word))
+        let few = (approximate(query.words.len()) / FEW).min(1.0);
+        weight / query.weight * (weight / (weight + 2.0 * self.word)) * few
     }
 
     fn compare(&self, query: &Query, place: usize) -> f32 {
@@ -206,7 +210,8 @@ impl Words {
         }
         let part = weight / text_weight.min(query.weight);
         let dice = 2.0 * weight / (text_weight + query.weight);
-        part * (0.75 + 0.25 * dice) * (weight / (weight + self.word))
+        let alone = if query.words.len() == 1 { 0.5 } else { 1.0 };
+        part * (0.75 + 0.25 * dice) * (weight / (weight + self.word)) * alone
     }
 }
 
@@ -496,6 +501,8 @@ const ALIKE: &[&[&str]] = &[
     &["keys", "keyset"],
 ];
 const CODE: f32 = 1.5;
+/// So many words are more than chance.
+const FEW: f32 = 6.0;
 /// A text up to this long is a message as a whole.
 const SHORT: usize = 800;
 const LONG: usize = 4096;

@@ -114,8 +114,8 @@ impl Beginning {
         }
     }
 
-    /// Keeps it in the commit of what it comes of, and ends it where that is not done: its cookie reaches nobody. `false` where one
-    /// of the two came to nothing.
+    /// Keeps it in the commit of what it comes of, and ends it where that is not done: its cookie reaches nobody. One that goes on
+    /// is left as it is then: whoever sends a form twice stays signed in. `false` where one of the two came to nothing.
     ///
     /// # Errors
     /// Those of the store.
@@ -124,6 +124,9 @@ impl Beginning {
         app: &App,
         cause: impl Future<Output = Result<bool, StoreError>>,
     ) -> Result<bool, StoreError> {
+        if self.goes_on {
+            return Ok(cause.await? && self.keep(app).await?);
+        }
         // What is sent together shares a commit.
         let (is_caused, is_kept) = tokio::try_join!(cause, self.keep(app))?;
         if is_kept && !is_caused {

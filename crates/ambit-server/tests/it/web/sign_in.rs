@@ -417,6 +417,28 @@ async fn of_one_form_that_is_sent_twice_at_once_one_counts() {
     assert_eq!(fixture.store.sign_ins().sessions_of(ada.id).await.expect("sessions").len(), 1);
 }
 
+/// The same by somebody who is signed in and proves it once more: their session goes on.
+#[tokio::test]
+async fn a_form_that_is_sent_twice_ends_no_session() {
+    let (fixture, tenant, ada) = shop(json!({})).await;
+    let browser = Browser::new(&fixture);
+    let at = begun(&browser, &fixture, &tenant).await;
+    browser.password(&at, ADA, PASSWORD).await;
+    let [session] = &fixture.store.sign_ins().sessions_of(ada.id).await.expect("sessions")[..] else {
+        panic!("one session")
+    };
+    let at = browser.begin(&request(&fixture, &tenant, "&prompt=login").await).await;
+    let token = form_token(&browser.get(&at).await);
+    let fields = [("form", token.as_str()), ("email", ADA), ("password", PASSWORD)];
+    let path = format!("{at}/password");
+    let (one, other) = tokio::join!(browser.post(&path, &fields), browser.post(&path, &fields));
+    let set_cookies = [&one, &other].map(|answer| answer.headers.contains_key(header::SET_COOKIE));
+    assert!(set_cookies == [true, false] || set_cookies == [false, true], "{one:?}\n{other:?}");
+    let after = fixture.store.sign_ins().sessions_of(ada.id).await.expect("sessions");
+    assert_eq!(after.iter().map(|session| session.id).collect::<Vec<_>>(), [session.id]);
+    assert_eq!(browser.get("/account/").await.status, 200);
+}
+
 #[tokio::test]
 async fn where_a_second_factor_is_required_whoever_has_none_sets_one_up() {
     let (fixture, tenant, ada) = shop(json!({"mfa": "required"})).await;

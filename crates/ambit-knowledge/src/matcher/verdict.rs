@@ -42,7 +42,7 @@ pub(super) fn of(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
             return Verdict::One;
         }
         // A number that nobody here knows is not explained by what stands around it.
-        if has_unknown_code(input, first, corpus) {
+        if first.likeness < LIKE_WELL && has_unknown_code(input, first, corpus) {
             return Verdict::None;
         }
         let has_hard = ranked.iter().take(MAX_TIED).any(|other| other.evidence.is_hard() && other.score >= ENOUGH);
@@ -145,6 +145,7 @@ const SOUNDS: f32 = 12.0;
 const SOUNDS_LIKE_OAUTH: f32 = 26.0;
 /// How alike words have to be to be an answer by themselves.
 const LIKE_ENOUGH: f32 = 0.9;
+const LIKE_WELL: f32 = 0.7;
 const LIKE_A_LITTLE: f32 = 0.36;
 const LIKE_BARELY: f32 = 0.3;
 const LIKE_MARGIN: f32 = 0.1;

@@ -29,6 +29,14 @@
 //! Nobody looked at its answers. The eleventh, 146 and 14, messages that were changed in one way each: right for 876, unanswered 54,
 //! wrong but confident 6. Every other one was looked at and mended first (the even places); right for 849 of those that nobody had
 //! looked at, then as before, is what a stranger meets. They were looked at and mended afterwards.
+//!
+//! The twelfth, 514 with an entry and 54 with none, is like the eleventh and three times as large: at first sight right for 821,
+//! unanswered 44, wrong but confident 19. Mending single messages had helped few others, so the engine learned to count how much of
+//! a message all texts of an entry have together, and entries got wordings (`samples.reworded`) by people who did not know the set.
+//! The thirteenth, 506 and 49, gathered meanwhile: at first sight right for 915, unanswered 3, wrong but confident 16; the state before
+//! all this would have been right for 783, and wrong but confident 27. Then it was looked at, and more wordings came. The fourteenth,
+//! 389 and 38: right for 915, unanswered 12, wrong but confident 18, and before all this 796, 66 and 25. What was wrong in the engine
+//! was mended after it; its messages were not gone through one by one.
 
 use std::fmt::Write as _;
 
@@ -37,7 +45,7 @@ use serde::Deserialize;
 
 const FILE: &str = include_str!("../held_out.toml");
 /// The sets that are counted as a whole, in the order in which they were gathered.
-const SETS: [(&str, &str); 11] = [
+const SETS: [(&str, &str); 12] = [
     ("later", include_str!("../held_out_later.toml")),
     ("last", include_str!("../held_out_last.toml")),
     ("fifth", include_str!("../held_out_fifth.toml")),
@@ -49,6 +57,7 @@ const SETS: [(&str, &str); 11] = [
     ("eleventh", include_str!("../held_out_eleventh.toml")),
     ("twelfth", include_str!("../held_out_twelfth.toml")),
     ("thirteenth", include_str!("../held_out_thirteenth.toml")),
+    ("fourteenth", include_str!("../held_out_fourteenth.toml")),
 ];
 
 #[derive(Deserialize)]

@@ -37,24 +37,17 @@ pub(super) struct Words {
     weights: Vec<f32>,
     /// What a word weighs that is neither rare nor frequent.
     word: f32,
-    texts: Vec<TextWords>,
-    /// What the words of each text weigh together.
-    text_weights: Vec<f32>,
     /// The words of all texts, one text after the other, each sorted.
     words: Vec<u32>,
-    /// The texts of an entry: a range of `texts` for each.
+    /// The words of a text: a range of `words` for each.
+    of_text: Vec<u32>,
+    /// What the words of each text weigh together.
+    text_weights: Vec<f32>,
+    /// The texts of an entry: a range of them for each.
     of_entry: Vec<u32>,
-    /// The texts of a word: a range of `places` for each.
+    /// The entries of a word: a range of `entries` for each.
     of_word: Vec<u32>,
-    places: Vec<u32>,
-}
-
-/// A text of an entry.
-#[derive(Debug)]
-struct TextWords {
-    entry: u32,
-    from: u32,
-    to: u32,
+    entries: Vec<u32>,
 }
 
 /// The words of an input.
@@ -83,10 +76,10 @@ impl Words {
         };
         // Messages have few different words, so each is taken apart once: a range of `parts` for each.
         let (mut known, mut parts): (FxHashMap<&str, Range<usize>>, Vec<u32>) = (FxHashMap::default(), Vec::new());
-        let (mut texts, mut words, mut of_entry) = (Vec::new(), Vec::new(), vec![0]);
-        for (entry, it) in (0_u32..).zip(corpus.entries()) {
-            for text in said(it) {
-                let from = narrow(words.len());
+        let (mut words, mut of_text, mut of_entry) = (Vec::new(), vec![0], vec![0]);
+        for entry in corpus.entries() {
+            for text in said(entry) {
+                let from = words.len();
                 each_token(text, |token| match token {
                     Token::Pair(pair) => words.push(id_of(pair, false)),
                     Token::Name(name) => {
@@ -98,33 +91,29 @@ impl Words {
                         words.extend_from_slice(&parts[range.clone()]);
                     }
                 });
-                sort_tail(&mut words, from as usize);
-                texts.push(TextWords { entry, from, to: narrow(words.len()) });
+                sort_tail(&mut words, from);
+                of_text.push(narrow(words.len()));
             }
-            of_entry.push(narrow(texts.len()));
+            of_entry.push(narrow(of_text.len() - 1));
         }
-        let mut entries_with = vec![0_u32; is_code.len()];
-        let mut last_entry = vec![u32::MAX; is_code.len()];
-        for text in &texts {
-            for id in &words[text.from as usize..text.to as usize] {
-                if last_entry[*id as usize] != text.entry {
-                    last_entry[*id as usize] = text.entry;
-                    entries_with[*id as usize] += 1;
-                }
-            }
-        }
+        // What each entry has of words: a range of `words`.
+        let of_entries =
+            of_entry.windows(2).map(|texts| of_text[texts[0] as usize] as usize..of_text[texts[1] as usize] as usize);
+        let (of_word, entries) = inverted(of_entries, &words, is_code.len());
         let all = approximate(corpus.entries().len());
-        let weights: Vec<f32> = entries_with
-            .iter()
+        let weights: Vec<f32> = of_word
+            .windows(2)
             .zip(&is_code)
-            .map(|(with, code)| (all / approximate((*with).max(1) as usize)).ln_1p() * if *code { CODE } else { 1.0 })
+            .map(|(range, code)| {
+                let with = (range[1] - range[0]).max(1);
+                (all / approximate(with as usize)).ln_1p() * if *code { CODE } else { 1.0 }
+            })
             .collect();
-        let weight = |text: &TextWords| {
-            words[text.from as usize..text.to as usize].iter().map(|id| weights[*id as usize]).sum::<f32>()
+        let weight = |range: &[u32]| {
+            words[range[0] as usize..range[1] as usize].iter().map(|id| weights[*id as usize]).sum::<f32>()
         };
-        let text_weights = texts.iter().map(weight).collect();
-        let (of_word, places) = inverted(&texts, &words, weights.len());
-        Self { ids, weights, word: all.ln_1p() / 2.0, texts, text_weights, words, of_entry, of_word, places }
+        let text_weights = of_text.windows(2).map(weight).collect();
+        Self { ids, weights, word: all.ln_1p() / 2.0, words, of_text, text_weights, of_entry, of_word, entries }
     }
 
     /// The entries whose words are most like those of the input, with their likeness.
@@ -134,44 +123,39 @@ impl Words {
         rare.sort_by(|one, other| {
             self.weights[*other as usize].total_cmp(&self.weights[*one as usize]).then(one.cmp(other))
         });
-        let mut shared = vec![0.0_f32; self.texts.len()];
-        // Whether a text comes for the first time is another question every time, so it is answered by counting and not by
+        let mut shared = vec![0.0_f32; self.of_entry.len() - 1];
+        // Whether an entry comes for the first time is another question every time, so it is answered by counting and not by
         // branching; what is not counted is written over.
         let mut touched = vec![0_u32; MAX_VISITS];
         let mut count = 0;
         let mut budget = MAX_VISITS;
         for word in rare {
-            let places = &self.places[self.of_word[word as usize] as usize..self.of_word[word as usize + 1] as usize];
-            if places.len() > budget {
+            let entries = &self.entries[self.of_word[word as usize] as usize..self.of_word[word as usize + 1] as usize];
+            if entries.len() > budget {
                 break;
             }
-            budget -= places.len();
-            for place in places {
-                let shared = &mut shared[*place as usize];
-                touched[count] = *place;
+            budget -= entries.len();
+            for entry in entries {
+                let shared = &mut shared[*entry as usize];
+                touched[count] = *entry;
                 count += usize::from(*shared == 0.0);
                 *shared += self.weights[word as usize];
             }
         }
-        // Those that share the largest part; of equal ones the first. Positive floats are ordered as their bits are.
+        // Those that share most; of equal ones the first. Positive floats are ordered as their bits are.
         let mut most: BinaryHeap<Reverse<(u32, Reverse<u32>)>> = BinaryHeap::with_capacity(MAX_COMPARED + 1);
-        for &place in &touched[..count] {
-            let weight = self.text_weights[place as usize].min(query.weight).max(f32::MIN_POSITIVE);
-            let part = Reverse(((shared[place as usize] / weight).to_bits(), Reverse(place)));
+        for &entry in &touched[..count] {
+            let part = Reverse((shared[entry as usize].to_bits(), Reverse(entry)));
             if most.len() < MAX_COMPARED {
                 most.push(part);
             } else if let Some(mut least) = most.peek_mut().filter(|least| part < **least) {
                 *least = part;
             }
         }
-        let mut found: FxHashMap<usize, f32> = FxHashMap::default();
-        for Reverse((_, Reverse(place))) in most {
-            let likeness = self.compare(query, place as usize);
-            let best = found.entry(self.texts[place as usize].entry as usize).or_insert(0.0);
-            *best = best.max(likeness);
-        }
-        found.retain(|_, likeness| *likeness >= UNLIKE);
-        let mut found: Vec<_> = found.into_iter().collect();
+        let likeness = |Reverse((_, Reverse(entry))): Reverse<(u32, Reverse<u32>)>| {
+            (entry as usize, self.likeness(query, entry as usize))
+        };
+        let mut found: Vec<_> = most.into_iter().map(likeness).filter(|found| found.1 >= UNLIKE).collect();
         found.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
         found.truncate(MAX_NEAREST);
         found
@@ -186,8 +170,8 @@ impl Words {
     /// How much of the input's words the texts of an entry have together.
     pub(super) fn coverage(&self, query: &Query, entry: usize) -> f32 {
         let mut seen = vec![0_u64; query.has.len()];
-        let texts = &self.texts[self.of_entry[entry] as usize..self.of_entry[entry + 1] as usize];
-        for word in texts.iter().flat_map(|text| &self.words[text.from as usize..text.to as usize]) {
+        let [from, to] = [entry, entry + 1].map(|entry| self.of_text[self.of_entry[entry] as usize] as usize);
+        for word in &self.words[from..to] {
             seen[*word as usize / 64] |= 1 << (word % 64);
         }
         let is_seen = |word: &&u32| seen[**word as usize / 64] >> (**word % 64) & 1 == 1;
@@ -200,8 +184,8 @@ impl Words {
     }
 
     fn compare(&self, query: &Query, place: usize) -> f32 {
-        let (text, text_weight) = (&self.texts[place], self.text_weights[place]);
-        let words = &self.words[text.from as usize..text.to as usize];
+        let text_weight = self.text_weights[place];
+        let words = &self.words[self.of_text[place] as usize..self.of_text[place + 1] as usize];
         // In the order of the words, so that a sum is the same every time.
         let of = |word: &u32| if query.has(*word) { self.weights[*word as usize] } else { 0.0 };
         let weight = words.iter().map(of).sum::<f32>();
@@ -417,25 +401,43 @@ fn sort_tail(words: &mut Vec<u32>, from: usize) {
     words.truncate(kept);
 }
 
-/// The texts of each word.
-fn inverted(texts: &[TextWords], words: &[u32], count: usize) -> (Vec<u32>, Vec<u32>) {
+/// The entries of each word, given the words of each entry.
+fn inverted(
+    of_entries: impl Iterator<Item = Range<usize>> + Clone,
+    words: &[u32],
+    count: usize,
+) -> (Vec<u32>, Vec<u32>) {
     let mut of_word = vec![0_u32; count + 1];
-    for word in words {
-        of_word[*word as usize + 1] += 1;
-    }
+    each_once(of_entries.clone(), words, count, |word, _| of_word[word + 1] += 1);
     for at in 1..of_word.len() {
         of_word[at] += of_word[at - 1];
     }
     let mut next = of_word.clone();
-    let mut places = vec![0_u32; words.len()];
-    for (place, text) in (0_u32..).zip(texts) {
-        for word in &words[text.from as usize..text.to as usize] {
-            let at = &mut next[*word as usize];
-            places[*at as usize] = place;
-            *at += 1;
+    let mut entries = vec![0_u32; of_word[count] as usize];
+    each_once(of_entries, words, count, |word, entry| {
+        entries[next[word] as usize] = entry;
+        next[word] += 1;
+    });
+    (of_word, entries)
+}
+
+/// Calls back with each word and each entry that has it, once, in however many of its texts that is.
+fn each_once(
+    of_entries: impl Iterator<Item = Range<usize>>,
+    words: &[u32],
+    count: usize,
+    mut found: impl FnMut(usize, u32),
+) {
+    let mut last = vec![u32::MAX; count];
+    for (entry, range) in (0_u32..).zip(of_entries) {
+        for word in &words[range] {
+            let word = *word as usize;
+            if last[word] != entry {
+                last[word] = entry;
+                found(word, entry);
+            }
         }
     }
-    (of_word, places)
 }
 
 fn head(text: &str, limit: usize) -> &str {
@@ -509,9 +511,9 @@ const LONG: usize = 4096;
 const MAX_SAMPLE: usize = 2000;
 const MAX_WORD: usize = 64;
 const MAX_WORDS: usize = 512;
-/// Places of words that are visited, for an input.
+/// Entries of words that are visited, for an input.
 const MAX_VISITS: usize = 24_000;
-/// Texts that are compared in full.
+/// Entries that are compared in full.
 const MAX_COMPARED: usize = 64;
 const MAX_NEAREST: usize = 16;
 /// Below this, two texts have nothing to do with one another.

@@ -36,7 +36,8 @@
 //! The thirteenth, 506 and 49, gathered meanwhile: at first sight right for 915, unanswered 3, wrong but confident 16; the state before
 //! all this would have been right for 783, and wrong but confident 27. Then it was looked at, and more wordings came. The fourteenth,
 //! 389 and 38: right for 915, unanswered 12, wrong but confident 18, and before all this 796, 66 and 25. What was wrong in the engine
-//! was mended after it; its messages were not gone through one by one.
+//! was mended after it, and wordings of what Ambit itself says were added by people who did not know it; its messages were not gone
+//! through one by one.
 
 use std::fmt::Write as _;
 

@@ -298,6 +298,7 @@ impl SignIns for Faulty {
 
     async fn find_session(&self, token: &SecretHash) -> Result<Option<Session>, StoreError> {
         self.check_verb("find_session")?;
+        self.stall("find_session").await;
         self.store.sign_ins().find_session(token).await
     }
 

@@ -37,12 +37,10 @@ pub(super) struct Words {
     weights: Vec<f32>,
     /// What a word weighs that is neither rare nor frequent.
     word: f32,
-    /// The words of all texts, one text after the other, each sorted.
-    words: Vec<u32>,
-    /// The words of a text: a range of `words` for each.
+    /// The words of all texts, one text after the other, each packed ([`pack`]).
+    packed: Vec<u16>,
+    /// The words of a text: a range of `packed` for each.
     of_text: Vec<u32>,
-    /// What the words of each text weigh together.
-    text_weights: Vec<f32>,
     /// The texts of an entry: a range of them for each.
     of_entry: Vec<u32>,
     /// The entries of a word: a range of `entries` for each.
@@ -75,31 +73,33 @@ impl Words {
             })
         };
         // Messages have few different words, so each is taken apart once: a range of `parts` for each.
-        let (mut known, mut parts): (FxHashMap<&str, Range<usize>>, Vec<u32>) = (FxHashMap::default(), Vec::new());
-        let (mut words, mut of_text, mut of_entry) = (Vec::new(), vec![0], vec![0]);
+        let (mut known, mut parts): (FxHashMap<&str, Range<u32>>, Vec<u32>) = (FxHashMap::default(), Vec::new());
+        // Room for all from the start, of which what is not used costs nothing: growing would copy it, and need both for a while.
+        let octets: usize = corpus.entries().iter().flat_map(said).map(str::len).sum();
+        let (mut packed, mut of_text, mut of_entry) = (Vec::with_capacity(octets / 3), vec![0], vec![0]);
+        let mut words = Vec::new();
         for entry in corpus.entries() {
             for text in said(entry) {
-                let from = words.len();
+                words.clear();
                 each_token(text, |token| match token {
                     Token::Pair(pair) => words.push(id_of(pair, false)),
                     Token::Name(name) => {
                         let range = known.entry(name).or_insert_with(|| {
-                            let first = parts.len();
+                            let first = narrow(parts.len());
                             each_part(name, &mut |word, code| parts.push(id_of(word, code)));
-                            first..parts.len()
+                            first..narrow(parts.len())
                         });
-                        words.extend_from_slice(&parts[range.clone()]);
+                        words.extend_from_slice(&parts[range.start as usize..range.end as usize]);
                     }
                 });
-                sort_tail(&mut words, from);
-                of_text.push(narrow(words.len()));
+                sort(&mut words);
+                pack(&words, &mut packed);
+                of_text.push(narrow(packed.len()));
             }
             of_entry.push(narrow(of_text.len() - 1));
         }
-        // What each entry has of words: a range of `words`.
-        let of_entries =
-            of_entry.windows(2).map(|texts| of_text[texts[0] as usize] as usize..of_text[texts[1] as usize] as usize);
-        let (of_word, entries) = inverted(of_entries, &words, is_code.len());
+        drop((known, parts));
+        let (of_word, entries) = inverted(&of_entry, &of_text, &packed, is_code.len());
         let all = approximate(corpus.entries().len());
         let weights: Vec<f32> = of_word
             .windows(2)
@@ -109,11 +109,7 @@ impl Words {
                 (all / approximate(with as usize)).ln_1p() * if *code { CODE } else { 1.0 }
             })
             .collect();
-        let weight = |range: &[u32]| {
-            words[range[0] as usize..range[1] as usize].iter().map(|id| weights[*id as usize]).sum::<f32>()
-        };
-        let text_weights = of_text.windows(2).map(weight).collect();
-        Self { ids, weights, word: all.ln_1p() / 2.0, words, of_text, text_weights, of_entry, of_word, entries }
+        Self { ids, weights, word: all.ln_1p() / 2.0, packed, of_text, of_entry, of_word, entries }
     }
 
     /// The entries whose words are most like those of the input, with their likeness.
@@ -161,6 +157,11 @@ impl Words {
         found
     }
 
+    /// The words of a text.
+    fn text(&self, text: usize) -> impl Iterator<Item = u32> {
+        unpacked(&self.packed[self.of_text[text] as usize..self.of_text[text + 1] as usize])
+    }
+
     /// How alike an entry is.
     pub(super) fn likeness(&self, query: &Query, entry: usize) -> f32 {
         let texts = self.of_entry[entry] as usize..self.of_entry[entry + 1] as usize;
@@ -170,9 +171,10 @@ impl Words {
     /// How much of the input's words the texts of an entry have together.
     pub(super) fn coverage(&self, query: &Query, entry: usize) -> f32 {
         let mut seen = vec![0_u64; query.has.len()];
-        let [from, to] = [entry, entry + 1].map(|entry| self.of_text[self.of_entry[entry] as usize] as usize);
-        for word in &self.words[from..to] {
-            seen[*word as usize / 64] |= 1 << (word % 64);
+        for text in self.of_entry[entry] as usize..self.of_entry[entry + 1] as usize {
+            for word in self.text(text) {
+                seen[word as usize / 64] |= 1 << (word % 64);
+            }
         }
         let is_seen = |word: &&u32| seen[**word as usize / 64] >> (**word % 64) & 1 == 1;
         let weight = query.words.iter().filter(is_seen).map(|word| self.weights[*word as usize]).sum::<f32>();
@@ -183,12 +185,14 @@ impl Words {
         weight / query.weight * (weight / (weight + 2.0 * self.word)) * few
     }
 
-    fn compare(&self, query: &Query, place: usize) -> f32 {
-        let text_weight = self.text_weights[place];
-        let words = &self.words[self.of_text[place] as usize..self.of_text[place + 1] as usize];
+    fn compare(&self, query: &Query, text: usize) -> f32 {
         // In the order of the words, so that a sum is the same every time.
-        let of = |word: &u32| if query.has(*word) { self.weights[*word as usize] } else { 0.0 };
-        let weight = words.iter().map(of).sum::<f32>();
+        let (mut weight, mut text_weight) = (0.0, 0.0);
+        for word in self.text(text) {
+            let its = self.weights[word as usize];
+            text_weight += its;
+            weight += if query.has(word) { its } else { 0.0 };
+        }
         if weight == 0.0 {
             return 0.0;
         }
@@ -235,7 +239,7 @@ impl Query {
             }
             said.for_each(|fact| add(&fact.value));
         }
-        sort_tail(&mut words, 0);
+        sort(&mut words);
         let weight = words.iter().map(|id| index.weights[*id as usize]).sum();
         let mut has = vec![0; index.weights.len().div_ceil(64)];
         for word in &words {
@@ -388,56 +392,63 @@ fn hash(chars: impl Iterator<Item = char>) -> u64 {
     hasher.finish()
 }
 
-/// Sorts what comes after a place, each once.
-fn sort_tail(words: &mut Vec<u32>, from: usize) {
-    words[from..].sort_unstable();
-    let mut kept = from;
-    for at in from..words.len() {
-        if at == from || words[at] != words[kept - 1] {
-            words[kept] = words[at];
-            kept += 1;
-        }
-    }
-    words.truncate(kept);
+/// Sorts words, each once.
+fn sort(words: &mut Vec<u32>) {
+    words.sort_unstable();
+    words.dedup();
 }
 
-/// The entries of each word, given the words of each entry.
-fn inverted(
-    of_entries: impl Iterator<Item = Range<usize>> + Clone,
-    words: &[u32],
-    count: usize,
-) -> (Vec<u32>, Vec<u32>) {
+/// Sorted words by how far one is from the one before, in two octets where most need no more: [`FAR`] is a step without a word.
+fn pack(words: &[u32], packed: &mut Vec<u16>) {
+    let mut at = 0;
+    for word in words {
+        while *word - at >= u32::from(FAR) {
+            packed.push(FAR);
+            at += u32::from(FAR);
+        }
+        // It is less than `FAR`.
+        packed.push(u16::try_from(*word - at).unwrap_or(FAR));
+        at = *word;
+    }
+}
+
+fn unpacked(packed: &[u16]) -> impl Iterator<Item = u32> {
+    let mut at = 0;
+    packed.iter().filter_map(move |step| {
+        at += u32::from(*step);
+        (*step != FAR).then_some(at)
+    })
+}
+
+/// The entries of each word, given the texts of each entry and the words of each text.
+fn inverted(of_entry: &[u32], of_text: &[u32], packed: &[u16], count: usize) -> (Vec<u32>, Vec<u32>) {
+    // An entry that has a word in several of its texts has it once.
+    let each_once = |found: &mut dyn FnMut(usize, u32)| {
+        let mut last = vec![u32::MAX; count];
+        for (entry, texts) in (0_u32..).zip(of_entry.windows(2)) {
+            for text in of_text[texts[0] as usize..=texts[1] as usize].windows(2) {
+                for word in unpacked(&packed[text[0] as usize..text[1] as usize]) {
+                    let word = word as usize;
+                    if last[word] != entry {
+                        last[word] = entry;
+                        found(word, entry);
+                    }
+                }
+            }
+        }
+    };
     let mut of_word = vec![0_u32; count + 1];
-    each_once(of_entries.clone(), words, count, |word, _| of_word[word + 1] += 1);
+    each_once(&mut |word, _| of_word[word + 1] += 1);
     for at in 1..of_word.len() {
         of_word[at] += of_word[at - 1];
     }
     let mut next = of_word.clone();
     let mut entries = vec![0_u32; of_word[count] as usize];
-    each_once(of_entries, words, count, |word, entry| {
+    each_once(&mut |word, entry| {
         entries[next[word] as usize] = entry;
         next[word] += 1;
     });
     (of_word, entries)
-}
-
-/// Calls back with each word and each entry that has it, once, in however many of its texts that is.
-fn each_once(
-    of_entries: impl Iterator<Item = Range<usize>>,
-    words: &[u32],
-    count: usize,
-    mut found: impl FnMut(usize, u32),
-) {
-    let mut last = vec![u32::MAX; count];
-    for (entry, range) in (0_u32..).zip(of_entries) {
-        for word in &words[range] {
-            let word = *word as usize;
-            if last[word] != entry {
-                last[word] = entry;
-                found(word, entry);
-            }
-        }
-    }
 }
 
 fn head(text: &str, limit: usize) -> &str {
@@ -503,6 +514,8 @@ const ALIKE: &[&[&str]] = &[
     &["keys", "keyset"],
 ];
 const CODE: f32 = 1.5;
+/// A step from one word to the next that is longer than a step can be.
+const FAR: u16 = u16::MAX;
 /// So many words are more than chance.
 const FEW: f32 = 6.0;
 /// A text up to this long is a message as a whole.
@@ -518,3 +531,18 @@ const MAX_COMPARED: usize = 64;
 const MAX_NEAREST: usize = 16;
 /// Below this, two texts have nothing to do with one another.
 const UNLIKE: f32 = 0.12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_is_unpacked_however_far_apart() {
+        let far = u32::from(FAR);
+        for words in [vec![], vec![0], vec![far], vec![0, 1, far - 1, far, 2 * far - 1, 2 * far, 10 * far + 7]] {
+            let mut packed = Vec::new();
+            pack(&words, &mut packed);
+            assert_eq!(unpacked(&packed).collect::<Vec<_>>(), words);
+        }
+    }
+}

@@ -17,7 +17,7 @@ use crate::entry::{
 };
 use crate::exchange::has_hanzi;
 use crate::input::{Input, is_registered};
-use crate::matcher::{Expression, Needs, Verdict};
+use crate::matcher::{Expression, Needs, Ranking, Verdict};
 
 /// Something about an entry that has to be put right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -126,7 +126,7 @@ pub fn confusion(knowledge: &Knowledge) -> Confusion {
         confusion.entries.push((entry.id.clone(), entry.samples.positive.len()));
         for (place, sample) in entry.samples.positive.iter().enumerate() {
             let ranking = knowledge.rank(&Input::take_apart(sample.as_bytes()), 2);
-            let first = ranking.ranked.first().map(|ranked| &knowledge.corpus().entries()[ranked.place].id);
+            let first = first_of(knowledge, &ranking);
             let verdict = match ranking.verdict {
                 Verdict::One if first == Some(&entry.id) => continue,
                 Verdict::One => "match",
@@ -329,7 +329,7 @@ impl Findings<'_> {
                     "no code and no pattern of the entry fits it: add one, or correct the sample",
                 );
             }
-            let first = ranking.ranked.first().map(|ranked| &knowledge.corpus().entries()[ranked.place].id);
+            let first = first_of(knowledge, &ranking);
             if first != Some(&entry.id) {
                 let first = first.map_or("nothing".to_owned(), ToString::to_string);
                 self.find(
@@ -364,9 +364,9 @@ impl Findings<'_> {
         }
         for (place, text) in entry.samples.reworded.iter().enumerate() {
             let ranking = knowledge.rank(&Input::take_apart(text.as_bytes()), 1);
-            let first = ranking.ranked.first().map(|ranked| &knowledge.corpus().entries()[ranked.place].id);
-            if ranking.verdict == Verdict::One && first != Some(&entry.id) {
-                let first = first.map_or("nothing".to_owned(), ToString::to_string);
+            if let Some(first) = first_of(knowledge, &ranking).filter(|first| **first != entry.id)
+                && ranking.verdict == Verdict::One
+            {
                 self.find(
                     format!("samples.reworded[{place}]"),
                     Check::Reworded,
@@ -390,9 +390,7 @@ impl Findings<'_> {
                 continue;
             }
             let ranking = knowledge.rank(&input, 1);
-            let is_first =
-                ranking.ranked.first().is_some_and(|first| knowledge.corpus().entries()[first.place].id == entry.id);
-            if is_first && ranking.verdict == Verdict::One {
+            if first_of(knowledge, &ranking) == Some(&entry.id) && ranking.verdict == Verdict::One {
                 self.find(
                     member,
                     Check::NegativeSample,
@@ -581,6 +579,11 @@ impl Findings<'_> {
 #[must_use]
 pub fn is_unsafe_advice(text: &str) -> bool {
     sentences(text).any(|sentence| UNSAFE.is_match(sentence) && !AGAINST.is_match(sentence))
+}
+
+/// The entry that comes first.
+fn first_of<'a>(knowledge: &'a Knowledge, ranking: &Ranking) -> Option<&'a EntryId> {
+    ranking.ranked.first().map(|ranked| &knowledge.corpus().entries()[ranked.place].id)
 }
 
 /// The patterns of an entry by their members; that of the description last.

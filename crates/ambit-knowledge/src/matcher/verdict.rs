@@ -48,7 +48,7 @@ pub(super) fn of(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         let has_hard = ranked.iter().take(MAX_TIED).any(|other| other.evidence.is_hard() && other.score >= ENOUGH);
         // Where nothing says that it is about OAuth, common words are alike by chance.
         let (alike, enough) =
-            if input.is_about_oauth() { (LIKE_A_LITTLE, SOUNDS) } else { (LIKE_MUCH, SOUNDS_LIKE_OAUTH) };
+            if input.is_about_oauth() { (LIKE_A_LITTLE, SOUNDS) } else { (LIKE_MUCH, SOUNDS_ANYWHERE) };
         let sounds = first.likeness >= alike && first.score >= ENOUGH || first.score >= enough;
         return if has_hard || sounds { tied() } else { Verdict::None };
     }
@@ -142,7 +142,7 @@ fn unsure(ranked: &[Ranked], so_many: usize) -> Verdict {
 const MARGIN: f32 = 6.0;
 /// The score of words alone that may be it; where nothing else says that it is about OAuth, more.
 const SOUNDS: f32 = 12.0;
-const SOUNDS_LIKE_OAUTH: f32 = 26.0;
+const SOUNDS_ANYWHERE: f32 = 26.0;
 /// How alike words have to be to be an answer by themselves.
 const LIKE_ENOUGH: f32 = 0.9;
 const LIKE_WELL: f32 = 0.7;

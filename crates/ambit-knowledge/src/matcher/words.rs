@@ -170,14 +170,15 @@ impl Words {
 
     /// How much of the input's words the texts of an entry have together.
     pub(super) fn coverage(&self, query: &Query, entry: usize) -> f32 {
-        let mut seen = vec![0_u64; query.has.len()];
-        for text in self.of_entry[entry] as usize..self.of_entry[entry + 1] as usize {
-            for word in self.text(text) {
-                seen[word as usize / 64] |= 1 << (word % 64);
+        let mut is_seen = vec![false; query.words.len()];
+        let texts = self.of_entry[entry] as usize..self.of_entry[entry + 1] as usize;
+        for word in texts.flat_map(|text| self.text(text)).filter(|word| query.has(*word)) {
+            if let Ok(place) = query.words.binary_search(&word) {
+                is_seen[place] = true;
             }
         }
-        let is_seen = |word: &&u32| seen[**word as usize / 64] >> (**word % 64) & 1 == 1;
-        let weight = query.words.iter().filter(is_seen).map(|word| self.weights[*word as usize]).sum::<f32>();
+        let seen = query.words.iter().zip(is_seen).filter(|(_, is_seen)| *is_seen);
+        let weight = seen.map(|(word, _)| self.weights[*word as usize]).sum::<f32>();
         if weight == 0.0 {
             return 0.0;
         }

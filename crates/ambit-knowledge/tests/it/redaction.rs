@@ -8,7 +8,7 @@ const SHAPES: &[(&str, &[&str])] = &[
     // Headers, alone, in transcripts, in commands.
     ("Authorization: Bearer 2YotnFZFEjr1zCsicMWpAA", &["2YotnFZFEjr1zCsicMWpAA"]),
     ("> authorization: Basic c2hvcDpodW50ZXIy", &["c2hvcDpodW50ZXIy"]),
-    ("Authorization: opq7", &["opq7"]),
+    ("Authorization: quokka", &["quokka"]),
     ("Proxy-Authorization: Basic dXNlcjpwYXNz", &["dXNlcjpwYXNz"]),
     ("Authorization: SSWS 00QCjAl4MlV-WPXM", &["00QCjAl4MlV-WPXM"]),
     ("curl -H 'Authorization: Bearer abcdefgh' https://api.example/", &["abcdefgh"]),
@@ -48,10 +48,10 @@ const SHAPES: &[(&str, &[&str])] = &[
     (r#"{"kty":"EC","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#, &["jpsQnnGQmL"]),
     (r#"{"kty":"oct","k":"GawgguFyGrWKav7AX4VKUg"}"#, &["GawgguFyGrWKav7AX4VKUg"]),
     // HTTP archives, in either order of members.
-    (r#"{"name": "Authorization", "value": "opq7"}"#, &["opq7"]),
-    (r#"{"value":"sid=opq7","name":"Cookie"}"#, &["opq7"]),
+    (r#"{"name": "Authorization", "value": "quokka"}"#, &["quokka"]),
+    (r#"{"value":"sid=quokka","name":"Cookie"}"#, &["quokka"]),
     (r#""cookies": [{"name": "theme", "value": "a]b"}], "x": 1"#, &["a]b"]),
-    (r#"{"postData":{"text":"client_id=shop&client_secret=opq7"}}"#, &["opq7"]),
+    (r#"{"postData":{"text":"client_id=shop&client_secret=quokka"}}"#, &["quokka"]),
     // Configuration and logs.
     ("spring.security.oauth2.client.registration.shop.client-secret: hunter", &["hunter"]),
     ("  password: hunter\n  user: ann", &["hunter"]),

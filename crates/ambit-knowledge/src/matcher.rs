@@ -3,8 +3,8 @@
 //! 1. **Structure**: codes, challenges, problem types and statuses are looked up ([`structure`]).
 //! 2. **Patterns**: one scan finds which literals of which patterns occur; the few patterns that can match at all are
 //!    then tried ([`patterns`]).
-//! 3. **Words**: how much of what an entry says is in the input, and of the input in the entry, rare words counting more
-//!    ([`words`]). This is what finds a message that was reworded, cut off or translated by another release.
+//! 3. **Words**: how much of what an entry says is in the input, how much of the input in the entry, and how often the entry
+//!    says it, rare words counting more ([`words`]). This is what finds a message that was reworded, cut off or translated.
 //! 4. What was found is worth points, as [`points`] has them; the sum ranks the entries, but for what others have more right
 //!    to ([`order`]).
 //! 5. The answer is *one* entry only if there is evidence enough and the next one is far enough behind. Otherwise it is
@@ -25,6 +25,7 @@ mod patterns;
 mod points;
 mod reading;
 mod structure;
+mod tokens;
 mod verdict;
 mod words;
 
@@ -38,7 +39,7 @@ pub(crate) use verdict::Verdict;
 use patterns::{Hit, Patterns};
 use points::Evidence;
 use structure::Structure;
-use words::{Query, Words};
+use words::{Alike, Query, Words};
 
 /// The index of a corpus. It refers to entries by their place, and has to be asked with the corpus it was made of.
 #[derive(Debug)]
@@ -62,9 +63,18 @@ pub(crate) struct Ranked {
     /// Its place in the corpus.
     pub(crate) place: usize,
     pub(crate) score: f32,
-    /// How much of its words is in the input, from 0 to 1.
-    pub(crate) likeness: f32,
     pub(crate) evidence: Evidence,
+}
+
+impl Ranked {
+    fn likeness(&self) -> f32 {
+        self.evidence.alike.likeness
+    }
+
+    /// The score as it says whether it is this at all, and not only rather this than another.
+    fn by_itself(&self) -> f32 {
+        self.score - self.evidence.alike.points() + self.evidence.alike.points_by_itself()
+    }
 }
 
 impl Matcher {
@@ -122,20 +132,19 @@ impl Matcher {
         }
 
         let query = Query::new(&self.words, input);
-        for (place, likeness) in self.words.nearest(&query) {
-            found.entry(place).or_default().likeness = Some(likeness);
+        let nearest: FxHashMap<usize, Alike> = self.words.nearest(&query).into_iter().collect();
+        for place in nearest.keys() {
+            found.entry(*place).or_default();
         }
         let mut ranked: Vec<Ranked> = found
             .into_iter()
             .map(|(place, mut evidence)| {
                 let entry = &corpus.entries()[place];
-                let likeness = evidence.likeness.unwrap_or_else(|| self.words.likeness(&query, place));
-                evidence.likeness = Some(likeness);
-                evidence.coverage = self.words.coverage(&query, place);
+                evidence.alike = nearest.get(&place).copied().unwrap_or_else(|| self.words.alike(&query, place));
                 evidence.status = status(entry, input);
                 evidence.product = product(entry, input);
                 evidence.code = code(entry, input);
-                Ranked { place, score: evidence.score(), likeness, evidence }
+                Ranked { place, score: evidence.score(), evidence }
             })
             .collect();
         order::put_behind(corpus, &mut ranked, input);
@@ -150,7 +159,8 @@ impl Matcher {
             let has_words = !has_form || input.values(FactKind::Description).next().is_some();
             ranked.retain(|it| {
                 let evidence = &it.evidence;
-                let sounds_like_it = evidence.code == Some(true) || evidence.code.is_none() && it.likeness >= LIKE_MUCH;
+                let sounds_like_it =
+                    evidence.code == Some(true) || evidence.code.is_none() && it.likeness() >= LIKE_MUCH;
                 evidence.is_hard() || has_words && sounds_like_it
             });
         }
@@ -205,7 +215,8 @@ fn by_weight(hits: &mut [Hit]) {
 
 /// The score below which nothing is said to be the answer: a registered code that is merely mentioned has it.
 const ENOUGH: f32 = 10.0;
+/// How far the next one has to be behind.
+const MARGIN: f32 = 14.0;
 /// How alike words are, in words.
 const LIKE_MUCH: f32 = 0.6;
 const LIKE_SOMEWHAT: f32 = 0.4;
-const LIKE_LITTLE: f32 = 0.25;

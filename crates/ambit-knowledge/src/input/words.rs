@@ -27,6 +27,10 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
     for found in CODES.find_iter(text).take(MAX_FOUND) {
         facts.push(FactKind::VendorCode, found.as_str(), Part::Text);
     }
+    // Entra writes its numbers without their name where there is a member for them, which may be all that was pasted.
+    for found in ENTRA_NUMBERS.captures_iter(text).take(MAX_FOUND) {
+        facts.push(FactKind::VendorCode, &format!("AADSTS{}", &found[1]), Part::Text);
+    }
     for found in EXCEPTIONS.captures_iter(text).take(MAX_FOUND) {
         facts.push(FactKind::Exception, &found[1], Part::Text);
         if let Some(message) = found.get(2) {
@@ -132,7 +136,11 @@ static MEMBERS: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a constant that a test compiles")
 });
 
-/// The codes of products that number their errors.
+/// `"error_codes":[50011]`, and `https://login.microsoftonline.com/error?code=50011`.
+static ENTRA_NUMBERS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?:error_codes["'\\]{0,4}: ?\[ ?|/error\?code=)([0-9]{5,7})\b"#)
+        .expect("a constant that a test compiles")
+});
 static CODES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\b(?:AADSTS[0-9]{4,7}|AADB2C[0-9]{5,6}|IDX[0-9]{5}|ID[0-9]{4}\b|E[0-9]{7}|ERR_[A-Z_]{3,40}|OIDC-[A-Za-z0-9]{4,8}|OAUTH-[A-Za-z0-9]{4,8}|AUTHZ-[A-Za-z0-9]{4,8}|COMMAND-[A-Za-z0-9]{4,8}|QUERY-[A-Za-z0-9]{4,8}|AUTH-[A-Za-z0-9]{4,8}|DOM-[A-Za-z0-9]{4,8}|APP-[A-Za-z0-9]{4,8}|MSIS[0-9]{4})\b")
         .expect("a constant that a test compiles")

@@ -14,10 +14,12 @@
 //! | `status`, where the entry asks for nothing else | 5 |
 //! | both structure and a pattern | 4 |
 //! | the status agrees | 3; it does not: −8 |
-//! | the product agrees | 6; the input shows another one: −6 |
+//! | the product agrees | 8; the input shows another one: −8 |
 //! | the input names the code | 5; it names another of the registries: −12, or −6 against what the message comes down to |
-//! | the words | up to 80, in proportion to the square of their likeness, and up to 70, to that of their coverage |
-//! | another entry of the same code, a product's or everybody's, has the wording that is there | −12 |
+//! | the words | up to 110 for the cube of their likeness, up to 30 for the square of their coverage, and 300 for the profile |
+//! | a code, where the message comes down to something particular | −16 |
+//! | everybody's, where a rule of a product's own wording of the same holds | −20 |
+//! | no rule of a product that nothing shows, where a rule of everybody's holds | −12 |
 //!
 //! A code by itself is worth little and words are worth much: the description says which of the many things it was that
 //! a code like `invalid_grant` stands for, even where it is worded otherwise than an entry expects.
@@ -27,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use super::patterns::Hit;
 use super::structure::Held;
+use super::words::Alike;
 use crate::entry::{Entry, Fault};
 use crate::input::{Complaint, FactKind, Input, Part};
 
@@ -41,9 +44,8 @@ pub(crate) struct Evidence {
     pub(crate) status: Option<bool>,
     pub(crate) product: Option<bool>,
     pub(crate) code: Option<bool>,
-    pub(crate) likeness: Option<f32>,
-    /// How much of the input all its texts have together.
-    pub(crate) coverage: f32,
+    /// What the words say.
+    pub(crate) alike: Alike,
 }
 
 /// One thing that speaks for an entry, or against it.
@@ -98,28 +100,6 @@ impl Evidence {
         self.structure.as_ref().is_none_or(|held| held.description.is_none())
             && self.pattern.as_ref().is_none_or(|hit| hit.weight < PARTICULAR)
             && !self.comes_down_to_it
-    }
-
-    /// Whether what was found has the number that a product gave the error.
-    pub(crate) fn has_a_number(&self, input: &Input) -> bool {
-        let described = self.structure.as_ref().and_then(|held| held.description.as_ref());
-        let numbers =
-            || input.values(FactKind::VendorCode).filter(|fact| fact.value.bytes().any(|c| c.is_ascii_digit()));
-        let mut hits = described.into_iter().chain(&self.pattern);
-        hits.any(|hit| numbers().any(|number| hit.seen.contains(&number.value)))
-    }
-
-    /// Whether a pattern holds that is so long that nobody else says the same.
-    pub(crate) fn is_distinctive(&self) -> bool {
-        self.pattern.as_ref().is_some_and(|hit| hit.weight >= DISTINCTIVE)
-    }
-
-    /// Whether a rule of what the entry says holds, and not only its code.
-    pub(crate) fn has_wording(&self, code: Option<&str>) -> bool {
-        let is_code = |hit: &Hit| code.is_some_and(|code| hit.seen.trim_matches('"').eq_ignore_ascii_case(code));
-        self.structure.as_ref().is_some_and(|held| held.description.is_some())
-            || self.pattern.as_ref().is_some_and(|hit| !is_code(hit))
-            || self.comes_down_to_it
     }
 
     /// Whether nothing but a description speaks for it, found in a text without any sign of where it comes from.
@@ -177,13 +157,12 @@ impl Evidence {
         }
     }
 
-    /// Some likeness is chance, much is none.
-    fn words(&self) -> f32 {
-        let likeness = self.likeness.unwrap_or_default();
-        likeness * likeness * LIKENESS + self.coverage * self.coverage * COVERAGE
+    /// What ranks the entries.
+    pub(crate) fn score(&self) -> f32 {
+        self.rules() + self.alike.points()
     }
 
-    pub(crate) fn score(&self) -> f32 {
+    fn rules(&self) -> f32 {
         let structure = self.structure.as_ref().map(structure_points);
         let pattern = self.pattern.as_ref().map(|hit| PATTERN + specificity(hit));
         let rules = match (structure, pattern) {
@@ -198,7 +177,7 @@ impl Evidence {
         let status = self.status.map_or(0.0, |agrees| if agrees { STATUS } else { OTHER_STATUS });
         let product = self.product.map_or(0.0, |agrees| if agrees { PRODUCT } else { OTHER_PRODUCT });
         let code = self.code.map_or(0.0, |agrees| self.code_points(agrees));
-        rules + status + product + code + self.words()
+        rules + status + product + code
     }
 
     /// The evidence for people: rules that hold, what counts most first, and then the words.
@@ -250,9 +229,10 @@ impl Evidence {
                 push(Rule::ErrorCode, code, &fact.value, fact.part, self.code_points(agrees));
             }
         }
-        if let Some(likeness) = self.likeness.filter(|likeness| *likeness >= 0.05) {
-            let seen = format!("{:.0} %", likeness * 100.0);
-            push(Rule::Words, entry.id.as_str(), &seen, Part::Text, self.words());
+        let share = self.alike.likeness.max(self.alike.coverage);
+        if share >= 0.05 {
+            let seen = format!("{:.0} %", share * 100.0);
+            push(Rule::Words, entry.id.as_str(), &seen, Part::Text, self.alike.points());
         }
         // A rule that holds says more to people than a likeness does, whatever it is worth.
         reasons.sort_by(|one, other| {
@@ -293,14 +273,10 @@ const STATUS_ALONE: f32 = 5.0;
 const BOTH: f32 = 4.0;
 const STATUS: f32 = 3.0;
 const OTHER_STATUS: f32 = -8.0;
-const PRODUCT: f32 = 6.0;
-const OTHER_PRODUCT: f32 = -6.0;
+const PRODUCT: f32 = 8.0;
+const OTHER_PRODUCT: f32 = -8.0;
 const CODE: f32 = 5.0;
 const OTHER_CODE: f32 = -12.0;
-const LIKENESS: f32 = 80.0;
-const COVERAGE: f32 = 70.0;
 const MAX_SPECIFICITY: usize = 40;
-/// A pattern with so many fixed letters is a sentence of somebody's.
-const DISTINCTIVE: usize = 30;
 /// A pattern with fewer fixed letters is the name of a code.
 const PARTICULAR: usize = 20;

@@ -18,17 +18,24 @@
 //! how many they are, since few may all be there by chance:
 //!
 //! `coverage = T / A · T / (T + 2w) · min(1, n / 6)`
+//!
+//! And it counts what an entry uses to say. Of all words of an entry's texts, each once a text, the share `s` is this word; an
+//! entry that says *expired* in every second text is more about it than one that says it once in thirty. The *profile* of an
+//! entry is the cosine of the angle between the weights of the input's words and the roots of the shares, whose squares make one:
+//!
+//! `profile = Σ (weight · √s) / max(√(Σ weight²), 4w)`, where few words are taken for more, since few may be all of one entry by
+//! chance.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::hash::Hasher as _;
 use std::ops::Range;
 
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::FxHashMap;
 
+use super::tokens::{self, ALIKE, Token, each_part, each_token, each_word, stem};
 use crate::corpus::Corpus;
 use crate::entry::Entry;
-use crate::input::{FactKind, Input, is_hanzi, is_registered};
+use crate::input::{FactKind, Input};
 
 /// The words of all entries.
 #[derive(Debug)]
@@ -46,6 +53,10 @@ pub(super) struct Words {
     /// The entries of a word: a range of `entries` for each.
     of_word: Vec<u32>,
     entries: Vec<u32>,
+    /// In how many texts of the entry the word is, for each of `entries`; more than fit are as many as fit.
+    counts: Vec<u8>,
+    /// One by the root of how many words an entry has in all its texts.
+    by_size: Vec<f32>,
 }
 
 /// The words of an input.
@@ -55,7 +66,21 @@ pub(super) struct Query {
     words: Vec<u32>,
     /// The same: a bit for each word that there is.
     has: Vec<u64>,
+    /// Of all words together.
     weight: f32,
+    /// The root of the sum of their squares, or what a short one has.
+    norm: f32,
+}
+
+/// How alike an input and an entry are, each from 0 to 1.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Alike {
+    /// To the text of the entry that is most like the input.
+    pub(crate) likeness: f32,
+    /// How much of the input all texts have together.
+    pub(crate) coverage: f32,
+    /// How often the entry uses the words of the input.
+    pub(crate) profile: f32,
 }
 
 impl Words {
@@ -73,18 +98,21 @@ impl Words {
             })
         };
         // Messages have few different words, so each is taken apart once: a range of `parts` for each.
-        let (mut known, mut parts): (FxHashMap<&str, Range<u32>>, Vec<u32>) = (FxHashMap::default(), Vec::new());
+        let (mut known, mut parts): (FxHashMap<u64, Range<u32>>, Vec<u32>) = (FxHashMap::default(), Vec::new());
         // Room for all from the start, of which what is not used costs nothing: growing would copy it, and need both for a while.
         let octets: usize = corpus.entries().iter().flat_map(said).map(str::len).sum();
         let (mut packed, mut of_text, mut of_entry) = (Vec::with_capacity(octets / 3), vec![0], vec![0]);
         let mut words = Vec::new();
-        for entry in corpus.entries() {
+        let mut spread = Spread::default();
+        let mut by_size = Vec::with_capacity(corpus.entries().len());
+        for (place, entry) in (0_u32..).zip(corpus.entries()) {
+            let mut size = 0;
             for text in said(entry) {
                 words.clear();
                 each_token(text, |token| match token {
                     Token::Pair(pair) => words.push(id_of(pair, false)),
                     Token::Name(name) => {
-                        let range = known.entry(name).or_insert_with(|| {
+                        let range = known.entry(tokens::name(name)).or_insert_with(|| {
                             let first = narrow(parts.len());
                             each_part(name, &mut |word, code| parts.push(id_of(word, code)));
                             first..narrow(parts.len())
@@ -93,13 +121,17 @@ impl Words {
                     }
                 });
                 sort(&mut words);
+                size += words.len();
+                spread.add(&words, place);
                 pack(&words, &mut packed);
                 of_text.push(narrow(packed.len()));
             }
             of_entry.push(narrow(of_text.len() - 1));
+            by_size.push(1.0 / approximate(size.max(1)).sqrt());
         }
         drop((known, parts));
-        let (of_word, entries) = inverted(&of_entry, &of_text, &packed, is_code.len());
+        let of_word = spread.ends(is_code.len());
+        let (entries, counts) = inverted(&of_entry, &of_text, &packed, &of_word);
         let all = approximate(corpus.entries().len());
         let weights: Vec<f32> = of_word
             .windows(2)
@@ -109,11 +141,12 @@ impl Words {
                 (all / approximate(with as usize)).ln_1p() * if *code { CODE } else { 1.0 }
             })
             .collect();
-        Self { ids, weights, word: all.ln_1p() / 2.0, packed, of_text, of_entry, of_word, entries }
+        let word = all.ln_1p() / 2.0;
+        Self { ids, weights, word, packed, of_text, of_entry, of_word, entries, counts, by_size }
     }
 
-    /// The entries whose words are most like those of the input, with their likeness.
-    pub(super) fn nearest(&self, query: &Query) -> Vec<(usize, f32)> {
+    /// The entries whose words are most like those of the input.
+    pub(super) fn nearest(&self, query: &Query) -> Vec<(usize, Alike)> {
         // Rare words first: they decide, and have few places. Words that everybody uses are left to the comparison.
         let mut rare = query.words.clone();
         rare.sort_by(|one, other| {
@@ -126,33 +159,34 @@ impl Words {
         let mut count = 0;
         let mut budget = MAX_VISITS;
         for word in rare {
-            let entries = &self.entries[self.of_word[word as usize] as usize..self.of_word[word as usize + 1] as usize];
-            if entries.len() > budget {
+            let range = self.of_word[word as usize] as usize..self.of_word[word as usize + 1] as usize;
+            if range.len() > budget {
                 break;
             }
-            budget -= entries.len();
-            for entry in entries {
+            budget -= range.len();
+            for (entry, times) in self.entries[range.clone()].iter().zip(&self.counts[range]) {
                 let shared = &mut shared[*entry as usize];
                 touched[count] = *entry;
                 count += usize::from(*shared == 0.0);
-                *shared += self.weights[word as usize];
+                *shared += self.weights[word as usize] * root(*times);
             }
         }
         // Those that share most; of equal ones the first. Positive floats are ordered as their bits are.
         let mut most: BinaryHeap<Reverse<(u32, Reverse<u32>)>> = BinaryHeap::with_capacity(MAX_COMPARED + 1);
         for &entry in &touched[..count] {
-            let part = Reverse((shared[entry as usize].to_bits(), Reverse(entry)));
+            let shared = shared[entry as usize] * self.by_size[entry as usize];
+            let part = Reverse((shared.to_bits(), Reverse(entry)));
             if most.len() < MAX_COMPARED {
                 most.push(part);
             } else if let Some(mut least) = most.peek_mut().filter(|least| part < **least) {
                 *least = part;
             }
         }
-        let likeness = |Reverse((_, Reverse(entry))): Reverse<(u32, Reverse<u32>)>| {
-            (entry as usize, self.likeness(query, entry as usize))
+        let alike = |Reverse((_, Reverse(entry))): Reverse<(u32, Reverse<u32>)>| {
+            (entry as usize, self.alike(query, entry as usize))
         };
-        let mut found: Vec<_> = most.into_iter().map(likeness).filter(|found| found.1 >= UNLIKE).collect();
-        found.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+        let mut found: Vec<_> = most.into_iter().map(alike).filter(|(_, alike)| alike.likeness >= UNLIKE).collect();
+        found.sort_by(|(one, its), (other, others)| others.points().total_cmp(&its.points()).then(one.cmp(other)));
         found.truncate(MAX_NEAREST);
         found
     }
@@ -163,44 +197,62 @@ impl Words {
     }
 
     /// How alike an entry is.
-    pub(super) fn likeness(&self, query: &Query, entry: usize) -> f32 {
-        let texts = self.of_entry[entry] as usize..self.of_entry[entry + 1] as usize;
-        texts.map(|text| self.compare(query, text)).fold(0.0, f32::max)
-    }
-
-    /// How much of the input's words the texts of an entry have together.
-    pub(super) fn coverage(&self, query: &Query, entry: usize) -> f32 {
-        let mut is_seen = vec![false; query.words.len()];
-        let texts = self.of_entry[entry] as usize..self.of_entry[entry + 1] as usize;
-        for word in texts.flat_map(|text| self.text(text)).filter(|word| query.has(*word)) {
-            if let Ok(place) = query.words.binary_search(&word) {
-                is_seen[place] = true;
+    pub(super) fn alike(&self, query: &Query, entry: usize) -> Alike {
+        let mut times = vec![0_u8; query.words.len()];
+        let mut likeness = 0.0_f32;
+        for text in self.of_entry[entry] as usize..self.of_entry[entry + 1] as usize {
+            // In the order of the words, so that a sum is the same every time.
+            let (mut shared, mut text_weight) = (0.0, 0.0);
+            for word in self.text(text) {
+                let its = self.weights[word as usize];
+                text_weight += its;
+                if query.has(word)
+                    && let Ok(place) = query.words.binary_search(&word)
+                {
+                    shared += its;
+                    times[place] = times[place].saturating_add(1);
+                }
             }
+            likeness = likeness.max(self.likeness(query, shared, text_weight));
         }
-        let seen = query.words.iter().zip(is_seen).filter(|(_, is_seen)| *is_seen);
-        let weight = seen.map(|(word, _)| self.weights[*word as usize]).sum::<f32>();
-        if weight == 0.0 {
-            return 0.0;
+        let (mut covered, mut profile) = (0.0, 0.0);
+        for (word, times) in query.words.iter().zip(times).filter(|(_, times)| *times > 0) {
+            covered += self.weights[*word as usize];
+            profile += self.weights[*word as usize] * root(times);
+        }
+        if covered == 0.0 {
+            return Alike::default();
         }
         let few = (approximate(query.words.len()) / FEW).min(1.0);
-        weight / query.weight * (weight / (weight + 2.0 * self.word)) * few
+        let coverage = covered / query.weight * (covered / (covered + 2.0 * self.word)) * few;
+        Alike { likeness, coverage, profile: profile * self.by_size[entry] / query.norm }
     }
 
-    fn compare(&self, query: &Query, text: usize) -> f32 {
-        // In the order of the words, so that a sum is the same every time.
-        let (mut weight, mut text_weight) = (0.0, 0.0);
-        for word in self.text(text) {
-            let its = self.weights[word as usize];
-            text_weight += its;
-            weight += if query.has(word) { its } else { 0.0 };
-        }
-        if weight == 0.0 {
+    fn likeness(&self, query: &Query, shared: f32, text_weight: f32) -> f32 {
+        if shared == 0.0 {
             return 0.0;
         }
-        let part = weight / text_weight.min(query.weight);
-        let dice = 2.0 * weight / (text_weight + query.weight);
+        let part = shared / text_weight.min(query.weight);
+        let dice = 2.0 * shared / (text_weight + query.weight);
         let alone = if query.words.len() == 1 { 0.5 } else { 1.0 };
-        part * (0.75 + 0.25 * dice) * (weight / (weight + self.word)) * alone
+        part * (0.75 + 0.25 * dice) * (shared / (shared + self.word)) * alone
+    }
+}
+
+impl Alike {
+    /// What it is worth in points. Some likeness is chance, much is none.
+    pub(crate) fn points(self) -> f32 {
+        self.of_texts() + self.profile * PROFILE
+    }
+
+    /// What it is worth for the question whether the input is about any entry at all. There is always one that uses its words
+    /// more than the others do, so that counts less here.
+    pub(crate) fn points_by_itself(self) -> f32 {
+        self.of_texts() + self.profile * PROFILE_BY_ITSELF
+    }
+
+    fn of_texts(self) -> f32 {
+        self.likeness.powi(3) * LIKENESS + self.coverage * self.coverage * COVERAGE
     }
 }
 
@@ -246,7 +298,8 @@ impl Query {
         for word in &words {
             has[*word as usize / 64] |= 1 << (word % 64);
         }
-        Self { words, has, weight }
+        let squares: f32 = words.iter().map(|id| index.weights[*id as usize].powi(2)).sum();
+        Self { words, has, weight, norm: squares.sqrt().max(SHORTEST * index.word) }
     }
 
     fn has(&self, word: u32) -> bool {
@@ -259,138 +312,6 @@ fn said(entry: &Entry) -> impl Iterator<Item = &str> {
     let fixed = entry.title.all().chain(entry.signature.all()).map(|said| said.text);
     let samples = entry.samples.positive.iter().chain(&entry.samples.reworded);
     fixed.chain(samples.map(|sample| head(sample, MAX_SAMPLE)))
-}
-
-/// Calls back with the hash of each word, and whether it looks like a code.
-///
-/// Words are in small letters and without the endings that vary; names are taken whole and in their parts
-/// (`invalid_scope` is also *invalid* and *scope*); Chinese is taken in pairs of characters; numbers and what was drawn by
-/// chance are left out, since they are another one every time.
-pub(crate) fn each_word(text: &str, mut found: impl FnMut(u64, bool)) {
-    each_token(text, |token| match token {
-        Token::Name(name) => each_part(name, &mut found),
-        Token::Pair(pair) => found(pair, false),
-    });
-}
-
-/// What a text is made of.
-enum Token<'a> {
-    /// A word or a name as it stands.
-    Name(&'a str),
-    /// The hash of two Chinese characters.
-    Pair(u64),
-}
-
-fn each_token<'a>(text: &'a str, mut found: impl FnMut(Token<'a>)) {
-    let mut hanzi: Option<char> = None;
-    let mut start = None;
-    let mut after_host = 0;
-    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        // Hosts are another one every time, and the address of a page about an error is no word of it.
-        if at < after_host {
-            start = None;
-            continue;
-        }
-        if c == ':' && text[at..].starts_with("://") {
-            after_host = at + host(&text[at..]);
-            start = None;
-            continue;
-        }
-        let is_part =
-            if c.is_ascii() { c.is_ascii_alphanumeric() || c == '_' } else { !is_hanzi(c) && c.is_alphanumeric() };
-        match (is_part, start) {
-            (true, None) => start = Some(at),
-            (false, Some(from)) => {
-                found(Token::Name(&text[from..at]));
-                start = None;
-            }
-            _ => {}
-        }
-        let next = is_hanzi(c).then_some(c);
-        if let (Some(one), Some(two)) = (hanzi, next) {
-            found(Token::Pair(hash([one, two].into_iter())));
-        }
-        hanzi = next;
-    }
-}
-
-/// The length of `://host:port`, and of the path behind it where that leads to a page about an error.
-fn host(url: &str) -> usize {
-    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ',' | ')');
-    let whole = url.find(ends).unwrap_or(url.len());
-    let path = url[3..whole].find('/').map_or(whole, |at| at + 3);
-    if url[path..whole].starts_with("/errors/") { whole } else { path }
-}
-
-fn each_part(word: &str, found: &mut impl FnMut(u64, bool)) {
-    if word.len() > MAX_WORD && word.contains('_') {
-        // A sentence that was made one name.
-        word.split('_').filter(|part| part.len() <= MAX_WORD).for_each(|part| each_part(part, found));
-        return;
-    }
-    let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    if digits == word.len() && digits != 3 || word.len() > MAX_WORD || digits > 8 {
-        return;
-    }
-    let is_joined = word.contains('_') || has_hump(word);
-    let is_code = is_joined || digits > 0;
-    if !is_joined {
-        if !is_stop(word) {
-            found(stem(word), is_code);
-        }
-        return;
-    }
-    // What the registries name is for the structure to tell, and would make every use of a code look like every other.
-    if is_registered(word) {
-        return;
-    }
-    found(hash(word.chars().filter(|c| *c != '_')), true);
-    let mut from = 0;
-    let bytes = word.as_bytes();
-    for at in 1..=word.len() {
-        let ends = at == word.len()
-            || bytes[at] == b'_'
-            || bytes[at].is_ascii_uppercase() && bytes[at - 1].is_ascii_lowercase()
-            || bytes[at].is_ascii_uppercase() && bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase);
-        if !ends || !word.is_char_boundary(at) {
-            continue;
-        }
-        let part = word[from..at].trim_matches('_');
-        from = at;
-        if part.len() > 1 && !is_stop(part) && !part.bytes().all(|c| c.is_ascii_digit()) {
-            found(stem(part), false);
-        }
-    }
-}
-
-fn is_stop(word: &str) -> bool {
-    STOP.get(word.len()).is_some_and(|stops| stops.iter().any(|stop| stop.eq_ignore_ascii_case(word)))
-}
-
-/// A small letter before a capital: `NotAuthorizedException`.
-fn has_hump(word: &str) -> bool {
-    word.as_bytes().windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase())
-}
-
-/// The hash of a word without its ending: *scopes*, *scope*; *registered*, *register*; *expired*, *expires*.
-fn stem(word: &str) -> u64 {
-    let lower = |c: char| c.to_ascii_lowercase();
-    let ends = |ending: &str| {
-        word.len() >= ending.len() + 3
-            && word.is_char_boundary(word.len() - ending.len())
-            && word[word.len() - ending.len()..].eq_ignore_ascii_case(ending)
-    };
-    let cut =
-        if word.is_ascii() { ENDINGS.iter().find(|ending| ends(ending)).map_or(0, |ending| ending.len()) } else { 0 };
-    hash(word[..word.len() - cut].chars().map(lower))
-}
-
-fn hash(chars: impl Iterator<Item = char>) -> u64 {
-    let mut hasher = FxHasher::default();
-    for c in chars {
-        hasher.write_u32(if c.is_ascii() { u32::from(c.to_ascii_lowercase()) } else { u32::from(c) });
-    }
-    hasher.finish()
 }
 
 /// Sorts words, each once.
@@ -421,35 +342,68 @@ fn unpacked(packed: &[u16]) -> impl Iterator<Item = u32> {
     })
 }
 
-/// The entries of each word, given the texts of each entry and the words of each text.
-fn inverted(of_entry: &[u32], of_text: &[u32], packed: &[u16], count: usize) -> (Vec<u32>, Vec<u32>) {
-    // An entry that has a word in several of its texts has it once.
-    let each_once = |found: &mut dyn FnMut(usize, u32)| {
-        let mut last = vec![u32::MAX; count];
-        for (entry, texts) in (0_u32..).zip(of_entry.windows(2)) {
-            for text in of_text[texts[0] as usize..=texts[1] as usize].windows(2) {
-                for word in unpacked(&packed[text[0] as usize..text[1] as usize]) {
-                    let word = word as usize;
-                    if last[word] != entry {
-                        last[word] = entry;
-                        found(word, entry);
-                    }
+/// In how many entries each word is, which come one after the other.
+#[derive(Default)]
+struct Spread {
+    entries: Vec<u32>,
+    last: Vec<u32>,
+}
+
+impl Spread {
+    /// Sorted words of a text of an entry. An entry that has a word in several of its texts has it once.
+    fn add(&mut self, words: &[u32], entry: u32) {
+        let count = words.last().map_or(0, |last| *last as usize + 1).max(self.entries.len());
+        self.entries.resize(count, 0);
+        self.last.resize(count, u32::MAX);
+        for word in words {
+            let last = &mut self.last[*word as usize];
+            self.entries[*word as usize] += u32::from(*last != entry);
+            *last = entry;
+        }
+    }
+
+    /// Where the places of each of so many words end, and the next one's begin, if all were put one after the other.
+    fn ends(mut self, count: usize) -> Vec<u32> {
+        self.entries.resize(count, 0);
+        let mut end = 0;
+        let ends = self.entries.into_iter().map(|entries| {
+            end += entries;
+            end
+        });
+        [0].into_iter().chain(ends).collect()
+    }
+}
+
+/// The entries of each word, and in how many of their texts it is, given the texts of each entry, the words of each text, and
+/// the range of each word.
+fn inverted(of_entry: &[u32], of_text: &[u32], packed: &[u16], of_word: &[u32]) -> (Vec<u32>, Vec<u8>) {
+    let mut next = of_word.to_vec();
+    let mut entries = vec![0_u32; of_word[of_word.len() - 1] as usize];
+    let mut counts = vec![0_u8; entries.len()];
+    let (mut times, mut words) = (vec![0_u8; of_word.len()], Vec::new());
+    for (entry, texts) in (0_u32..).zip(of_entry.windows(2)) {
+        for text in of_text[texts[0] as usize..=texts[1] as usize].windows(2) {
+            for word in unpacked(&packed[text[0] as usize..text[1] as usize]) {
+                let times = &mut times[word as usize];
+                if *times == 0 {
+                    words.push(word);
                 }
+                *times = times.saturating_add(1);
             }
         }
-    };
-    let mut of_word = vec![0_u32; count + 1];
-    each_once(&mut |word, _| of_word[word + 1] += 1);
-    for at in 1..of_word.len() {
-        of_word[at] += of_word[at - 1];
+        for word in words.drain(..) {
+            let word = word as usize;
+            let place = next[word] as usize;
+            next[word] += 1;
+            entries[place] = entry;
+            counts[place] = std::mem::take(&mut times[word]);
+        }
     }
-    let mut next = of_word.clone();
-    let mut entries = vec![0_u32; of_word[count] as usize];
-    each_once(&mut |word, entry| {
-        entries[next[word] as usize] = entry;
-        next[word] += 1;
-    });
-    (of_word, entries)
+    (entries, counts)
+}
+
+fn root(times: u8) -> f32 {
+    f32::from(times).sqrt()
 }
 
 fn head(text: &str, limit: usize) -> &str {
@@ -478,52 +432,22 @@ const fn approximate(count: usize) -> f32 {
     count as f32
 }
 
-/// Endings that vary where the meaning does not; longer ones first.
-const ENDINGS: &[&str] = &["ations", "ation", "ing", "ies", "ed", "es", "er", "e", "s", "y"];
-/// Words that every message has, and those of the forms around it, by their length.
-const STOP: [&[&str]; 14] = [
-    &[],
-    &["a"],
-    &["an", "as", "at", "be", "by", "if", "in", "is", "it", "of", "on", "or", "to"],
-    &["and", "are", "can", "did", "for", "has", "its", "the", "was", "you", "com", "org", "www", "get"],
-    &["does", "from", "have", "that", "this", "were", "with", "your", "http", "host", "type", "json", "code", "post"],
-    &["https", "realm", "error"],
-    &["bearer", "status"],
-    &["example", "content", "message"],
-    &[],
-    &["forbidden"],
-    &[],
-    &["application", "description"],
-    &["authenticate", "unauthorized"],
-    &["authorization"],
-];
-/// Words that messages use for one another. Those of a line mean the same thing wherever an error says them; words that
-/// tell two entries apart (`unknown` and `invalid`, `missing` and `expired`) are never in one line.
-const ALIKE: &[&[&str]] = &[
-    &["invalid", "incorrect", "wrong", "bad"],
-    &["mismatch", "mismatching", "match", "differ", "different", "correspond", "equal", "same"],
-    &["missing", "absent", "omitted", "lacks"],
-    &["unknown", "unrecognized", "unrecognised"],
-    &["fetch", "retrieve", "download", "obtain", "load"],
-    &["failed", "failure", "cannot", "unable", "couldn", "could"],
-    &["verify", "verification", "validate", "validation", "check"],
-    &["uri", "url"],
-    &["redirect", "redirection"],
-    &["disallowed", "permitted", "allowed"],
-    &["refused", "rejected", "denied"],
-    &["expired", "expiry", "expiration"],
-    &["keys", "keyset"],
-];
 const CODE: f32 = 1.5;
 /// A step from one word to the next that is longer than a step can be.
 const FAR: u16 = u16::MAX;
+/// What each is worth at the most.
+const LIKENESS: f32 = 110.0;
+const COVERAGE: f32 = 30.0;
+const PROFILE: f32 = 300.0;
+const PROFILE_BY_ITSELF: f32 = 90.0;
+/// The length of the shortest input, in words.
+const SHORTEST: f32 = 4.0;
 /// So many words are more than chance.
 const FEW: f32 = 6.0;
 /// A text up to this long is a message as a whole.
 const SHORT: usize = 800;
 const LONG: usize = 4096;
 const MAX_SAMPLE: usize = 2000;
-const MAX_WORD: usize = 64;
 const MAX_WORDS: usize = 512;
 /// Entries of words that are visited, for an input.
 const MAX_VISITS: usize = 24_000;

@@ -38,6 +38,14 @@
 //! 389 and 38: right for 915, unanswered 12, wrong but confident 18, and before all this 796, 66 and 25. What was wrong in the engine
 //! was mended after it, and wordings of what Ambit itself says were added by people who did not know it; its messages were not gone
 //! through one by one.
+//!
+//! Leaving one in ten of the rewordings out and asking for it showed that the engine knew too little of what an entry uses to say,
+//! so it learned to compare profiles, and its weights were settled by the rewordings and by the sets above. The fifteenth, 448 and
+//! 43, and the sixteenth, 499 and 48, were gathered while that was done, by people who saw of every entry its id, title and cause.
+//! The fifteenth was asked some times meanwhile, and nothing but the totals was seen: right for 946 when the engine was new, for 964
+//! when its weights were settled and entries had more wordings, unanswered 4, wrong but confident 12; before all this 926, 11 and
+//! 14. The sixteenth was asked once, at the end: right for 958, unanswered 2, wrong but confident 5; before all this 948, 2 and 11.
+//! Nobody has gone through their messages.
 
 use std::fmt::Write as _;
 
@@ -46,7 +54,7 @@ use serde::Deserialize;
 
 const FILE: &str = include_str!("../held_out.toml");
 /// The sets that are counted as a whole, in the order in which they were gathered.
-const SETS: [(&str, &str); 12] = [
+const SETS: [(&str, &str); 14] = [
     ("later", include_str!("../held_out_later.toml")),
     ("last", include_str!("../held_out_last.toml")),
     ("fifth", include_str!("../held_out_fifth.toml")),
@@ -59,6 +67,8 @@ const SETS: [(&str, &str); 12] = [
     ("twelfth", include_str!("../held_out_twelfth.toml")),
     ("thirteenth", include_str!("../held_out_thirteenth.toml")),
     ("fourteenth", include_str!("../held_out_fourteenth.toml")),
+    ("fifteenth", include_str!("../held_out_fifteenth.toml")),
+    ("sixteenth", include_str!("../held_out_sixteenth.toml")),
 ];
 
 #[derive(Deserialize)]

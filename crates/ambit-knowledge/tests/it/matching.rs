@@ -205,7 +205,11 @@ fn what_other_servers_call_noauth_is_no_word_of_oauth() {
 #[test]
 fn a_number_that_nobody_knows_is_not_explained_by_words_that_many_errors_have() {
     let of = |text: &str| Knowledge::embedded().explain(&Input::take_apart(text.as_bytes()), Language::En);
+    // The page for the numbers that have none of their own is more than what those words may be of, and they are no certainty.
     let answer = of("Authentication failure: AADSTS99999: try again");
+    assert_eq!(answer.outcome, Outcome::Ambiguous, "{answer:#?}");
+    assert_eq!(answer.entries[0].id.as_str(), "api/entra-aadsts", "{answer:#?}");
+    let answer = of("Authentication failure: IDX99999: try again");
     assert_eq!(answer.outcome, Outcome::NoMatch, "{answer:#?}");
     assert_eq!(of("AADSTS50011: try again").outcome, Outcome::Match);
 }

@@ -48,6 +48,7 @@ pub(super) fn of(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         let (alike, enough) =
             if input.is_about_oauth() { (LIKE_A_LITTLE, SOUNDS) } else { (LIKE_MUCH, SOUNDS_ANYWHERE) };
         let sounds = first.likeness() >= alike && first.by_itself() >= ENOUGH || first.by_itself() >= enough;
+        // Words alone are an answer where no other entry comes near.
         let lead = first.score - second.map_or(0.0, |second| second.score);
         if sounds && lead >= FAR && !lacks_code && input.is_about_oauth() {
             return Verdict::One;

@@ -141,6 +141,8 @@ static ENTRA_NUMBERS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"(?:error_codes["'\\]{0,4}: ?\[ ?|/error\?code=)([0-9]{5,7})\b"#)
         .expect("a constant that a test compiles")
 });
+
+/// The codes of products that number their errors.
 static CODES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\b(?:AADSTS[0-9]{4,7}|AADB2C[0-9]{5,6}|IDX[0-9]{5}|ID[0-9]{4}\b|E[0-9]{7}|ERR_[A-Z_]{3,40}|OIDC-[A-Za-z0-9]{4,8}|OAUTH-[A-Za-z0-9]{4,8}|AUTHZ-[A-Za-z0-9]{4,8}|COMMAND-[A-Za-z0-9]{4,8}|QUERY-[A-Za-z0-9]{4,8}|AUTH-[A-Za-z0-9]{4,8}|DOM-[A-Za-z0-9]{4,8}|APP-[A-Za-z0-9]{4,8}|MSIS[0-9]{4})\b")
         .expect("a constant that a test compiles")

@@ -16,34 +16,48 @@ pub(super) fn put_behind(corpus: &Corpus, ranked: &mut [Ranked], input: &Input) 
 /// Where the number that a product gave an error stands, and one of its entries is about it, its others are about other
 /// numbers, and what merely sounds like the words behind it is not it.
 fn behind_its_number(corpus: &Corpus, ranked: &mut [Ranked], input: &Input) {
+    let numbers = numbers(input);
+    if numbers.is_empty() {
+        return;
+    }
     let product = |it: &Ranked| corpus.entries()[it.place].product;
-    let is_about_it = |it: &&Ranked| it.evidence.is_hard() && knows_number(corpus, it, input) == Some(true);
-    let known = ranked.iter().filter(is_about_it).max_by(|one, other| one.score.total_cmp(&other.score));
-    let Some((of, most)) = known.map(|best| (product(best), best.score - MARGIN)) else { return };
-    let is_behind = |it: &&mut Ranked| {
-        (product(it) == of || !it.evidence.is_hard()) && knows_number(corpus, it, input) == Some(false)
-    };
-    ranked.iter_mut().filter(is_behind).for_each(|it| it.score = it.score.min(most));
+    let knows: Vec<bool> = ranked.iter().map(|it| knows_one(corpus, it, &numbers)).collect();
+    let is_about_it = ranked.iter().zip(&knows).filter(|(it, knows)| **knows && it.evidence.is_hard());
+    let best = is_about_it.map(|(it, _)| it).max_by(|one, other| one.score.total_cmp(&other.score));
+    let Some((of, most)) = best.map(|best| (product(best), best.score - MARGIN)) else { return };
+    for (it, knows) in ranked.iter_mut().zip(knows) {
+        if !knows && (product(it) == of || !it.evidence.is_hard()) {
+            it.score = it.score.min(most);
+        }
+    }
 }
 
-/// Whether the entry is about a number that a product gave the error (`AADSTS90023`), where there is one.
-pub(super) fn knows_number(corpus: &Corpus, it: &Ranked, input: &Input) -> Option<bool> {
+/// Whether there are numbers that products gave errors, and the entry is about none of them.
+pub(super) fn lacks_number(corpus: &Corpus, it: &Ranked, input: &Input) -> bool {
+    let numbers = numbers(input);
+    !numbers.is_empty() && !knows_one(corpus, it, &numbers)
+}
+
+/// The numbers that products gave errors (`AADSTS90023`), in small letters.
+fn numbers(input: &Input) -> Vec<String> {
     let is_numbered = |code: &str| {
         code.starts_with(|c: char| c.is_ascii_uppercase()) && code.bytes().filter(u8::is_ascii_digit).count() >= 4
     };
+    let codes = input.values(FactKind::VendorCode).filter(|fact| is_numbered(&fact.value));
+    codes.map(|fact| fact.value.to_ascii_lowercase()).collect()
+}
+
+fn knows_one(corpus: &Corpus, it: &Ranked, numbers: &[String]) -> bool {
     let entry = &corpus.entries()[it.place];
     let described = it.evidence.structure.as_ref().and_then(|held| held.description.as_ref());
     let hits = || described.into_iter().chain(&it.evidence.pattern);
-    let mut numbered = input.values(FactKind::VendorCode).filter(|fact| is_numbered(&fact.value)).peekable();
-    numbered.peek()?;
-    Some(numbered.any(|fact| {
-        let code = fact.value.to_ascii_lowercase();
-        entry.id.slug().contains(&code)
-            || entry.error_code.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(&code))
-            || entry.matching.patterns.iter().any(|pattern| pattern.to_ascii_lowercase().contains(&code))
+    numbers.iter().any(|number| {
+        entry.id.slug().contains(number)
+            || entry.error_code.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(number))
+            || entry.matching.patterns.iter().any(|pattern| pattern.to_ascii_lowercase().contains(number))
             // A pattern for several numbers has found this one.
-            || hits().any(|hit| hit.seen.to_ascii_lowercase().contains(&code))
-    }))
+            || hits().any(|hit| hit.seen.to_ascii_lowercase().contains(number))
+    })
 }
 
 /// Where nothing shows a product, and a rule of everybody's holds, a product's entry that merely sounds like it comes after it.

@@ -26,8 +26,7 @@ pub(super) fn of(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
     if input.is_of_another_protocol() && !is_ours {
         return Verdict::None;
     }
-    // A number that a product gave the error, and that the entry does not know.
-    let has_unknown_number = order::knows_number(corpus, first, input) == Some(false);
+    let has_unknown_number = order::lacks_number(corpus, first, input);
     // An entry about another code of the registries than the one that is there may sound alike; it is not the other one.
     let contends = |other: &&Ranked| other.evidence.is_hard() || other.evidence.code != Some(false);
     let second = ranked.iter().skip(1).find(contends);
@@ -50,7 +49,7 @@ pub(super) fn of(corpus: &Corpus, ranked: &[Ranked], input: &Input) -> Verdict {
         let sounds = first.likeness() >= alike && first.by_itself() >= ENOUGH || first.by_itself() >= enough;
         // Words alone are an answer where no other entry comes near.
         let lead = first.score - second.map_or(0.0, |second| second.score);
-        if sounds && lead >= FAR && !lacks_code && input.is_about_oauth() {
+        if sounds && lead >= FAR_BEHIND && !lacks_code && input.is_about_oauth() {
             return Verdict::One;
         }
         return if has_hard || sounds { tied() } else { Verdict::None };
@@ -104,7 +103,7 @@ fn unsure(ranked: &[Ranked], so_many: usize) -> Verdict {
 }
 
 /// How far the next one is behind where words alone are enough.
-const FAR: f32 = 80.0;
+const FAR_BEHIND: f32 = 80.0;
 /// The score of words alone that may be it; where nothing else says that it is about OAuth, more.
 const SOUNDS: f32 = 12.0;
 const SOUNDS_ANYWHERE: f32 = 26.0;

@@ -7,8 +7,8 @@
 use sqlx::any::AnyRow;
 
 use crate::checksum::Table;
-use crate::error::{Result, unavailable};
-use crate::pool::{Engine, Pools};
+use crate::error::Result;
+use crate::pool::{Engine, Pools, acquire};
 use crate::retry::retrying;
 use crate::sql::{Columns, Kind, Sql, Value};
 use crate::write::Write;
@@ -29,7 +29,7 @@ pub(crate) async fn fill(pools: &Pools) -> Result<()> {
 }
 
 async fn tables(pools: &Pools) -> Result<Vec<&'static Table>> {
-    let mut connection = pools.writer.acquire().await.map_err(unavailable)?;
+    let mut connection = acquire(&pools.writer).await?;
     let rows = Sql::new("SELECT name FROM checksums_to_fill ORDER BY name").all(&mut connection).await?;
     let names = rows.iter().map(|row| Columns::of(row).text()).collect::<Result<Vec<_>>>()?;
     Ok(names.iter().filter_map(|name| Table::find(name)).collect())

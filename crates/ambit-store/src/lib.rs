@@ -26,6 +26,7 @@
 
 mod answer;
 mod backup;
+mod batch;
 mod bulk;
 mod change;
 mod checksum;

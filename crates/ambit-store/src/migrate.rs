@@ -10,7 +10,7 @@ use sqlx::{AnyConnection, AssertSqlSafe};
 use crate::dump::hexadecimal;
 use crate::error::{Result, unavailable};
 use crate::fill;
-use crate::pool::{Engine, Pools};
+use crate::pool::{Engine, Pools, acquire};
 use crate::sql::{Columns, Sql};
 use crate::write::Write;
 
@@ -46,7 +46,7 @@ pub(crate) const fn known_version() -> u32 {
 
 /// Takes the steps that have not been taken, and gives rows of before what they lack. Without any, this only reads.
 pub(crate) async fn migrate(pools: &Pools) -> Result<MigrationReport> {
-    let mut reader = pools.writer.acquire().await.map_err(unavailable)?;
+    let mut reader = acquire(&pools.writer).await?;
     let from = checked(&applied(&mut reader, pools.engine).await?)?;
     drop(reader);
     let mut report = MigrationReport { from, to: from, steps: Vec::new() };

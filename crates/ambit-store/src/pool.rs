@@ -6,9 +6,11 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::any::{Any, AnyConnectOptions, AnyPoolOptions};
+use sqlx::pool::PoolConnection;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions};
 
+use crate::batch;
 use crate::config::{StoreConfig, Target, sqlite_url};
 use crate::error::{Result, unavailable};
 use crate::readers::{LONG, Readers};
@@ -111,6 +113,13 @@ impl Pools {
     }
 }
 
+/// A connection of a pool, which opens one where none is at rest.
+pub(crate) async fn acquire(pool: &AnyPool) -> Result<PoolConnection<Any>> {
+    let acquiring = pool.acquire();
+    let acquired = if pool.num_idle() > 0 { acquiring.await } else { batch::opening(acquiring).await };
+    acquired.map_err(unavailable)
+}
+
 async fn open_sqlite(config: &StoreConfig, path: &Path) -> Result<Pools> {
     create_file(path).map_err(unavailable)?;
     let options = connect_options(&sqlite_url(path)?)?;
@@ -122,16 +131,11 @@ async fn open_sqlite(config: &StoreConfig, path: &Path) -> Result<Pools> {
             .max_lifetime(None)
     };
     let settings = format!("PRAGMA busy_timeout = {}; {SQLITE_WRITER}", config.wait.as_millis());
-    let writer = pool()
-        .max_connections(1)
-        .idle_timeout(None)
-        .after_connect(move |connection, _| {
-            let settings = settings.clone();
-            Box::pin(async move { sqlx::raw_sql(AssertSqlSafe(settings)).execute(connection).await.map(drop) })
-        })
-        .connect_with(options.clone())
-        .await
-        .map_err(unavailable)?;
+    let writer = pool().max_connections(1).idle_timeout(None).after_connect(move |connection, _| {
+        let settings = settings.clone();
+        Box::pin(async move { sqlx::raw_sql(AssertSqlSafe(settings)).execute(connection).await.map(drop) })
+    });
+    let writer = batch::opening(writer.connect_with(options.clone())).await.map_err(unavailable)?;
     let reader = pool()
         .max_connections(config.readers + LONG)
         .idle_timeout(READER_REST)

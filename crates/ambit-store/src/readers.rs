@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::config::StoreConfig;
 use crate::error::{Result, unavailable};
-use crate::pool::Engine;
+use crate::pool::{Engine, acquire};
 use crate::write::Write;
 
 /// The connections that read.
@@ -56,7 +56,7 @@ impl Readers {
         let at_hand = self.at_hand().as_mut().and_then(Vec::pop);
         let mut connection = match at_hand {
             Some(connection) => connection,
-            None => self.pool.acquire().await.map_err(unavailable)?,
+            None => acquire(&self.pool).await?,
         };
         let outcome = read(&mut connection).await;
         if self.engine == Engine::Sqlite

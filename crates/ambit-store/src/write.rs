@@ -6,6 +6,7 @@ use sqlx::{AnyConnection, AnyPool};
 use tokio::runtime::Handle;
 
 use crate::error::{Result, unavailable};
+use crate::pool::acquire;
 
 /// A transaction that is rolled back unless it is committed.
 ///
@@ -29,7 +30,7 @@ enum State {
 impl Write {
     /// Begins, with the engine's own words for it.
     pub(crate) async fn begin(pool: &AnyPool, begin: &'static str) -> Result<Self> {
-        let connection = pool.acquire().await.map_err(unavailable)?;
+        let connection = acquire(pool).await?;
         let mut write = Self { connection: Some(connection), state: State::Broken };
         write.execute(begin).await?;
         write.state = State::Whole;

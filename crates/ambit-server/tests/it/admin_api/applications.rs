@@ -100,3 +100,52 @@ async fn a_body_that_is_no_object_is_refused() {
         }
     }
 }
+
+/// attacks.md C2 49, RFC 8252 §7.1 and §8.3: anybody on a machine may listen where a native application does.
+#[tokio::test]
+async fn only_a_native_application_has_addresses_that_others_may_listen_at() {
+    let fixture = Fixture::new().await;
+    let root = fixture.root().await;
+    for uri in ["http://127.0.0.1/cb", "http://[::1]/cb", "com.example.app:/cb"] {
+        for list in ["redirect_uris", "post_logout_redirect_uris"] {
+            for (kind, is_taken) in [("web", false), ("spa", false), ("native", true)] {
+                let mut body = json!({"name": "App", "type": kind, "level": "platform",
+                                      "redirect_uris": ["https://app.example/cb"]});
+                body[list] = json!(["https://app.example/cb", uri]);
+                let answer = fixture.admin(&root, Method::POST, "/applications", Some(&body)).await;
+                if is_taken {
+                    assert_eq!(answer.status, StatusCode::CREATED, "{body}: {}", answer.text);
+                } else {
+                    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}: {}", answer.text);
+                    let fault = &answer.json["errors"][0];
+                    assert_eq!(fault["pointer"], format!("/{list}/1"), "{body}");
+                    assert!(fault["message"].as_str().is_some_and(|it| it.contains("for type native")), "{fault}");
+                }
+            }
+        }
+    }
+}
+
+/// attacks.md C3 71, RFC 9700 §2.1.1: without a secret there is nothing else that tells whose a code is.
+#[tokio::test]
+async fn only_an_application_that_keeps_a_secret_may_do_without_pkce() {
+    let fixture = Fixture::new().await;
+    let root = fixture.root().await;
+    for (kind, is_taken) in [("spa", false), ("native", false), ("web", true)] {
+        let mut body = json!({"name": "App", "type": kind, "level": "platform", "client_id": kind,
+                              "redirect_uris": ["https://app.example/cb"], "pkce_optional": true});
+        let answer = fixture.admin(&root, Method::POST, "/applications", Some(&body)).await;
+        if is_taken {
+            assert_eq!(answer.status, StatusCode::CREATED, "{kind}: {}", answer.text);
+            continue;
+        }
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{kind}: {}", answer.text);
+        assert_eq!(answer.json["errors"][0]["pointer"], "/pkce_optional", "{kind}");
+        // Nor later.
+        body["pkce_optional"] = json!(false);
+        fixture.made(Method::POST, "/applications", &body).await;
+        let later = json!({"pkce_optional": true});
+        let answer = fixture.admin(&root, Method::PATCH, &format!("/applications/{kind}"), Some(&later)).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{kind}: {}", answer.text);
+    }
+}

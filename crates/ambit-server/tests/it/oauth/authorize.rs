@@ -10,6 +10,9 @@ use crate::people::{Browser, PASSWORD, form_token};
 
 use super::lending::{AUTHORIZE, Back, CALLBACK, ISSUER, Lending, query};
 
+/// A quote, a backslash, the end of a line and of a header, and what is not ASCII.
+const STRANGE: &str = "x\"\\\r\nSet-Cookie:x=1\r\n\r\n\u{7f}\u{e9}\u{202e}";
+
 #[tokio::test]
 async fn a_person_who_is_signed_in_and_consented_goes_back_with_a_code() {
     let lending = Lending::new().await;
@@ -62,13 +65,51 @@ async fn an_address_that_is_not_registered_is_never_gone_to() {
         assert!(answer.text.contains("Trace <code>"), "{other}");
         assert!(!answer.text.contains("<script"), "{other}");
     }
-    let twice = format!("{}&redirect_uri=https%3A%2F%2Fevil.example", query(&[]));
-    let answer = lending.fixture.get(&format!("{AUTHORIZE}?{twice}")).await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    assert!(answer.text.contains("repeated"), "{}", answer.text);
+    // Another application's address, of this tenant and of another one.
+    let fixture = &lending.fixture;
+    let bolt = fixture.made(Method::POST, "/tenants", &json!({ "name": "Bolt", "slug": "bolt" })).await;
+    for (client_id, tenant_id, uri) in [
+        ("till", &json!(lending.tenant_id), "https://till.example/cb"),
+        ("bolt", &bolt["id"], "https://bolt.example/cb"),
+    ] {
+        let other = json!({
+            "name": "Other", "type": "web", "level": "tenant", "tenant_id": tenant_id, "client_id": client_id,
+            "allowed_scopes": ["openid"], "redirect_uris": [uri],
+        });
+        fixture.made(Method::POST, "/applications", &other).await;
+        let answer = lending.authorize(&[("redirect_uri", uri)]).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{uri}: {}", answer.text);
+        assert!(!answer.headers.contains_key(header::LOCATION), "{uri}");
+        let slug = if tenant_id == &bolt["id"] { "bolt" } else { "acme" };
+        let own = query(&[("client_id", client_id), ("redirect_uri", uri), ("prompt", "none")]);
+        let answer = fixture.get(&format!("/tenants/{slug}/connect/authorize?{own}")).await;
+        assert!(answer.header(header::LOCATION).starts_with(uri), "where it is registered: {}", answer.text);
+    }
     // The page shows what was sent, as text.
     let answer = lending.authorize(&[("redirect_uri", "https://x.example/<b>")]).await;
     assert!(answer.text.contains("https://x.example/&#60;b&#62;") && !answer.text.contains("<b>"), "{}", answer.text);
+}
+
+/// attacks.md C2 51, RFC 6749 §3.1: one of two would be looked at, and the other one used.
+#[tokio::test]
+async fn what_is_sent_twice_is_not_chosen_from() {
+    let lending = Lending::new().await;
+    for (name, value, other) in [
+        ("redirect_uri", CALLBACK, "https://evil.example"),
+        ("response_mode", "query", "form_post"),
+        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "x"),
+        ("code_challenge_method", "S256", "plain"),
+    ] {
+        let once = query(&[(name, value)]);
+        for twice in
+            [format!("{once}&{name}={other}"), format!("{name}={other}&{once}"), format!("{once}&{name}={value}")]
+        {
+            let answer = lending.fixture.get(&format!("{AUTHORIZE}?{twice}")).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{twice}");
+            assert!(answer.text.contains("repeated"), "{twice}: {}", answer.text);
+        }
+        assert!(Back::of(&lending.authorize(&[(name, value)]).await).get("code").is_some(), "{name}");
+    }
 }
 
 #[tokio::test]
@@ -107,6 +148,14 @@ async fn one_registered_address_need_not_be_named_and_of_several_one_must() {
     let answer = lending.authorize(&[("redirect_uri", "")]).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert!(answer.text.contains("several"), "{}", answer.text);
+    // attacks.md C2 45: of none, none. The first one that is seen is not the right one.
+    let none = json!({ "redirect_uris": [], "grant_types": ["refresh_token"] });
+    lending.fixture.made(Method::PATCH, &path, &none).await;
+    for uri in ["", CALLBACK, "https://evil.example/cb"] {
+        let answer = lending.authorize(&[("redirect_uri", uri)]).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{uri}: {:?}", answer.headers);
+        assert!(!answer.headers.contains_key(header::LOCATION), "{uri}");
+    }
 }
 
 /// What is wrong once the address is proven is told to the application, with `state` and `iss`.
@@ -118,6 +167,8 @@ async fn mistakes_go_back_to_the_application() {
         (&[("response_type", "id_token token")], "unsupported_response_type"),
         (&[("response_type", "")], "invalid_request"),
         (&[("response_mode", "fragment")], "invalid_request"),
+        (&[("response_mode", "web_message")], "invalid_request"),
+        (&[("response_mode", "nonsense")], "invalid_request"),
         (&[("code_challenge_method", "plain")], "invalid_request"),
         (&[("code_challenge_method", "")], "invalid_request"),
         (&[("code_challenge", "short")], "invalid_request"),
@@ -136,6 +187,14 @@ async fn mistakes_go_back_to_the_application() {
             &[("claims", r#"{"id_token":{"acr":{"essential":true,"value":"gold"}}}"#)],
             "unmet_authentication_requirements",
         ),
+        // attacks.md C2 57: what is quoted back keeps to the characters of RFC 6749 §4.1.2.1.
+        (&[("response_type", STRANGE)], "unsupported_response_type"),
+        (&[("response_mode", STRANGE)], "invalid_request"),
+        (&[("code_challenge_method", STRANGE)], "invalid_request"),
+        (&[("prompt", STRANGE)], "invalid_request"),
+        (&[("max_age", STRANGE)], "invalid_request"),
+        (&[("resource", STRANGE)], "invalid_target"),
+        (&[("scope", STRANGE)], "invalid_scope"),
     ] {
         let answer = lending.authorize(own).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{own:?}");
@@ -144,7 +203,8 @@ async fn mistakes_go_back_to_the_application() {
         assert_eq!(back.get("code"), None);
         assert_eq!(back.get("iss"), Some(ISSUER));
         assert_eq!(back.get("state"), Some("a state & more"));
-        assert!(back.get("error_description").is_some_and(|text| text.is_ascii() && !text.contains(['"', '\\'])));
+        let told = back.get("error_description").expect("words");
+        assert!(told.bytes().all(|b| matches!(b, b' '..=b'~') && !b"\"\\".contains(&b)), "{own:?}: {told:?}");
         let page = back.get("error_uri").and_then(|uri| uri.strip_prefix("https://as.example")).expect("a page");
         assert_eq!(lending.fixture.get(page).await.status, StatusCode::OK, "{page}");
     }
@@ -158,9 +218,11 @@ async fn mistakes_go_back_to_the_application() {
 #[tokio::test]
 async fn what_is_strange_is_carried_or_ignored_and_what_is_huge_is_refused() {
     let lending = Lending::new().await;
-    let state = "\"><script>alert(1)</script>\u{1F600}";
+    let state = "\"><script>alert(1)</script>\u{1F600}\r\nSet-Cookie: x=1\r\n\r\n<p>";
     let own = [("state", state), ("foo", "bar"), ("__proto__", "x"), ("scope[]", "admin:write")];
-    assert_eq!(Back::of(&lending.authorize(&own).await).get("state"), Some(state));
+    let answer = lending.authorize(&own).await;
+    assert_eq!(Back::of(&answer).get("state"), Some(state));
+    assert!(!answer.headers.contains_key(header::SET_COOKIE), "{:?}", answer.headers);
     let answer = lending.authorize(&[("state", state), ("response_mode", "form_post")]).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(!answer.text.contains("<script>alert") && answer.text.contains("&#60;script&#62;"), "{}", answer.text);

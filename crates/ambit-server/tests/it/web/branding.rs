@@ -1,12 +1,13 @@
 //! How the pages of a tenant look, and that nothing of it is more than text and a colour.
 
-use axum::http::{Method, StatusCode, header};
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
 use serde_json::json;
 
-use super::shop::Shop;
+use super::shop::{CALLBACK, Shop};
 use super::visitor::{Visitor, user};
-use crate::people::{Browser, form_token};
-use crate::support::Fixture;
+use crate::people::{Browser, PASSWORD, form_token};
+use crate::support::{BASE, Fixture};
 
 async fn brand(shop: &Shop, branding: serde_json::Value) {
     let path = format!("/tenants/{}", shop.tenant["id"].as_str().expect("an id"));
@@ -20,6 +21,9 @@ async fn pages(shop: &Shop, scope: &str) -> Vec<(String, crate::support::Answer)
     let at = door.begin("/account/").await;
     door.step(&at, "organisation", &[("organisation", "acme")]).await;
     found.push(("sign-in".to_owned(), door.get(&at).await));
+    let form = form_token(&door.get(&format!("{at}/forgotten")).await);
+    door.post(&format!("{at}/forgotten"), &[("form", &form), ("email", shop.ada.email.as_str())]).await;
+    found.push(("new password".to_owned(), door.get(&shop.fixture.letter().await.path()).await));
     let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
     found.push(("consent".to_owned(), shop.asks(&mut browser, scope, &[]).await.answer));
     for page in ["", "profile", "security", "sessions", "applications"] {
@@ -78,8 +82,8 @@ async fn a_colour_is_a_stylesheet_that_may_be_kept() {
     // Yellow: black on its buttons, and a darker shade of it on white.
     assert!(sheet.text.contains("--fill: #ffd500; --on-fill: #000000"), "{}", sheet.text);
     assert!(!sheet.text.contains("{ --mark: #ffd500; --fill"), "{}", sheet.text);
-    let again = http::Request::get("/style/ffd500.css").header(header::IF_NONE_MATCH, sheet.header(header::ETAG));
-    let again = fixture.send(again.body(axum::body::Body::empty()).expect("a request")).await;
+    let again = Request::get("/style/ffd500.css").header(header::IF_NONE_MATCH, sheet.header(header::ETAG));
+    let again = fixture.send(again.body(Body::empty()).expect("a request")).await;
     assert_eq!(again.status, StatusCode::NOT_MODIFIED);
     for file in [
         "FFD500.css",
@@ -136,4 +140,56 @@ async fn what_others_wrote_is_text_on_every_page() {
     for name in ["logo", "app", "title", "description", "display", "given", "family"] {
         assert!(seen.contains(&format!("{name}&#60;/title&#62;")), "{name} is on none of the pages");
     }
+}
+
+/// attacks.md C10 239: the same of what a link to us brought along, of what was typed, and of what a browser says of itself.
+#[tokio::test]
+async fn what_was_sent_is_text_where_it_is_shown_again() {
+    let shop = Shop::new().await;
+    let (fixture, markup) = (&shop.fixture, "\"'><script>x</script><img src=x onerror=y>");
+    let path = format!("/tenants/{}", shop.tenant["id"].as_str().expect("an id"));
+    fixture.made(Method::PATCH, &path, &json!({"settings": {"self_registration": true}})).await;
+    fixture.with_password(&shop.ada).await;
+    let query =
+        |fields: &[(&str, &str)]| url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let mut shown = vec![];
+
+    let browser = Browser::new(fixture);
+    let request = query(&[
+        ("response_type", "code"),
+        ("client_id", "till"),
+        ("redirect_uri", CALLBACK),
+        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("code_challenge_method", "S256"),
+        ("login_hint", markup),
+    ]);
+    let at = browser.begin(&format!("/tenants/acme/connect/authorize?{request}")).await;
+    shown.push(("login_hint", browser.get(&at).await));
+    shown.push(("login_hint for a letter", browser.get(&format!("{at}/forgotten")).await));
+    shown.push(("who signs in", browser.password(&at, markup, PASSWORD).await));
+    let path = format!("{at}/register");
+    let form = form_token(&browser.get(&path).await);
+    shown.push(("who registers", browser.post(&path, &[("form", &form), ("email", markup)]).await));
+    browser.post(&path, &[("form", &form), ("email", "new@acme.example")]).await;
+    let path = fixture.letter().await.path();
+    let form = form_token(&browser.get(&path).await);
+    shown.push(("a name", browser.post(&path, &[("form", &form), ("name", markup), ("password", "short")]).await));
+
+    let form = form_token(&browser.get(&at).await);
+    let request = Request::post(format!("{at}/password"))
+        .header(header::ORIGIN, BASE)
+        .header(header::USER_AGENT, markup)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let fields = query(&[("form", &form), ("email", shop.ada.email.as_str()), ("password", PASSWORD)]);
+    assert_eq!(browser.send(request, Body::from(fields)).await.status, StatusCode::SEE_OTHER);
+    shown.push(("a browser", browser.get("/account/sessions").await));
+    for name in ["state", "client_id", "post_logout_redirect_uri"] {
+        let request = query(&[(name, markup)]);
+        shown.push((name, browser.get(&format!("/tenants/acme/connect/endsession?{request}")).await));
+    }
+    let escaped = "&#34;&#39;&#62;&#60;script&#62;x&#60;/script&#62;&#60;img src=x onerror=y&#62;";
+    shown.retain(|(_, page)| {
+        page.text.contains("<script>") || page.text.contains("<img") || !page.text.contains(escaped)
+    });
+    assert!(shown.is_empty(), "{shown:#?}");
 }

@@ -112,9 +112,10 @@ async fn somebody_adds_a_passkey_and_from_then_on_signs_in_with_it_alone() {
     assert_eq!(codes.matches("<li>").count(), 10, "{}", answer.text);
     assert!(codes.contains("action=\"/account/passkeys\""), "{codes}");
     let page = browser.get(PAGE).await;
-    for text in ["My &#60;phone&#62;", "Added: 2027-01-15", "Not used yet", "Synchronised"] {
+    for text in ["<bdi>My &#60;phone&#62;</bdi>", "Added: 2027-01-15", "Not used yet", "Synchronised"] {
         assert!(page.text.contains(text), "{text}: {}", page.text);
     }
+    assert!(!page.text.contains("<phone>"), "{}", page.text);
 
     fixture.clock.advance_secs(86_400);
     // Whatever is asked of her: a passkey is two factors in one.

@@ -47,11 +47,14 @@ async fn the_link_makes_the_first_administrator_once() {
         (ROOT_EMAIL, "Root", "eleven char", "The password is too short."),
         (ROOT_EMAIL, "Root", "ROOT@as.example", "must not be the e-mail address"),
         (ROOT_EMAIL, "Root", "", "The password is too short."),
+        ("\"><b>root", "\"><b>Root", PASSWORD, "&#34;&#62;&#60;b&#62;root"),
+        ("\"><b>root", "\"><b>Root", PASSWORD, "&#34;&#62;&#60;b&#62;Root"),
     ] {
         let answer = send(&browser, &path, &token, email, name, password).await;
         assert_eq!(answer.status, 422, "{said}");
         assert!(answer.text.contains(said) && answer.text.contains("aria-describedby=\"wrong-"), "{}", answer.text);
         assert!(password.is_empty() || !answer.text.contains(password));
+        assert!(!answer.text.contains("<b>"), "what was typed is text: {}", answer.text);
     }
     assert_eq!(send(&browser, &path, "", ROOT_EMAIL, "Root", PASSWORD).await.status, 403);
     assert_eq!(send(&browser, &path, &others, ROOT_EMAIL, "Root", PASSWORD).await.status, 403);

@@ -25,6 +25,9 @@ async fn a_person_who_is_signed_in_and_consented_goes_back_with_a_code() {
     assert_eq!(back.get("error"), None);
     assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
     assert_eq!(answer.header(header::REFERRER_POLICY), "no-referrer");
+    // attacks.md C2 65: what writes headers down for debugging does not write the code down.
+    let written = format!("{:?}", answer.headers);
+    assert!(written.contains("no-referrer") && !written.contains("ambit_ac_"), "{written}");
 
     // The same as a form.
     let request = Request::post(AUTHORIZE)

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::shop::Shop;
 use super::visitor::{BROWSER, SESSION, Visitor};
 use crate::people::{Browser, PASSWORD, form_token};
-use crate::support::{BASE, Fixture};
+use crate::support::{Answer, BASE, Fixture};
 
 const PAGES: [&str; 5] =
     ["/account/", "/account/profile", "/account/security", "/account/sessions", "/account/applications"];
@@ -142,6 +142,52 @@ async fn after_a_sign_out_nothing_is_left_in_the_browser() {
     }
     let person = shop.fixture.server.app().registry.person(shop.ada.id).await.expect("an answer").expect("Ada");
     assert_eq!(person.user.display_name, None);
+}
+
+/// attacks.md C10 259: nor what leads from page to page, nor what is said where something is wrong.
+#[tokio::test]
+async fn where_a_browser_is_sent_and_what_is_refused_is_kept_by_nobody() {
+    let shop = Shop::new().await;
+    let fixture = &shop.fixture;
+    fixture.with_password(&shop.ada).await;
+    let mut answers = vec![];
+    let browser = Browser::new(fixture);
+    let mut leads = async |step: &str, answer: Answer| {
+        assert!(answer.status == StatusCode::SEE_OTHER, "{step}: {} {}", answer.status, answer.text);
+        let location = answer.header(header::LOCATION).to_owned();
+        answers.push((step.to_owned(), answer));
+        location
+    };
+    let at = leads("the account", browser.get("/account/").await).await;
+    leads("a letter too soon", browser.get(&format!("{at}/forgotten")).await).await;
+    leads("the end too soon", browser.get(&format!("{at}/continue")).await).await;
+    leads("the organisation", browser.step(&at, "organisation", &[("organisation", "acme")]).await).await;
+    leads("the password", browser.password(&at, shop.ada.email.as_str(), PASSWORD).await).await;
+    let form = form_token(&browser.get("/account/").await);
+    leads("the profile", browser.post("/account/profile", &[("form", &form), ("display_name", "A")]).await).await;
+    let (mut browser, _) = Visitor::of(fixture, &shop.ada).await;
+    let path = shop.asks(&mut browser, "openid shop", &[]).await.path;
+    let form = form_token(&browser.get(&path).await);
+    let on = leads("a consent", browser.post(&path, &[("form", &form), ("answer", "allow")]).await).await;
+    leads("back to the application", browser.get(&on).await).await;
+
+    let root = fixture.root().await;
+    for (method, path, token, status) in [
+        (Method::GET, "/users", "x", 401),
+        (Method::GET, "/users/nobody", root.as_str(), 404),
+        (Method::GET, "/nothing", root.as_str(), 404),
+        (Method::DELETE, "/users", root.as_str(), 405),
+        (Method::POST, "/users", root.as_str(), 422),
+    ] {
+        let body = json!({});
+        let body = (method == Method::POST).then_some(&body);
+        let answer = fixture.admin(token, method.clone(), path, body).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+        assert_eq!(answer.header(header::CONTENT_TYPE), "application/problem+json", "{method} {path}");
+        answers.push((format!("{method} {path}"), answer));
+    }
+    answers.retain(|(_, answer)| answer.header(header::CACHE_CONTROL) != "no-store");
+    assert!(answers.is_empty(), "{answers:#?}");
 }
 
 /// attacks.md C10 243: no name of a session is in an address, and none that was made elsewhere is taken over.

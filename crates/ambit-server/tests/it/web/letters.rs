@@ -291,6 +291,32 @@ async fn a_letter_has_no_link_but_ours_and_speaks_the_language_of_its_reader() {
     }
 }
 
+/// attacks.md C10 257: what a name is longer than a name, or turns the letters behind it round, is left out.
+#[tokio::test]
+async fn the_name_in_a_letter_is_one_short_line_of_what_can_be_seen() {
+    let (fixture, tenant, _) = shop(json!({})).await;
+    let kari = invited(&fixture, &tenant, "kari@shop.example").await;
+    let path = format!("/tenants/{}", tenant.id);
+    for (name, shown) in [
+        (format!("Acme {}", "x".repeat(75)), format!("Acme {}", "x".repeat(75))),
+        (format!("Acme {}", "x".repeat(76)), format!("Acme {}…", "x".repeat(74))),
+        ("Ac\u{202e}me\u{200b}\u{2066} \u{2003} Shop\u{2028}\u{2028}Bcc".to_owned(), "Acme Shop Bcc".to_owned()),
+    ] {
+        fixture.made(Method::PATCH, &path, &json!({"branding": {"logo_text": name}})).await;
+        invite(&fixture, &kari).await;
+        let letter = fixture.letter().await;
+        assert!(
+            letter.text.contains(&format!("{shown} ")) || letter.text.contains(&format!("{shown}.")),
+            "{letter:#?}"
+        );
+        for part in letter.whole.split("Content-Type:").skip(2) {
+            let text = decoded(part);
+            let strange = text.contains(['\u{202e}', '\u{200b}', '\u{2066}', '\u{2028}', '\u{2003}']);
+            assert!(!strange && (name == shown || !text.contains(&name)), "{text}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_new_password_is_set_once_by_the_link_and_ends_everything_of_before() {
     let (fixture, _, ada) = shop(json!({})).await;

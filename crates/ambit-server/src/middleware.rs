@@ -325,4 +325,11 @@ mod tests {
         assert_eq!(seen("10.0.0.1", &[&"1".repeat(5000)]), "10.0.0.1");
         assert_eq!(seen("10.0.0.1", &[""]), "10.0.0.1");
     }
+
+    #[test]
+    fn so_many_hops_are_looked_at_and_no_more() {
+        let through = |proxies: usize| format!("203.0.113.9{}", ", 10.0.0.2".repeat(proxies));
+        assert_eq!(seen("10.0.0.1", &[&through(MOST_HOPS - 1)]), "203.0.113.9");
+        assert_eq!(seen("10.0.0.1", &[&through(MOST_HOPS)]), "10.0.0.2");
+    }
 }

@@ -157,6 +157,17 @@ mod tests {
         assert!(started.is_ok());
     }
 
+    /// attacks.md C10 247: how long it takes would tell who has a password.
+    #[tokio::test]
+    async fn nobodys_password_is_as_much_work_as_anybodys() {
+        let kept = pool(1, 1, Duration::from_mins(1)).hash(password("x")).await.unwrap();
+        // No thread does any, and whoever needs some is not answered.
+        let pool = pool(0, 2, Duration::from_millis(20));
+        for kept in [Some(kept), None] {
+            assert!(matches!(pool.verify(password("x"), kept).await, Err(Unanswered::Busy)));
+        }
+    }
+
     /// Randomness that nobody may ask for.
     #[derive(Debug)]
     struct Forbidden;

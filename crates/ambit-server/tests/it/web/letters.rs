@@ -576,14 +576,16 @@ async fn neither_text_nor_status_nor_order_tells_whether_a_letter_is_sent() {
 #[tokio::test]
 async fn the_answer_does_not_wait_for_anybody_to_be_looked_up() {
     // All places for letters are taken: whatever is asked for now is never written, and the answer is the same.
-    let fixture = Fixture::with("mail.transport = 'file'\nmail.queue = 1").await;
+    let (fixture, store) = Faulty::fixture("mail.transport = 'file'\nmail.queue = 1").await;
     let tenant = fixture.tenant("shop", json!({})).await;
     fixture.person(Some(&tenant), ADA).await;
     let app = fixture.server.app();
     app.mail.post("0af7651916cd43dd8448eb211c80319c".parse().expect("a trace"), std::future::pending());
     let browser = Browser::new(&fixture);
     let at = at_password(&browser, "shop").await;
+    let looked_up = store.calls(&["find_row", "list_rows"]);
     assert_eq!(ask(&browser, &at, "forgotten", ADA).await.status, 200);
+    assert_eq!(store.calls(&["find_row", "list_rows"]), looked_up);
     assert_eq!(app.mail.counts().dropped.load(std::sync::atomic::Ordering::Relaxed), 1);
     let kept = fixture.server.app().metrics.render(app);
     assert!(kept.contains(r#"ambit_mail_letters_total{outcome="dropped"} 1"#), "{kept}");

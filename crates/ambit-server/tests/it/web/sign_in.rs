@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::authenticator::asked;
 use crate::people::{Browser, PASSWORD, form_token, shown_secret};
-use crate::store::Faulty;
+use crate::store::{Faulty, READS};
 use crate::support::{Answer, BASE, Fixture};
 
 const SESSION: &str = "__Host-ambit-session";
@@ -106,14 +106,21 @@ async fn where_somebody_belongs_is_told_by_a_name_or_by_an_address_and_nobody_is
     assert_eq!(answer.header(header::LOCATION), "/account/");
 }
 
+/// attacks.md C10 247: nor how much is looked up, which takes its time.
 #[tokio::test]
 async fn neither_text_nor_status_tells_whether_there_is_an_account() {
-    let (fixture, tenant, _) = shop(json!({})).await;
+    let (fixture, store) = Faulty::fixture("").await;
+    let tenant = fixture.tenant("shop", json!({})).await;
+    let ada = fixture.person(Some(&tenant), ADA).await;
     let kept = fixture.person(None, "x@as.example").await;
     let right = fixture.credentials_of(&kept).await.password.expect("a password");
-    fixture.person_with(Some(&tenant), "off@shop.example", UserStatus::Disabled, Some(&right)).await;
-    fixture.person_with(Some(&tenant), "new@shop.example", UserStatus::Invited, None).await;
-    let mut seen: Vec<(u16, String)> = vec![];
+    let off = fixture.person_with(Some(&tenant), "off@shop.example", UserStatus::Disabled, Some(&right)).await;
+    let new = fixture.person_with(Some(&tenant), "new@shop.example", UserStatus::Invited, None).await;
+    for person in [&ada, &off, &new] {
+        // Whoever was here lately is in memory.
+        fixture.server.app().registry.person(person.id).await.expect("the store").expect("a person");
+    }
+    let mut seen: Vec<(u16, String, u64)> = vec![];
     for (email, password) in [
         (ADA, "not the password"),
         ("eve@shop.example", PASSWORD),
@@ -125,15 +132,17 @@ async fn neither_text_nor_status_tells_whether_there_is_an_account() {
         let browser = Browser::new(&fixture);
         let at = begun(&browser, &fixture, &tenant).await;
         let token = form_token(&browser.get(&at).await);
+        let read = store.calls(&READS);
         let answer = browser.password(&at, email, password).await;
+        let read = store.calls(&READS) - read;
         assert!(!answer.headers.contains_key(header::SET_COOKIE));
         let challenge = asked(&answer).expect("a button")["challenge"].as_str().expect("base64url").to_owned();
         let text = answer.text.replace(email, "EMAIL").replace(&at, "AT").replace(&token, "TOKEN");
         let text = text.replace(&challenge, "CHALLENGE");
         assert!(text.contains("The e-mail address or the password is not right."), "{text}");
-        seen.push((answer.status.as_u16(), text));
+        seen.push((answer.status.as_u16(), text, read));
     }
-    assert!(seen.iter().all(|one| *one == seen[0]), "{seen:#?}");
+    assert!(seen.iter().all(|one| *one == seen[0]) && seen[0].2 > 0, "{seen:#?}");
     assert_eq!(seen[0].0, 422);
 }
 

@@ -7,9 +7,11 @@ use std::fmt::Write as _;
 use ambit_protocol::jose::{Algorithm, SigningKey};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Url};
 use serde_json::json;
 
+use crate::clients::person::{Consent, Person};
+use crate::clients::world::{EMAIL, PASSWORD};
 use crate::nodes::{assertion, unique};
 use crate::support::{Node, Setup, ambit, folder};
 
@@ -67,6 +69,67 @@ impl Canaries {
             }
         }
     }
+}
+
+/// Somebody signs in by their password, and an application redeems the code and renews what it has. Answers what may be kept, and
+/// is in no log.
+async fn sign_in(node: &Node, root: &str, canaries: &mut Canaries) -> Canaries {
+    let post = async |path: &str, body| node.admin(root, Method::POST, path, Some(&body)).await;
+    let ada = post("/users", json!({"email": EMAIL, "email_verified": true})).await;
+    let path = format!("/users/{}/password", ada.json["id"].as_str().expect("an identifier"));
+    let password = canaries.add("a password", PASSWORD);
+    let kept = node.admin(root, Method::PUT, &path, Some(&json!({"password": password}))).await;
+    assert!(kept.status < 300, "{}", kept.text);
+    let till = json!({"name": "Till", "client_id": "till", "type": "spa", "level": "platform",
+        "allowed_scopes": ["openid", "offline_access"], "redirect_uris": ["https://till.example/cb"]});
+    assert_eq!(post("/applications", till).await.status, 201);
+
+    let mut carried = Canaries::default();
+    let state = carried.add("a state", "canary-state-0123456789");
+    let nonce = carried.add("a nonce", "canary-nonce-0123456789");
+    // Appendix B of RFC 7636.
+    let verifier = canaries.add("a verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+    let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    let fields = [
+        ("response_type", "code"),
+        ("client_id", "till"),
+        ("redirect_uri", "https://till.example/cb"),
+        ("scope", "openid offline_access"),
+        ("state", &state),
+        ("nonce", &nonce),
+        ("code_challenge", challenge),
+        ("code_challenge_method", "S256"),
+    ];
+    let request = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let mut person = Person::new(&node.url, None);
+    let back = person.visit(&format!("/connect/authorize?{request}"), Consent::Allow).await;
+    for cookie in person.cookies() {
+        canaries.add("a cookie", cookie);
+    }
+    let back = Url::parse(&back).expect("an address");
+    let given = |wanted: &str| back.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
+    assert_eq!(given("state").as_ref(), Some(&state), "{back}");
+    let code = canaries.add("a code", &given("code").unwrap_or_else(|| panic!("no code: {back}")));
+    let redeem = [
+        ("grant_type", "authorization_code"),
+        ("client_id", "till"),
+        ("code", &code),
+        ("redirect_uri", "https://till.example/cb"),
+        ("code_verifier", &verifier),
+    ];
+    let lent = node.send(node.form_request("/connect/token", None, &redeem)).await;
+    let token =
+        canaries.add("a refresh token", lent.json["refresh_token"].as_str().unwrap_or_else(|| panic!("{}", lent.text)));
+    let renew = [("grant_type", "refresh_token"), ("client_id", "till"), ("refresh_token", token.as_str())];
+    let renewed = node.send(node.form_request("/connect/token", None, &renew)).await;
+    canaries.add("a refresh token", renewed.json["refresh_token"].as_str().expect("a refresh token"));
+    for signed in [&lent.json["id_token"], &lent.json["access_token"], &renewed.json["access_token"]] {
+        let signed = canaries.add("a token", signed.as_str().expect("a token"));
+        canaries.add("a signature", signed.rsplit('.').next().expect("three parts"));
+    }
+    // Once more, where it is refused: a code counts once.
+    assert_eq!(node.send(node.form_request("/connect/token", None, &redeem)).await.status, 400);
+    carried
 }
 
 /// A server at its most talkative, and everything that it answered.
@@ -136,6 +199,8 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     for token in tokens.iter().chain([&used]) {
         canaries.add("a signature", token.rsplit('.').next().expect("three parts"));
     }
+
+    let carried = sign_in(&node, &root, &mut canaries).await;
 
     // From here on no answer holds a secret.
     let mut swept = Swept { node, answers: vec![] };
@@ -267,8 +332,10 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     swept.node.stop().await;
     let (log, said) = said_of_first;
     assert!(log.text().lines().count() > 200, "the log is hardly talkative: {}", log.text().lines().count());
-    canaries.assert_absent("the log", log.text().as_bytes());
-    canaries.assert_absent("standard error", said.text().as_bytes());
+    for canaries in [&canaries, &carried] {
+        canaries.assert_absent("the log", log.text().as_bytes());
+        canaries.assert_absent("standard error", said.text().as_bytes());
+    }
     canaries.assert_absent("the database", &std::fs::read(folder.path().join("data/ambit.db")).expect("a file"));
 
     // Commands do not repeat what they were given either.

@@ -68,6 +68,11 @@ impl Person {
         panic!("{at} leads nowhere");
     }
 
+    /// What the browser keeps.
+    pub(crate) fn cookies(&self) -> impl Iterator<Item = &str> {
+        self.cookies.values().map(String::as_str)
+    }
+
     async fn send(&mut self, method: Method, at: &Url, fields: Option<&[(String, String)]>) -> Answer {
         let mut request = self.http.request(method, at.clone());
         if !self.cookies.is_empty() {

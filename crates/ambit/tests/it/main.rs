@@ -19,5 +19,6 @@ mod log_injection;
 mod login;
 mod mcp;
 mod nodes;
+mod proxies;
 mod readme;
 mod support;

@@ -15,6 +15,37 @@ async fn somebody_lends_and_takes_back_without_javascript() {
     with_browsers(async |browsers| lends_and_takes_back(browsers, Manner::PHONE_WITHOUT_SCRIPTS).await).await;
 }
 
+/// attacks.md C10 241: the second click of two must not fall on what came up beneath it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_double_clicks_on_the_page_before_does_not_consent_by_it() {
+    with_browsers(async |browsers| {
+        let shop = Shop::open(Names::SHORT, json!({})).await;
+        let till = shop.application("till", "Till").await;
+        let page = browsers.open(Manner::DESKTOP).await;
+        till.sends(&page, EVERYTHING, &[("login_hint", ADA)]).await;
+        gives_the_password(&page, ADA).await;
+        assert_eq!(page.heading().await, "Till asks for access");
+        let taken = page.evaluate(CLICKS, vec![]).await;
+        assert_eq!(taken, json!([[false, false, true], [false, false, true]]), "allowed, declined");
+    })
+    .await;
+}
+
+/// Lets each button of the page appear again: whether it takes clicks at once, after half a second, and after a second.
+const CLICKS: &str = "
+    return ['allow', 'deny'].map(answer => {
+        const button = document.querySelector(`button[value=${answer}]`);
+        button.style.animation = 'none';
+        button.getBoundingClientRect();
+        button.style.animation = '';
+        const [appears] = button.getAnimations();
+        return [0, 500, 1000].map(moment => {
+            if (appears) { appears.pause(); appears.currentTime = moment; }
+            return getComputedStyle(button).pointerEvents !== 'none';
+        });
+    });
+";
+
 async fn lends_and_takes_back(browsers: &Browsers, manner: Manner) {
     let shop = Shop::open(Names::SHORT, json!({"mfa": "required"})).await;
     let till = shop.application("till", "Till").await;

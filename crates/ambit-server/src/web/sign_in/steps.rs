@@ -164,13 +164,8 @@ impl Taking<'_> {
             return Ok(self.told_to_wait(wait));
         }
         let found = app.registry.find_user(tenant.as_ref().map(|tenant| tenant.tenant.id), &email).await?;
-        let person = match found {
-            Some(id) => app.registry.person(id).await?,
-            None => None,
-        };
-        // Somebody who may not sign in has no password, as far as anybody can tell. Where there is nobody, as much is looked up.
-        let active = person.filter(|person| person.is_active());
-        let asked = active.as_ref().map_or_else(|| new_id(self.now, &*app.entropy), |person| person.id());
+        // Where there is nobody, as much is looked up, and more of somebody only once the password has proved right.
+        let asked = found.unwrap_or_else(|| new_id(self.now, &*app.entropy));
         let credentials = Credentials::of(&*app.store, &app.vault, asked).await?;
         let verdict = match self.form.one("password").map(Password::new) {
             Some(Ok(password)) => app.passwords.verify(password, credentials.password.clone()).await,
@@ -182,11 +177,16 @@ impl Taking<'_> {
             Err(Unanswered::Busy) => return Ok(noted(busy(self.parts, words), None, "refused", Some("busy"))),
             Err(Unanswered::Failed(error)) => return Err(StoreError::Unavailable(error.into())),
         };
-        let outcome = if verdict == Verdict::Wrong { Outcome::Wrong } else { Outcome::Right };
+        // Somebody who may not sign in has no password, as far as anybody can tell.
+        let active = match found.filter(|_| verdict != Verdict::Wrong) {
+            Some(id) => app.registry.person(id).await?.filter(|person| person.is_active()),
+            None => None,
+        };
+        let outcome = if active.is_some() { Outcome::Right } else { Outcome::Wrong };
         if let Err(wait) = app.sign_in_failures.settle_password(&account, address, outcome, self.now) {
             return Ok(self.told_to_wait(wait));
         }
-        let (Some(person), Outcome::Right) = (active, outcome) else {
+        let Some(person) = active else {
             let wrong = Wrong::Field { text: |words| words.wrong_password, typed: email };
             let response = self.underway.page(app, self.parts, Some(wrong)).await;
             return Ok(noted(response, None, "refused", Some("wrong_password")));

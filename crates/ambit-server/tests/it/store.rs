@@ -375,6 +375,10 @@ impl SignIns for Faulty {
         redeemed: Option<Redeemed<'_>>,
     ) -> Result<bool, StoreError> {
         self.check_verb("spend_code")?;
+        // A wrong guess waits, and whoever redeems the code meanwhile does not.
+        if redeemed.is_none() {
+            self.stall("spend_code").await;
+        }
         self.store.sign_ins().spend_code(token, at, redeemed).await
     }
 

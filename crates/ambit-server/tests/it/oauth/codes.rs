@@ -145,6 +145,31 @@ async fn a_wrong_guess_burns_the_code() {
     }
 }
 
+/// attacks.md C3 74, at once: whoever guesses while the code is redeemed has used it a second time.
+#[tokio::test]
+async fn a_wrong_guess_beside_the_right_one_takes_its_tokens_down() {
+    let (lending, store) = Lending::held_up().await;
+    let before = lending.redeem(&lending.code(&[]).await).await;
+    let code = lending.code(&[]).await;
+    let wrong = "x".repeat(43);
+    let guess = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", wrong.as_str()),
+    ];
+    let mut redeemed = None;
+    let guessed = store.meanwhile("spend_code", lending.ask(&guess), async || {
+        redeemed = Some(lending.redeem(&code).await);
+    });
+    is_refused(&guessed.await, "oauth2-code-reused");
+    let redeemed = redeemed.expect("an answer");
+    assert_eq!(redeemed.status, StatusCode::OK, "it came first: {}", redeemed.text);
+    assert!(!lending.is_active(&redeemed.access_token()).await, "the access token ended");
+    is_refused(&lending.refresh(&refresh_token(&redeemed), &[]).await, "oauth2-refresh-token-not-known");
+    assert!(lending.is_active(&before.access_token()).await, "what came of another code goes on");
+}
+
 #[tokio::test]
 async fn without_pkce_a_nonce_does_for_a_client_that_may_and_a_verifier_is_a_downgrade() {
     let lending = Lending::new().await;

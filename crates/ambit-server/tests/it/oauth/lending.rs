@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use crate::store::Faulty;
 use crate::support::{Answer, Fixture};
 
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -48,13 +49,24 @@ impl Lending {
         lending
     }
 
+    /// The same on a store that holds up what a test says.
+    pub(super) async fn held_up() -> (Self, Faulty) {
+        let (fixture, store) = Faulty::fixture("").await;
+        let lending = Self::unasked_on(fixture).await;
+        lending.consent(SCOPES).await;
+        (lending, store)
+    }
+
     /// The same before the person was asked.
     pub(super) async fn unasked() -> Self {
         Self::unasked_with("").await
     }
 
     async fn unasked_with(file: &str) -> Self {
-        let fixture = Fixture::with(file).await;
+        Self::unasked_on(Fixture::with(file).await).await
+    }
+
+    async fn unasked_on(fixture: Fixture) -> Self {
         fixture.retail().await;
         let tenant = fixture.made(Method::POST, "/tenants", &json!({ "name": "Acme", "slug": "acme" })).await;
         let tenant_id = tenant["id"].as_str().expect("an identifier").to_owned();

@@ -116,6 +116,17 @@ impl Faulty {
         tokio::join!(calling, doing).0
     }
 
+    /// The same by two who call it at once: each has seen what was there before the other changes it.
+    pub(crate) async fn both_before_one<T>(&self, verb: &'static str, both: impl Future<Output = T>) -> T {
+        let called = self.calls(&[verb]);
+        let both_have_called = async || {
+            while self.calls(&[verb]) < called + 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        self.meanwhile(verb, both, both_have_called).await
+    }
+
     async fn stall(&self, verb: &str) {
         // The sender lives as long as this store.
         let _ = self.stalling.subscribe().wait_for(|stalling| *stalling != Some(verb)).await;
@@ -288,6 +299,7 @@ impl SignIns for Faulty {
 
     async fn end_interaction(&self, id: &SecretHash, version: u32) -> Result<bool, StoreError> {
         self.check_verb("end_interaction")?;
+        self.stall("end_interaction").await;
         self.store.sign_ins().end_interaction(id, version).await
     }
 

@@ -12,6 +12,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, header};
 use serde_json::{Value, json};
 
+use super::shop::parameter;
 use crate::authenticator::asked;
 use crate::people::{Browser, PASSWORD, form_token, shown_secret};
 use crate::store::{Faulty, READS};
@@ -441,18 +442,44 @@ async fn a_form_that_is_sent_twice_ends_no_session() {
     let fields = [("form", token.as_str()), ("email", ADA), ("password", PASSWORD)];
     let path = format!("{at}/password");
     // Each sees the session before the other has changed it.
-    let called = store.calls(&["find_session"]);
     let both = async { tokio::join!(browser.post(&path, &fields), browser.post(&path, &fields)) };
-    let both_have_called = async || {
-        while store.calls(&["find_session"]) < called + 2 {
-            tokio::task::yield_now().await;
-        }
-    };
-    let (one, other) = store.meanwhile("find_session", both, both_have_called).await;
+    let (one, other) = store.both_before_one("find_session", both).await;
     let set_cookies = [&one, &other].map(|answer| answer.headers.contains_key(header::SET_COOKIE));
     assert!(set_cookies == [true, false] || set_cookies == [false, true], "{one:?}\n{other:?}");
     assert_eq!(sessions().await.iter().map(|session| session.id).collect::<Vec<_>>(), [session.id]);
     assert_eq!(browser.get("/account/").await.status, 200);
+}
+
+/// attacks.md C10 243: the same where nothing is left to ask, by somebody who comes and by somebody who is here. One code is made.
+#[tokio::test]
+async fn of_one_form_that_is_sent_twice_at_once_one_goes_back_to_the_application() {
+    let (fixture, store) = Faulty::fixture("trusted_proxies = ['127.0.0.1']").await;
+    let tenant = fixture.tenant("shop", json!({})).await;
+    let ada = fixture.person(Some(&tenant), ADA).await;
+    let browser = Browser::new(&fixture);
+    for more in ["", "&prompt=login"] {
+        let request = request(&fixture, &tenant, more).await;
+        fixture.made(Method::PATCH, "/applications/till", &json!({"consent": "trusted"})).await;
+        let at = browser.begin(&request).await;
+        let token = form_token(&browser.get(&at).await);
+        let fields = [("form", token.as_str()), ("email", ADA), ("password", PASSWORD)];
+        let path = format!("{at}/password");
+        let both = async { tokio::join!(browser.post(&path, &fields), browser.post(&path, &fields)) };
+        let (one, other) = store.both_before_one("end_interaction", both).await;
+        let (counted, others): (Vec<_>, Vec<_>) = [one, other].into_iter().partition(is_signed_in);
+        assert_eq!((counted.len(), others.len()), (1, 1), "{more}");
+        assert_eq!((others[0].status.as_u16(), others[0].header(header::LOCATION)), (303, at.as_str()), "{more}");
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("client_id", "till"),
+            ("code", &parameter(&counted[0], "code").expect("a code")),
+            ("redirect_uri", "https://till.example/cb"),
+            ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+        ];
+        let tokens = fixture.form("/tenants/shop/connect/token", None, &fields).await;
+        assert_eq!(tokens.status, 200, "{more}: {}", tokens.text);
+        assert_eq!(fixture.store.sign_ins().sessions_of(ada.id).await.expect("sessions").len(), 1, "{more}");
+    }
 }
 
 #[tokio::test]

@@ -617,3 +617,29 @@ async fn an_app_that_is_taken_away_ends_all_other_sessions_and_is_missed_where_i
     assert_eq!(here.get("/account/").await.status, StatusCode::OK);
     assert_eq!(remove(&mut here).await.status, StatusCode::FORBIDDEN);
 }
+
+/// attacks.md C10 246: of two that are taken away at once one stays where it is required. Both have seen two before one is gone.
+#[tokio::test]
+async fn of_two_last_apps_that_are_taken_away_at_once_one_stays_where_it_is_required() {
+    let (fixture, store) = Faulty::fixture("").await;
+    for (policy, left) in [("required", 1), ("optional", 0)] {
+        let tenant = fixture.tenant(policy, json!({"mfa": policy})).await;
+        let ada = fixture.person(Some(&tenant), "ada@acme.example").await;
+        fixture.app_of(&ada).await;
+        fixture.app_of(&ada).await;
+        let (mut one, _) = Visitor::of_proven(&fixture, &ada, &[Proof::Password, Proof::Otp]).await;
+        let token = form_token(&one.get("/account/security").await);
+        let mut other = Visitor::new(&fixture);
+        other.cookies.clone_from(&one.cookies);
+        let apps = fixture.credentials_of(&ada).await.totp;
+        let remove = async |browser: &mut Visitor<'_>, place: usize| {
+            let path = format!("/account/security/apps/{}/remove", apps[place].0);
+            browser.post(&path, &[("form", &token)]).await.status
+        };
+        let both = async { tokio::join!(remove(&mut one, 0), remove(&mut other, 1)) };
+        let (first, second) = store.both_before_one("begin", both).await;
+        let refused = [first, second].into_iter().filter(|status| *status == StatusCode::FORBIDDEN).count();
+        assert_eq!((refused, fixture.credentials_of(&ada).await.totp.len()), (left, left), "{policy}");
+        assert_eq!(one.get("/account/").await.status, StatusCode::OK, "{policy}");
+    }
+}

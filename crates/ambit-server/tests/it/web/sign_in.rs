@@ -407,6 +407,36 @@ async fn of_two_who_send_the_same_code_at_once_one_is_signed_in() {
     assert_eq!(signed_in.into_iter().filter(|is_in| *is_in).count(), 1);
 }
 
+/// attacks.md C10 250: the same with a code that was written down. Both have seen that it is there before one uses it up.
+#[tokio::test]
+async fn of_two_who_send_the_same_recovery_code_at_once_one_is_signed_in() {
+    let (fixture, store) = Faulty::fixture("trusted_proxies = ['127.0.0.1']").await;
+    let tenant = fixture.tenant("shop", json!({})).await;
+    let ada = fixture.person(Some(&tenant), ADA).await;
+    fixture.app_of(&ada).await;
+    let codes = fixture.codes_of(&ada).await;
+    let [code, another] = [0, 1].map(|place| codes.expose_secret()[place].as_str());
+    let browsers = [Browser::new(&fixture), Browser::new(&fixture)];
+    let mut ready = vec![];
+    for browser in &browsers {
+        let at = begun(browser, &fixture, &tenant).await;
+        browser.password(&at, ADA, PASSWORD).await;
+        let token = form_token(&browser.get(&at).await);
+        ready.push((browser, at, token));
+    }
+    let all = ready.iter().map(async |(browser, at, token)| {
+        let answer = browser.post(&format!("{at}/second-factor"), &[("form", token), ("code", code)]).await;
+        is_signed_in(&answer)
+    });
+    let mut signed_in = store.both_before_one("begin", futures_util::future::join_all(all)).await;
+    let late = signed_in.iter().position(|is_in| !is_in).expect("one is not");
+    assert_eq!((signed_in.swap_remove(late), signed_in[0]), (false, true));
+    assert_eq!(fixture.store.sign_ins().sessions_of(ada.id).await.expect("sessions").len(), 1);
+    assert_eq!(fixture.credentials_of(&ada).await.recovery.expect("codes").left(), 9);
+    let (browser, at, _) = &ready[late];
+    assert!(is_signed_in(&browser.step(at, "second-factor", &[("code", another)]).await), "another code does");
+}
+
 /// A button that is pressed twice: one of the two forms counts, and of the other nothing is left, neither a session nor a cookie.
 #[tokio::test]
 async fn of_one_form_that_is_sent_twice_at_once_one_counts() {

@@ -316,6 +316,7 @@ impl SignIns for Faulty {
 
     async fn change_session(&self, session: &Session) -> Result<bool, StoreError> {
         self.check_verb("change_session")?;
+        self.stall("change_session").await;
         self.store.sign_ins().change_session(session).await
     }
 

@@ -4,6 +4,7 @@ use ambit_core::password::KeptPassword;
 use ambit_core::reach::Reach;
 use ambit_core::store::Filter;
 use ambit_core::store::noun;
+use ambit_core::store::sign_in::Sessions;
 use ambit_core::time::Clock as _;
 use ambit_protocol::admin::credential::{Credential, CredentialKind};
 use ambit_protocol::admin::tenant::Tenant;
@@ -509,6 +510,41 @@ async fn of_one_form_that_is_sent_twice_at_once_one_goes_back_to_the_application
         let tokens = fixture.form("/tenants/shop/connect/token", None, &fields).await;
         assert_eq!(tokens.status, 200, "{more}: {}", tokens.text);
         assert_eq!(fixture.store.sign_ins().sessions_of(ada.id).await.expect("sessions").len(), 1, "{more}");
+    }
+}
+
+/// attacks.md C13 291: between the look at a session and the proof that carries it on, it may have been ended. Then it stays so, and
+/// nobody is told that they are signed in.
+#[tokio::test]
+async fn a_session_that_is_ended_while_it_is_carried_on_is_over() {
+    let (fixture, store) = Faulty::fixture("trusted_proxies = ['127.0.0.1']").await;
+    let tenant = fixture.tenant("shop", json!({})).await;
+    let ada = fixture.person(Some(&tenant), ADA).await;
+    let sessions = async || fixture.store.sign_ins().sessions_of(ada.id).await.expect("sessions");
+    for (consent, is_ended) in [("ask", false), ("ask", true), ("trusted", false), ("trusted", true)] {
+        let browser = Browser::new(&fixture);
+        let at = begun(&browser, &fixture, &tenant).await;
+        fixture.made(Method::PATCH, "/applications/till", &json!({"consent": consent})).await;
+        browser.password(&at, ADA, PASSWORD).await;
+        let session = sessions().await.remove(0);
+        let at = browser.begin(&request(&fixture, &tenant, "&prompt=login").await).await;
+        let token = form_token(&browser.get(&at).await);
+        let fields = [("form", token.as_str()), ("email", ADA), ("password", PASSWORD)];
+        let now = fixture.clock.now();
+        let path = format!("{at}/password");
+        let answer = store.meanwhile("change_session", browser.post(&path, &fields), async || {
+            if is_ended {
+                let one = Sessions::One(session.id);
+                fixture.store.sign_ins().end_sessions(one, now, now.plus_secs(3600)).await.expect("the store");
+            }
+        });
+        let answer = answer.await;
+        assert_eq!(is_signed_in(&answer), !is_ended, "{consent}: {answer:?}");
+        assert_eq!(answer.header(header::LOCATION) == at, is_ended, "{consent}: {answer:?}");
+        assert_eq!(browser.get("/account/").await.status == 200, !is_ended, "{consent}");
+        assert_eq!(sessions().await.len(), usize::from(!is_ended), "{consent}");
+        let now = fixture.clock.now();
+        fixture.store.sign_ins().end_sessions(Sessions::OfUser(ada.id), now, now.plus_secs(3600)).await.expect("ended");
     }
 }
 

@@ -25,6 +25,11 @@ use crate::web::shop::Shop;
 use crate::web::visitor::Visitor;
 
 const LOOPBACK: &str = "[outbound]\nloopback = true\ntimeout = \"500 ms\"\n";
+/// For calls that are answered, however busy the machine is.
+const PATIENT: &str = "[outbound]\nloopback = true\ntimeout = \"5 s\"\n";
+/// The answer of applications that wait for each other, and how many they are.
+const TOGETHER: &str = "200 Together";
+const ALL: usize = 3;
 
 /// An application's own server, which answers what it is told to.
 struct Listener {
@@ -48,6 +53,10 @@ impl Listener {
                 tokio::spawn(async move {
                     let (stream, body) = read(stream).await;
                     hear.send_modify(|heard| heard.push(body));
+                    if answer == TOGETHER {
+                        // The sender lives as long as this task.
+                        let _ = hear.subscribe().wait_for(|heard| heard.len() >= ALL).await;
+                    }
                     reply(stream, &answer).await;
                 });
             }
@@ -202,24 +211,10 @@ async fn a_slow_an_endless_and_an_absent_application_hold_no_other_up() {
     let lending = Lending::with(LOOPBACK).await;
     let good = Listener::answering("200 OK").await;
     let session = signed_in(&lending, &json!({"backchannel_logout_uri": good.uri})).await;
-    let id: SessionId = session.parse().expect("a session");
     let slow = Listener::answering("never").await;
     let endless = Listener::answering("without end").await;
-    let absent = "http://127.0.0.1:9/logout".to_owned();
-    for (n, uri) in [&slow.uri, &endless.uri, &absent].into_iter().cycle().take(30).enumerate() {
-        let application = lending
-            .fixture
-            .made(
-                Method::POST,
-                "/applications",
-                &json!({
-                    "name": format!("Other {n}"), "type": "web", "level": "tenant", "tenant_id": lending.tenant_id,
-                    "backchannel_logout_uri": uri, "id_token_signed_response_alg": "ES256",
-                }),
-            )
-            .await;
-        let application = application["id"].as_str().expect("an id").parse().expect("an application's");
-        lending.fixture.store.sign_ins().join_session(id, application).await.expect("joined");
+    for uri in [slow.uri.as_str(), &endless.uri, "http://127.0.0.1:9/logout"] {
+        join(&lending, &session, 10, uri).await;
     }
     end(&lending, &session).await;
     let told = tokio::time::timeout(Duration::from_secs(20), job(&lending.fixture));
@@ -230,6 +225,35 @@ async fn a_slow_an_endless_and_an_absent_application_hold_no_other_up() {
     job(&lending.fixture).await;
     assert_eq!((good.heard().len(), endless.heard().len()), (1, 10));
     assert_eq!(slow.heard().len(), 20);
+}
+
+/// More applications that a session signed its person in to, and that are called at one address.
+async fn join(lending: &Lending, session: &str, count: usize, uri: &str) {
+    let session: SessionId = session.parse().expect("a session");
+    for n in 0..count {
+        let body = json!({
+            "name": format!("Other {n}"), "type": "web", "level": "tenant", "tenant_id": lending.tenant_id,
+            "backchannel_logout_uri": uri, "id_token_signed_response_alg": "ES256",
+        });
+        let application = lending.fixture.made(Method::POST, "/applications", &body).await;
+        let application = application["id"].as_str().expect("an id").parse().expect("an application's");
+        lending.fixture.store.sign_ins().join_session(session, application).await.expect("joined");
+    }
+}
+
+/// attacks.md C13 289: applications that answer when all have been called are all answered.
+#[tokio::test]
+async fn applications_are_told_at_once_and_none_waits_for_another() {
+    let lending = Lending::with(PATIENT).await;
+    let listener = Listener::answering(TOGETHER).await;
+    let session = signed_in(&lending, &json!({"backchannel_logout_uri": listener.uri})).await;
+    join(&lending, &session, ALL - 1, &listener.uri).await;
+    end(&lending, &session).await;
+    job(&lending.fixture).await;
+    assert_eq!(listener.heard().len(), ALL);
+    lending.fixture.clock.advance_secs(10);
+    job(&lending.fixture).await;
+    assert_eq!(listener.heard().len(), ALL, "each took note the first time");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Applications that are told that a session has ended: by the server, and in the browser that signs out.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -254,6 +255,24 @@ async fn applications_are_told_at_once_and_none_waits_for_another() {
     lending.fixture.clock.advance_secs(10);
     job(&lending.fixture).await;
     assert_eq!(listener.heard().len(), ALL, "each took note the first time");
+}
+
+/// attacks.md C13 293: so many are called at once, and the others after them in the same turn.
+#[tokio::test]
+async fn one_turn_tells_all_applications_however_many_they_are() {
+    let lending = Lending::with(PATIENT).await;
+    let listener = Listener::answering("200 OK").await;
+    let session = signed_in(&lending, &json!({"backchannel_logout_uri": listener.uri})).await;
+    join(&lending, &session, 199, &listener.uri).await;
+    end(&lending, &session).await;
+    job(&lending.fixture).await;
+    let heard = listener.heard();
+    let token = |body: &String| body.strip_prefix("logout_token=").map(claims).expect("a logout token");
+    let told: BTreeSet<String> = heard.iter().map(|body| token(body)["aud"].to_string()).collect();
+    assert_eq!((heard.len(), told.len()), (200, 200), "each once");
+    lending.fixture.clock.advance_secs(10);
+    job(&lending.fixture).await;
+    assert_eq!(listener.heard().len(), 200);
 }
 
 #[tokio::test]

@@ -386,6 +386,33 @@ async fn what_could_lock_somebody_out_asks_for_a_recent_proof_as_strong_as_they_
     assert_eq!(answer.header(header::LOCATION), "/account/security", "{}", answer.text);
 }
 
+/// attacks.md C10 258: a code shows who has the app now. Who sits there may still be somebody who found the browser open.
+#[tokio::test]
+async fn whoever_proved_both_things_long_ago_shows_both_again() {
+    let shop = Shop::new().await;
+    shop.fixture.with_password(&shop.ada).await;
+    let app = shop.fixture.app_of(&shop.ada).await;
+    let (mut browser, _) = Visitor::of_proven(&shop.fixture, &shop.ada, &[Proof::Password, Proof::Otp]).await;
+    shop.fixture.clock.advance_secs(300);
+    let token = form_token(&browser.get("/account/security").await);
+    let asked = browser.post("/account/security/proof", &[("form", &token)]).await;
+    let at = asked.header(header::LOCATION).to_owned();
+    let page = browser.follow(asked).await;
+    assert!(page.text.contains("name=\"password\"") && !page.text.contains("name=\"code\""), "{}", page.text);
+    let token = form_token(&page);
+    // The code alone leads nowhere.
+    let code = shop.fixture.code(&app);
+    let early = browser.post(&format!("{at}/second-factor"), &[("form", &token), ("code", &code)]).await;
+    assert_ne!(early.header(header::LOCATION), "/account/security", "{}", early.text);
+    assert!(browser.get("/account/security").await.text.contains("prove once more who you are"));
+    let fields = [("form", token.as_str()), ("email", "ada@acme.example"), ("password", PASSWORD)];
+    let answer = browser.post(&format!("{at}/password"), &fields).await;
+    let token = form_token(&browser.follow(answer).await);
+    let answer = browser.post(&format!("{at}/second-factor"), &[("form", &token), ("code", &code)]).await;
+    assert_eq!(answer.header(header::LOCATION), "/account/security", "{}", answer.text);
+    assert!(!browser.get("/account/security").await.text.contains("prove once more who you are"));
+}
+
 /// attacks.md C10 242, 243, 258: only what is missing is asked for, where one goes back to is kept on the server, and what was
 /// known of the session before is good for nothing after.
 #[tokio::test]

@@ -201,8 +201,50 @@ async fn whoever_says_yes_on_our_own_page_is_signed_out_and_may_go_back_by_a_lin
 
     let done = browser.post(PATH, &fields(&token)).await;
     assert_eq!((done.status, done.header(header::LOCATION)), (StatusCode::OK, ""), "{}", done.text);
-    assert!(done.text.contains("href=\"https://app.example/bye?state=s\""), "{}", done.text);
+    assert!(leads_on_by_hand(&done), "{}", done.text);
     assert!(!is_signed_in(&browser, &shop).await);
+}
+
+/// A link to where the application wants them, and nothing that follows it for them.
+fn leads_on_by_hand(page: &Answer) -> bool {
+    page.text.contains("href=\"https://app.example/bye?state=s\"")
+        && !page.text.contains("http-equiv")
+        && !page.headers.contains_key(header::REFRESH)
+}
+
+/// attacks.md C13 287: whoever knows a client and an address of it makes no browser go there.
+#[tokio::test]
+async fn whoever_is_not_signed_in_may_go_back_by_a_link() {
+    let shop = Shop::new().await;
+    let mut browser = Visitor::new(&shop.fixture);
+    let fields = [("client_id", "till"), ("post_logout_redirect_uri", BYE), ("state", "s")];
+    let page = browser.get(&path(&fields)).await;
+    assert_eq!((page.status, page.header(header::LOCATION)), (StatusCode::OK, ""), "{}", page.text);
+    assert!(page.text.contains("You are signed out") && leads_on_by_hand(&page), "{}", page.text);
+    let posted = browser.post_with(PATH, &[("sec-fetch-site", "cross-site")], &fields).await;
+    assert!(posted.header(header::LOCATION).starts_with(PATH), "to this page: {:?}", posted.headers);
+}
+
+/// attacks.md C13 287: any port will do for a redirect URI of a native application (RFC 8252 §7.3), and for no other address of it.
+#[tokio::test]
+async fn the_port_of_a_loopback_address_is_part_of_it() {
+    const LOOPBACK: &str = "http://127.0.0.1/bye";
+    let shop = Shop::new().await;
+    let native = json!({
+        "name": "Tray", "type": "native", "level": "tenant", "tenant_id": shop.tenant["id"], "client_id": "tray",
+        "allowed_scopes": ["openid"], "redirect_uris": ["http://127.0.0.1/cb"], "post_logout_redirect_uris": [LOOPBACK],
+    });
+    shop.fixture.made(Method::POST, "/applications", &native).await;
+    for (wanted, is_gone_to) in [(LOOPBACK, true), ("http://127.0.0.1:8765/bye", false)] {
+        let (mut browser, session) = Visitor::of(&shop.fixture, &shop.ada).await;
+        let mut claims = claims(&shop, session);
+        claims["aud"] = json!("tray");
+        let hint = signed(&shop, &claims);
+        let answer = browser.get(&path(&[("id_token_hint", &hint), ("post_logout_redirect_uri", wanted)])).await;
+        assert_eq!(answer.header(header::LOCATION), if is_gone_to { wanted } else { "" }, "{}", answer.text);
+        assert!(is_gone_to || !answer.text.contains("127.0.0.1"), "{}", answer.text);
+        assert!(!is_signed_in(&browser, &shop).await, "{wanted}");
+    }
 }
 
 #[tokio::test]

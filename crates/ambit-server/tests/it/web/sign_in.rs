@@ -387,24 +387,38 @@ async fn a_code_counts_once_for_its_person_and_within_one_step() {
     assert!(tries(&at_step(0)).await);
 }
 
+/// Browsers in which Ada has given her password, each with where it is and what its form holds.
+async fn asked_for_a_code<'a>(
+    fixture: &'a Fixture,
+    tenant: &Tenant,
+    count: usize,
+) -> Vec<(Browser<'a>, String, String)> {
+    let mut asked = vec![];
+    for _ in 0..count {
+        let browser = Browser::new(fixture);
+        let at = begun(&browser, fixture, tenant).await;
+        browser.password(&at, ADA, PASSWORD).await;
+        let token = form_token(&browser.get(&at).await);
+        asked.push((browser, at, token));
+    }
+    asked
+}
+
+/// All of them send one code at once; who is signed in then.
+async fn all_send(asked: &[(Browser<'_>, String, String)], code: &str) -> Vec<bool> {
+    let all = asked.iter().map(async |(browser, at, token)| {
+        let answer = browser.post(&format!("{at}/second-factor"), &[("form", token), ("code", code)]).await;
+        is_signed_in(&answer)
+    });
+    futures_util::future::join_all(all).await
+}
+
 #[tokio::test]
 async fn of_two_who_send_the_same_code_at_once_one_is_signed_in() {
     let (fixture, tenant, ada) = shop(json!({})).await;
     let app = fixture.app_of(&ada).await;
-    let browsers: Vec<_> = (0..4).map(|_| Browser::new(&fixture)).collect();
-    let mut ready = vec![];
-    for browser in &browsers {
-        let at = begun(browser, &fixture, &tenant).await;
-        browser.password(&at, ADA, PASSWORD).await;
-        let token = form_token(&browser.get(&at).await);
-        ready.push((browser, at, token));
-    }
-    let code = fixture.code(&app);
-    let all = ready.iter().map(async |(browser, at, token)| {
-        let answer = browser.post(&format!("{at}/second-factor"), &[("form", token), ("code", &code)]).await;
-        is_signed_in(&answer)
-    });
-    let signed_in = futures_util::future::join_all(all).await;
+    let asked = asked_for_a_code(&fixture, &tenant, 4).await;
+    let signed_in = all_send(&asked, &fixture.code(&app)).await;
     assert_eq!(signed_in.into_iter().filter(|is_in| *is_in).count(), 1);
 }
 
@@ -417,24 +431,13 @@ async fn of_two_who_send_the_same_recovery_code_at_once_one_is_signed_in() {
     fixture.app_of(&ada).await;
     let codes = fixture.codes_of(&ada).await;
     let [code, another] = [0, 1].map(|place| codes.expose_secret()[place].as_str());
-    let browsers = [Browser::new(&fixture), Browser::new(&fixture)];
-    let mut ready = vec![];
-    for browser in &browsers {
-        let at = begun(browser, &fixture, &tenant).await;
-        browser.password(&at, ADA, PASSWORD).await;
-        let token = form_token(&browser.get(&at).await);
-        ready.push((browser, at, token));
-    }
-    let all = ready.iter().map(async |(browser, at, token)| {
-        let answer = browser.post(&format!("{at}/second-factor"), &[("form", token), ("code", code)]).await;
-        is_signed_in(&answer)
-    });
-    let mut signed_in = store.both_before_one("begin", futures_util::future::join_all(all)).await;
+    let asked = asked_for_a_code(&fixture, &tenant, 2).await;
+    let mut signed_in = store.both_before_one("begin", all_send(&asked, code)).await;
     let late = signed_in.iter().position(|is_in| !is_in).expect("one is not");
     assert_eq!((signed_in.swap_remove(late), signed_in[0]), (false, true));
     assert_eq!(fixture.store.sign_ins().sessions_of(ada.id).await.expect("sessions").len(), 1);
     assert_eq!(fixture.credentials_of(&ada).await.recovery.expect("codes").left(), 9);
-    let (browser, at, _) = &ready[late];
+    let (browser, at, _) = &asked[late];
     assert!(is_signed_in(&browser.step(at, "second-factor", &[("code", another)]).await), "another code does");
 }
 

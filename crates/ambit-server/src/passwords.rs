@@ -114,9 +114,9 @@ impl Job {
     }
 }
 
-/// The most there is: whoever wakes to answer a request and has just answered another has used a little more than its share by then, the
-/// less the lower the priority of who hashes, and is only let in before the next tick once that is made up for. Where requests
-/// keep a processor busy all the time, one part in seventy is left for passwords.
+/// The most there is: whoever wakes to answer a request and has just answered another has used a little more than its share
+/// by then, the less the lower the priority of who hashes, and is only let in before the next tick once that is made up for.
+/// Where requests keep a processor busy all the time, one part in seventy is left for passwords.
 const NICENESS: i32 = 19;
 
 #[cfg(test)]

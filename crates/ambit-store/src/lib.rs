@@ -26,7 +26,6 @@
 
 mod answer;
 mod backup;
-mod batch;
 mod bulk;
 mod change;
 mod checksum;
@@ -46,6 +45,7 @@ mod restore;
 mod retry;
 mod row;
 mod scan;
+mod scheduling;
 mod sign_in;
 mod sql;
 mod store;

@@ -10,10 +10,10 @@ use sqlx::any::{Any, AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions};
 
-use crate::batch;
 use crate::config::{StoreConfig, Target, sqlite_url};
 use crate::error::{Result, unavailable};
 use crate::readers::{LONG, Readers};
+use crate::scheduling;
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Pools {
 /// A connection of a pool, which opens one where none is at rest.
 pub(crate) async fn acquire(pool: &AnyPool) -> Result<PoolConnection<Any>> {
     let acquiring = pool.acquire();
-    let acquired = if pool.num_idle() > 0 { acquiring.await } else { batch::opening(acquiring).await };
+    let acquired = if pool.num_idle() > 0 { acquiring.await } else { scheduling::opening(acquiring).await };
     acquired.map_err(unavailable)
 }
 
@@ -135,7 +135,7 @@ async fn open_sqlite(config: &StoreConfig, path: &Path) -> Result<Pools> {
         let settings = settings.clone();
         Box::pin(async move { sqlx::raw_sql(AssertSqlSafe(settings)).execute(connection).await.map(drop) })
     });
-    let writer = batch::opening(writer.connect_with(options.clone())).await.map_err(unavailable)?;
+    let writer = scheduling::opening(writer.connect_with(options.clone())).await.map_err(unavailable)?;
     let reader = pool()
         .max_connections(config.readers + LONG)
         .idle_timeout(READER_REST)

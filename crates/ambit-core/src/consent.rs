@@ -18,7 +18,7 @@ use ambit_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::governance::catalogue::{Catalogue, Entry, Places};
-use crate::governance::rules::{Candidate, Facts, Subject, first_against, is_consented_to};
+use crate::governance::rules::{Candidate, Facts, Subject, first_against, is_among};
 
 /// The document of a consent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,7 +150,7 @@ impl Consented {
     #[must_use]
     pub fn said(&self, choice: &Choice, catalogue: &Catalogue) -> Said {
         let effective = self.effective(catalogue);
-        if choice.names.iter().all(|place| is_consented_to(catalogue, &effective, catalogue.entry(*place))) {
+        if choice.names.iter().all(|place| is_among(catalogue.entry(*place), &effective, catalogue)) {
             return Said::Yes;
         }
         let is_declined = |place: &usize| {

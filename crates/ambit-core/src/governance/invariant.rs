@@ -67,12 +67,11 @@ pub fn check(carried: &[ScopeToken], requested: Option<&str>, facts: &Facts<'_>)
             if !entry.scope.roles.is_empty() && !entry.scope.roles.iter().any(|role| roles.contains(role)) {
                 return violation("the user's roles");
             }
-            if consented.is_some_and(|list| !consents(catalogue, list, place)) {
+            if consented.is_some_and(|list| !holds(catalogue, list, place)) {
                 return violation("the user's consent");
             }
         }
-        if facts.original.is_some_and(|list| !expanded(catalogue, list.iter().map(ScopeToken::as_str)).contains(place))
-        {
+        if facts.original.is_some_and(|list| !holds(catalogue, list, place)) {
             return violation("the original grant");
         }
     }
@@ -84,8 +83,8 @@ fn narrows(policy: &ScopePolicy) -> bool {
     policy.on_refused == OnRefused::Narrow || policy.report_only
 }
 
-/// Whether a consent holds a scope: by its name or, where no feature gates it, in a bundle.
-fn consents(catalogue: &Catalogue, list: &[ScopeToken], place: usize) -> bool {
+/// Whether what a person agreed to, or lent, holds a scope: by its name or, where no feature gates it, in a bundle.
+fn holds(catalogue: &Catalogue, list: &[ScopeToken], place: usize) -> bool {
     let scope = &catalogue.entry(place).scope;
     let names = list.iter().map(ScopeToken::as_str);
     match scope.feature {

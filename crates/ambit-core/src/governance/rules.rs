@@ -214,7 +214,7 @@ fn user_holds_a_role(candidate: &Candidate<'_>, facts: &Facts<'_>) -> Verdict {
 fn user_consented(candidate: &Candidate<'_>, facts: &Facts<'_>) -> Verdict {
     match (facts.subject, candidate.granted) {
         (Subject::User { consented: Some(consented), .. }, Some(entry)) => {
-            excluded_unless(is_consented_to(facts.catalogue, consented, entry))
+            excluded_unless(is_among(entry, consented, facts.catalogue))
         }
         _ => Verdict::Pass,
     }
@@ -223,22 +223,18 @@ fn user_consented(candidate: &Candidate<'_>, facts: &Facts<'_>) -> Verdict {
 /// RFC 6749 §6: a renewed token "MUST NOT include any scope not originally granted by the resource owner".
 fn is_within_the_original_grant(candidate: &Candidate<'_>, facts: &Facts<'_>) -> Verdict {
     match (facts.original, candidate.granted) {
-        (Some(original), Some(entry)) => refused_unless(covers(facts.catalogue, original, entry)),
+        (Some(original), Some(entry)) => refused_unless(is_among(entry, original, facts.catalogue)),
         _ => Verdict::Pass,
     }
 }
 
-/// Whether consent to a list is consent to a scope. scopes.md §2: "a gated scope is therefore never implied by a bundle". Whoever
-/// agreed to a bundle while a gate was closed was not shown what is behind it.
+/// Whether a scope is among those that a person agreed to, or lent: by its name or, where no feature gates it, in a bundle.
+/// scopes.md §2: "a gated scope is therefore never implied by a bundle". Whoever said yes to a bundle while a gate was closed was
+/// not shown what is behind it.
 #[must_use]
-pub fn is_consented_to(catalogue: &Catalogue, consented: &[ScopeToken], entry: &Entry) -> bool {
-    consented.contains(&entry.scope.name) || (!entry.is_gated() && covers(catalogue, consented, entry))
-}
-
-/// Whether a list has a scope or a bundle that includes it.
-fn covers(catalogue: &Catalogue, list: &[ScopeToken], entry: &Entry) -> bool {
-    list.contains(&entry.scope.name)
-        || entry.bundles.iter().any(|bundle| list.contains(&catalogue.entry(*bundle).scope.name))
+pub fn is_among(entry: &Entry, list: &[ScopeToken], catalogue: &Catalogue) -> bool {
+    let is_in_a_bundle = || entry.bundles.iter().any(|bundle| list.contains(&catalogue.entry(*bundle).scope.name));
+    list.contains(&entry.scope.name) || (!entry.is_gated() && is_in_a_bundle())
 }
 
 const fn refused_unless(passes: bool) -> Verdict {

@@ -7,7 +7,7 @@ use ambit_core::consent::{Consented, Question, Said};
 use ambit_core::governance::catalogue::Catalogue;
 use ambit_core::governance::ceiling::Ceiling;
 use ambit_core::governance::decision::decide;
-use ambit_core::governance::rules::{Facts, Subject, is_consented_to};
+use ambit_core::governance::rules::{Facts, Subject, is_among};
 use ambit_core::governance::{gates::Gates, invariant};
 use ambit_protocol::admin::text::RoleName;
 use ambit_protocol::scope::ScopeToken;
@@ -338,7 +338,7 @@ proptest! {
             let catalogue = world.catalogue();
             let covers = |consented: &Consented, name: &str| {
                 let entry = catalogue.find(name).expect("every scope is there");
-                is_consented_to(&catalogue, &consented.effective(&catalogue), entry)
+                is_among(entry, &consented.effective(&catalogue), &catalogue)
             };
             let before = consented.clone();
             let scopes = |names: &[&str]| -> Vec<ScopeToken> { names.iter().map(|name| token(name)).collect() };

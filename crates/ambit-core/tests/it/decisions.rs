@@ -338,5 +338,17 @@ fn sections() -> Vec<(&'static str, Vec<Case>)> {
                 &Case { allowed: all, original: Some("pos.read"), ..Case::new() },
             ),
         ),
+        (
+            "Within the original grant, behind a gate that has opened since or was open",
+            ["pos.read", "pos.read pos:receipts:read"]
+                .into_iter()
+                .flat_map(|original| {
+                    each(
+                        &["pos.read", "pos:receipts:read", "pos.read pos:receipts:read", "pos:members:read"],
+                        &Case { allowed: all, receipts: Receipts::On, original: Some(original), ..Case::new() },
+                    )
+                })
+                .collect(),
+        ),
     ]
 }

@@ -153,6 +153,14 @@ fn the_invariant_stops_each_excess() {
         bound("pos.read", "pos.read", &rules::Facts { original: Some(&original), ..facts }),
         Some("the original grant")
     );
+    // A gated member was lent by its own name or not at all, however open its gate is by now.
+    let (open, bundle) = (gates(Receipts::On), tokens("pos.read"));
+    let behind = |original: &[ScopeToken]| {
+        let facts = rules::Facts { gates: &open, original: Some(original), ..facts };
+        bound("pos:receipts:read", "pos.read", &facts)
+    };
+    assert_eq!(behind(&bundle), Some("the original grant"));
+    assert_eq!(behind(&tokens("pos.read pos:receipts:read")), None);
     let user = rules::Facts { subject: rules::Subject::User { roles: &[], consented: Some(&original) }, ..facts };
     assert_eq!(bound("pos.read", "pos.read", &user), Some("the user's consent"));
 }

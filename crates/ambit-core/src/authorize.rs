@@ -284,6 +284,14 @@ pub struct Lent {
     pub userinfo_claims: Vec<String>,
 }
 
+impl Lent {
+    /// Whether it outlives the session it was lent in (OpenID Connect Core §11: access "even when the End-User is not present").
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        self.granted.iter().any(|granted| granted.as_str() == OFFLINE_ACCESS)
+    }
+}
+
 /// What a code stands for: what was lent, and what the token request must match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeDocument {
@@ -307,3 +315,6 @@ pub fn asked_for_consent<'c>(facts: &Facts, consented: &'c [ScopeToken]) -> Opti
         ConsentPolicy::Trusted => None,
     }
 }
+
+/// The scope by which what is lent outlives its session (OpenID Connect Core §11).
+pub const OFFLINE_ACCESS: &str = "offline_access";

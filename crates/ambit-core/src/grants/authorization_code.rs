@@ -1,5 +1,6 @@
 //! The authorization code grant (RFC 6749 §4.1.3): what a person lent becomes tokens, once.
 
+use ambit_protocol::decision::Reason;
 use ambit_protocol::pkce::CodeVerifier;
 use ambit_protocol::resource::ResourceIndicator;
 use ambit_protocol::time::Timestamp;
@@ -59,15 +60,15 @@ pub fn check(
     }
 }
 
-/// Grants what was lent, with the facts of now. Of what a person saw when they lent it, nothing may be missing a minute later:
-/// then the client starts again.
+/// Grants what was lent, with the facts of now. Of what a person saw when they lent it, nothing may be missing a minute later but
+/// what the request leaves to another resource: then the client starts again.
 ///
 /// # Errors
 /// [`GrantFault::Withdrawn`], [`Refusal::InvalidTarget`], [`Refusal::TenantShut`].
 pub fn grant(lending: &Lending<'_>, request: &Request<'_>, now: Timestamp) -> Result<Grant, Refusal> {
     let grant = lent::renew(lending, None, request.resources, now)?;
-    let is_whole = request.resources.is_empty() && lending.lent.resources.is_empty();
-    if is_whole && grant.decision.carried.len() < lending.lent.granted.len() {
+    let is_missing = |reason: &Reason| *reason != Reason::WrongResource;
+    if grant.decision.against.iter().any(|(_, reasons)| reasons.iter().any(is_missing)) {
         return Err(Refusal::Grant(GrantFault::Withdrawn));
     }
     Ok(grant)

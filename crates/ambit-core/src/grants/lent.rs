@@ -7,9 +7,9 @@ use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
 
 use super::{Grant, check_tenant_is_open, named_resources};
-use crate::authorize::{self, Lent};
+use crate::authorize::{self, Lent, OFFLINE_ACCESS};
 use crate::client::Facts;
-use crate::governance::decision::{Outcome, decide, decide_again};
+use crate::governance::decision::{Outcome, decide, decide_again, meets_every_rule};
 use crate::governance::rules;
 use crate::limits::Limits;
 use crate::person::Person;
@@ -62,6 +62,10 @@ pub(super) fn renew(
     let named = if resources.is_empty() { &lent.resources } else { resources };
     let places = named_resources(named, facts)?;
     let rule_facts = lending.rule_facts(&places, now);
+    // Without it nothing is left that would outlive the session, whether this request names it or not.
+    if lent.is_offline() && !meets_every_rule(OFFLINE_ACCESS, &rule_facts) {
+        return Err(Refusal::Grant(GrantFault::Withdrawn));
+    }
     let decision = match scope {
         Some(scope) => decide(Some(scope), &rule_facts),
         None => decide_again(&lent.granted, &rule_facts),

@@ -94,7 +94,6 @@ pub(super) async fn redeem(
     };
 
     let lent = &document.lent;
-    let is_offline = lent.granted.iter().any(|granted| granted.as_str() == "offline_access");
     let refresh = client
         .application
         .grant_types
@@ -107,8 +106,7 @@ pub(super) async fn redeem(
         application_id: lent.application_id,
         client_id: lent.client_id.clone(),
         user_id: lent.user_id,
-        // OpenID Connect Core §11: `offline_access` is access "even when the End-User is not present".
-        session_id: (!is_offline).then_some(lent.session_id),
+        session_id: (!lent.is_offline()).then_some(lent.session_id),
         created_at: now,
         expires_at,
         ended_at: None,

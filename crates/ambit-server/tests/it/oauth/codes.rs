@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use super::lending::{Back, CALLBACK, ISSUER, Lending, TOKEN, VERIFIER};
 use crate::support::{Answer, START, claims};
 
-fn refresh_token(answer: &Answer) -> String {
+pub(super) fn refresh_token(answer: &Answer) -> String {
     let token = answer.json["refresh_token"].as_str();
     token.unwrap_or_else(|| panic!("no refresh token: {} {}", answer.status, answer.text)).to_owned()
 }
 
-fn is_refused(answer: &Answer, page: &str) {
+pub(super) fn is_refused(answer: &Answer, page: &str) {
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text);
     assert_eq!(answer.json["error"], "invalid_grant", "{}", answer.text);
     assert!(answer.json["error_uri"].as_str().is_some_and(|uri| uri.ends_with(page)), "{}", answer.text);

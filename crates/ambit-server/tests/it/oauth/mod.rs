@@ -19,3 +19,4 @@ mod scopes;
 mod subjects;
 mod token;
 mod userinfo;
+mod withdrawn;

@@ -11,16 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambit_core::authentication::{Authentication, Method};
+use ambit_core::authorize::Lent;
 use ambit_core::entropy::new_id;
 use ambit_core::keys::{Vault, VaultError};
 use ambit_core::person::Person;
 use ambit_core::registry::MAX_TOKEN_LIFETIME_SECS;
 use ambit_core::secret::SecretHash;
 use ambit_core::store::StoreError;
-use ambit_core::store::sign_in::{Session, Sessions};
+use ambit_core::store::sign_in::{Grants, Session, Sessions};
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::tenant::TenantSettings;
 use ambit_protocol::admin::user::UserStatus;
+use ambit_protocol::id::{SessionId, UserId};
 use ambit_protocol::time::Timestamp;
 use aws_lc_rs::hmac;
 use axum::http::request::Parts;
@@ -214,11 +216,43 @@ pub async fn prepare(
 /// Those of the store.
 pub async fn end(app: &App, which: Sessions, now: Timestamp) -> Result<Vec<Session>, StoreError> {
     let ended = app.store.sign_ins().end_sessions(which, now, tokens_until(now)).await?;
-    // What ended is durable, and other nodes learn of it within a quarter of a second. This one knows at once.
+    see_what_ended(app).await;
+    Ok(ended)
+}
+
+/// Ends all sessions of a person but the one in which they ask, if they ask in one, and all that was lent in them, even for when
+/// nobody is there: whoever knew what has just been changed may have been in one of them.
+///
+/// # Errors
+/// Those of the store.
+pub async fn end_all(app: &App, person: UserId, here: Option<SessionId>, now: Timestamp) -> Result<(), StoreError> {
+    let (sign_ins, until) = (app.store.sign_ins(), tokens_until(now));
+    // The sessions first. From then on no code of theirs becomes a grant, so the grants that there are now are all.
+    match here {
+        None => {
+            sign_ins.end_sessions(Sessions::OfUser(person), now, until).await?;
+            sign_ins.end_grants(Grants::OfUser(person), now, until).await?;
+        }
+        Some(here) => {
+            sign_ins.end_sessions(Sessions::OfUserExcept(person, here), now, until).await?;
+            for grant in sign_ins.grants_of(person).await? {
+                // Where it cannot be told in which session it was lent, it was not in this one.
+                let lent = serde_json::from_str::<Lent>(&grant.document);
+                if !lent.is_ok_and(|lent| lent.session_id == here) {
+                    sign_ins.end_grants(Grants::One(grant.id), now, until).await?;
+                }
+            }
+        }
+    }
+    see_what_ended(app).await;
+    Ok(())
+}
+
+/// What ended is durable, and other nodes learn of it within a quarter of a second. This one knows at once.
+pub async fn see_what_ended(app: &App) {
     if let Err(error) = app.revocations.catch_up(&*app.store).await {
         tracing::warn!(error = with_causes(&error), "this node will see what ended when the store answers again");
     }
-    Ok(ended)
 }
 
 /// Until when an access token that was issued before now may live: so long the end of what it is part of is remembered.

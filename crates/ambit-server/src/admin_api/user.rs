@@ -6,15 +6,13 @@
 
 use ambit_core::registry::{see, user};
 use ambit_core::store::Filter;
-use ambit_core::store::sign_in::{Grants, Sessions};
 use ambit_protocol::admin::Page;
 use ambit_protocol::admin::group::GroupOfUser;
 use ambit_protocol::admin::user::{CreateUser, PatchUser, User, UserStatus};
-use ambit_protocol::time::Timestamp;
 
 use super::query::OwnerFilters;
 use super::{Admin, Answered, At, Body, Created, Done, Gone, List, Patch, Plain, Shown, Stop};
-use crate::session::tokens_until;
+use crate::session::{end_all, tokens_until};
 
 pub async fn list(admin: Admin, list: List<OwnerFilters>) -> Answered<Plain<Page<User>>> {
     // The key is the address in lower case behind the tenant's identifier, which nobody looks for.
@@ -52,8 +50,8 @@ pub async fn delete(admin: Admin, At(id): At) -> Answered<Gone> {
     let user: User = change.current(&id).await?;
     user::delete(&change.edit(), &id).await?;
     let done = change.commit(Gone).await?;
-    let (now, tokens_until) = times(&admin);
-    admin.store().sign_ins().forget_user(user.id, now, tokens_until).await?;
+    let now = admin.app().clock.now();
+    admin.store().sign_ins().forget_user(user.id, now, tokens_until(now)).await?;
     Ok(done)
 }
 
@@ -63,15 +61,5 @@ pub async fn list_groups(admin: Admin, At(id): At) -> Answered<Plain<Page<GroupO
 
 /// Ends a user's sessions, and what they lent.
 pub(super) async fn sign_out(admin: &Admin, user: &User) -> Result<(), Stop> {
-    let (now, tokens_until) = times(admin);
-    let sign_ins = admin.store().sign_ins();
-    sign_ins.end_sessions(Sessions::OfUser(user.id), now, tokens_until).await?;
-    sign_ins.end_grants(Grants::OfUser(user.id), now, tokens_until).await?;
-    Ok(())
-}
-
-/// Now, and when the last access token of before has expired by itself.
-fn times(admin: &Admin) -> (Timestamp, Timestamp) {
-    let now = admin.app().clock.now();
-    (now, tokens_until(now))
+    Ok(end_all(admin.app(), user.id, None, admin.app().clock.now()).await?)
 }

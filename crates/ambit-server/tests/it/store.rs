@@ -338,6 +338,7 @@ impl SignIns for Faulty {
         tokens_until: Timestamp,
     ) -> Result<Vec<Session>, StoreError> {
         self.check_verb("end_sessions")?;
+        self.stall("end_sessions").await;
         self.store.sign_ins().end_sessions(which, at, tokens_until).await
     }
 
@@ -425,6 +426,7 @@ impl SignIns for Faulty {
 
     async fn end_grants(&self, which: Grants, at: Timestamp, tokens_until: Timestamp) -> Result<u64, StoreError> {
         self.check_verb("end_grants")?;
+        self.stall("end_grants").await;
         self.store.sign_ins().end_grants(which, at, tokens_until).await
     }
 

@@ -41,7 +41,6 @@ use super::posted::Posted;
 use super::sign_out::{Asked, Onward, SignedOutPage};
 use super::{for_a_person, language_of, see_other, sign_in};
 use crate::logout;
-use crate::logs::with_causes;
 use crate::middleware::{Outcome, RequestContext};
 use crate::problem::Answer;
 use crate::session::{self, Browser, SignedIn, check_form, form_token, signed_in, tokens_until};
@@ -272,9 +271,7 @@ impl Me {
         // The consent first: what is renewed between the two finds none.
         let had_consent = sign_ins.withdraw_consent(person, application).await?;
         let ended = sign_ins.end_grants(Grants::OfUserTo(person, application), now, tokens_until(now)).await?;
-        if let Err(error) = app.revocations.catch_up(&*app.store).await {
-            tracing::warn!(error = with_causes(&error), "this node will see what ended when the store answers again");
-        }
+        session::see_what_ended(app).await;
         Ok(had_consent || ended > 0)
     }
 }

@@ -5,18 +5,16 @@
 //! shows it now, and comes back. A code that was sent to their address is such a proof for those alone who have no other.
 
 use ambit_core::authentication::Acr;
-use ambit_core::authorize::Lent;
 use ambit_core::registry::credential::Credentials;
 use ambit_core::sign_in::{Destination, Interaction, Needs, Progress};
 use ambit_core::store::StoreError;
-use ambit_core::store::sign_in::{Grants, Sessions};
 use ambit_protocol::admin::tenant::MfaPolicy;
 use ambit_protocol::admin::text::Slug;
 use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::{Me, failed, to_the_account};
-use crate::session::{self, tokens_until};
+use crate::session::{self};
 use crate::state::App;
 use crate::web::sign_in;
 
@@ -73,20 +71,9 @@ impl Me {
         Credentials::of(&*app.store, &app.vault, self.signed_in.person.id()).await
     }
 
-    /// Ends all sessions but this one, and what was lent in them, even for when nobody is there: whoever had what was changed may
-    /// be in one of them.
+    /// Ends all sessions but this one, and what was lent in them.
     pub(super) async fn end_other_sessions(&self, app: &App) -> Result<(), StoreError> {
-        let (person, here, now) = (self.signed_in.person.id(), self.signed_in.session.id, app.clock.now());
-        let sign_ins = app.store.sign_ins();
-        // What outlives sessions first: this node looks for what ended once more when the sessions have.
-        for grant in sign_ins.grants_of(person).await? {
-            // Where it cannot be told in which session it was lent, it was not in this one.
-            let is_lent_here = serde_json::from_str::<Lent>(&grant.document).is_ok_and(|lent| lent.session_id == here);
-            if !is_lent_here {
-                sign_ins.end_grants(Grants::One(grant.id), now, tokens_until(now)).await?;
-            }
-        }
-        session::end(app, Sessions::OfUserExcept(person, here), now).await.map(drop)
+        session::end_all(app, self.signed_in.person.id(), Some(self.signed_in.session.id), app.clock.now()).await
     }
 }
 

@@ -6,7 +6,6 @@
 use ambit_core::password::{LEAST_CHARACTERS, Password, Unfit};
 use ambit_core::registry::{RegistryError, credential, see, user};
 use ambit_core::store::StoreError;
-use ambit_core::store::sign_in::{Grants, Sessions};
 use ambit_protocol::admin::user::User;
 use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
@@ -17,7 +16,7 @@ use super::opened::{Opened, failed, hashed, is_good, over, told};
 use super::view::ChoicePage;
 use super::{Purpose, tell_of_new_password};
 use crate::middleware::{Outcome, RequestContext};
-use crate::session::{self, tokens_until};
+use crate::session::{self};
 use crate::state::App;
 use crate::web::branding::Brand;
 use crate::web::posted::Posted;
@@ -119,9 +118,7 @@ async fn set(app: &App, parts: &Parts, opened: &Opened, form: &Posted) -> Result
         return arrive_with_new_password(app, parts, &person).await;
     }
     let now = app.clock.now();
-    // What outlives sessions first: this node looks for what ended once more when the sessions have.
-    app.store.sign_ins().end_grants(Grants::OfUser(id), now, tokens_until(now)).await?;
-    session::end(app, Sessions::OfUser(id), now).await?;
+    session::end_all(app, id, None, now).await?;
     tell_of_new_password(app, &user, &parts.headers, RequestContext::of(parts, app).trace_id).await?;
     Ok(noted(told(words, words.password_set, StatusCode::OK), actor, "password_reset", None))
 }

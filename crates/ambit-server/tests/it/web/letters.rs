@@ -112,21 +112,21 @@ async fn shop(settings: Value) -> (Fixture, Tenant, User) {
 }
 
 /// A sign-in that has come to the password.
-async fn at_password(browser: &Browser<'_>, organisation: &str) -> String {
+pub(super) async fn at_password(browser: &Browser<'_>, organisation: &str) -> String {
     let at = browser.begin("/account/").await;
     browser.step(&at, "organisation", &[("organisation", organisation)]).await;
     at
 }
 
 /// Asks for a letter as the page offers it.
-async fn ask(browser: &Browser<'_>, at: &str, what: &str, email: &str) -> Answer {
+pub(super) async fn ask(browser: &Browser<'_>, at: &str, what: &str, email: &str) -> Answer {
     let path = format!("{at}/{what}");
     let token = form_token(&browser.get(&path).await);
     browser.post(&path, &[("form", &token), ("email", email)]).await
 }
 
 /// Fills the form of a link in.
-async fn fill(browser: &Browser<'_>, path: &str, fields: &[(&str, &str)]) -> Answer {
+pub(super) async fn fill(browser: &Browser<'_>, path: &str, fields: &[(&str, &str)]) -> Answer {
     let token = form_token(&browser.get(path).await);
     browser.post(path, &[&[("form", token.as_str())], fields].concat()).await
 }

@@ -7,6 +7,7 @@ mod consent;
 mod docs;
 mod doors;
 mod email_code;
+mod ends;
 mod errors;
 mod letters;
 mod lost;

@@ -24,7 +24,10 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn new() -> Self {
-        let fixture = Fixture::new().await;
+        Self::on(Fixture::new().await).await
+    }
+
+    pub(crate) async fn on(fixture: Fixture) -> Self {
         let made = async |path: &str, body: Value| fixture.made(Method::POST, path, &body).await;
         let tenant = made("/tenants", json!({"name": "Acme", "slug": "acme"})).await;
         made("/features", json!({"key": "digital-receipts", "title": "Digital receipts"})).await;

@@ -186,7 +186,7 @@ async fn lend(store: &SqlStore, n: u128) {
     let code = Code { token, grant_id: grant.id, expires_at, spent_at: None, document: "x".repeat(500) };
     store.sign_ins().issue_code(&code).await.expect("is issued");
     let first = refresh_token(n, 0);
-    let redeemed = Redeemed { grant: &grant, refresh_token: Some(&first), session: None };
+    let redeemed = Redeemed { grant: &grant, refresh_token: Some(&first), session: None, consent: None };
     let spent = store.sign_ins().spend_code(&token, Timestamp::from_secs(1), Some(redeemed)).await;
     assert!(spent.expect("is spent"));
 }

@@ -113,6 +113,9 @@ pub struct Redeemed<'a> {
     pub refresh_token: Option<&'a RefreshToken>,
     /// The session that the code was given in. Once it is over nothing comes of the code, not even what would have outlived it.
     pub session: Option<SessionId>,
+    /// The consent that the grant rests on, as it was read. Once it is gone or another one nothing comes of the code; none where
+    /// the person is not asked.
+    pub consent: Option<&'a Consent>,
 }
 
 /// What a person consented to, for one application.
@@ -266,8 +269,8 @@ pub trait SignIns: Send + Sync {
     async fn find_code(&self, token: &SecretHash) -> Result<Option<Code>, StoreError>;
 
     /// Spends a code and, in the same transaction, keeps what comes of it. Where nothing does, the code is burnt. `false` where it
-    /// had been spent before, is not there or is another grant's, or where the session that it was given in is over: then nothing
-    /// is kept.
+    /// had been spent before, is not there or is another grant's, or where the session that it was given in is over or the
+    /// consent it rests on another: then nothing is kept.
     async fn spend_code(
         &self,
         token: &SecretHash,
@@ -302,8 +305,9 @@ pub trait SignIns: Send + Sync {
     /// What a person consented to for an application.
     async fn find_consent(&self, user: UserId, application: ApplicationId) -> Result<Option<Consent>, StoreError>;
 
-    /// Keeps a consent in place of the one before.
-    async fn keep_consent(&self, consent: &Consent) -> Result<(), StoreError>;
+    /// Keeps a consent in place of the one that it was made of, as that was read. `false` where another one is kept by now, or
+    /// none where there was one: then that is as it is.
+    async fn keep_consent(&self, consent: &Consent, before: Option<&Consent>) -> Result<bool, StoreError>;
 
     /// All that a person consented to.
     async fn consents_of(&self, user: UserId) -> Result<Vec<Consent>, StoreError>;

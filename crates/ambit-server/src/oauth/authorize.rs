@@ -441,7 +441,9 @@ impl Asking<'_> {
             return Ok(None);
         }
         let found = self.app.store.sign_ins().find_consent(person.person.user.id, application.id).await?;
-        found.map(|consent| Ok(KeptConsent { consented: read(&consent)?, said_at: consent.updated_at })).transpose()
+        found
+            .map(|consent| Ok(KeptConsent { consented: read(Some(&consent))?, said_at: consent.updated_at }))
+            .transpose()
     }
 
     /// Whether there is something that the person has not answered yet, or is to be asked again.

@@ -19,10 +19,10 @@ use ambit_core::person::Person;
 use ambit_core::refusal::{GrantFault, Refusal};
 use ambit_core::secret::SecretHash;
 use ambit_core::store::journal::Behalf;
-use ambit_core::store::sign_in::{AuthorizationGrant, Code, Grants, Redeemed, RefreshToken, Rotation};
+use ambit_core::store::sign_in::{AuthorizationGrant, Code, Consent, Grants, Redeemed, RefreshToken, Rotation};
 use ambit_core::tokens::id_token;
 use ambit_core::tokens::issue::{self, IssuedToken, OnBehalf};
-use ambit_protocol::admin::application::Application;
+use ambit_protocol::admin::application::{Application, ConsentPolicy};
 use ambit_protocol::id::{GrantId, UserId};
 use ambit_protocol::jose::Algorithm;
 use ambit_protocol::scope::ScopeToken;
@@ -36,7 +36,7 @@ use crate::journal::Issued;
 use crate::registry::Acting;
 use crate::session::tokens_until;
 use crate::state::App;
-use crate::web::consent::consented_to;
+use crate::web::consent;
 
 /// The tokens that an answer has.
 #[derive(Debug)]
@@ -53,6 +53,8 @@ struct Now {
     facts: Facts,
     person: Arc<Person>,
     roles: Vec<ambit_protocol::admin::text::RoleName>,
+    /// The consent that counts, if the person is asked, and what of it counts now.
+    consent: Option<Consent>,
     consented: Vec<ScopeToken>,
 }
 
@@ -120,7 +122,13 @@ pub(super) async fn redeem(
     });
     // The session may have ended since the code was given: then what was lent in it ends before it begins, even what would have
     // outlived it. Whoever has a new password has ended all their sessions.
-    let redeemed = Redeemed { grant: &kept, refresh_token: refresh_row.as_ref(), session: Some(lent.session_id) };
+    // So may the consent.
+    let redeemed = Redeemed {
+        grant: &kept,
+        refresh_token: refresh_row.as_ref(),
+        session: Some(lent.session_id),
+        consent: facts.consent.as_ref(),
+    };
     if !sign_ins.spend_code(&hash, now, Some(redeemed)).await.map_err(unavailable)? {
         let is_spent = |code: Option<Code>| code.is_none_or(|code| code.spent_at.is_some());
         if is_spent(sign_ins.find_code(&hash).await.map_err(unavailable)?) {
@@ -219,9 +227,13 @@ impl Now {
         })?;
         let person = app.registry.person(lent.user_id).await.map_err(unavailable)?;
         let Some(person) = person else { return Err(Refusal::Grant(GrantFault::UserGone).into()) };
-        let consented = consented_to(app, lent.user_id, lent.application_id).await.map_err(unavailable)?;
-        let consented = consented.effective(&facts.catalogue);
-        Ok(Self { roles: person.roles_at(call.now), facts, person, consented })
+        let consent = match application.consent {
+            ConsentPolicy::Ask => app.store.sign_ins().find_consent(lent.user_id, lent.application_id).await,
+            ConsentPolicy::Trusted => Ok(None),
+        };
+        let consent = consent.map_err(unavailable)?;
+        let consented = consent::read(consent.as_ref()).map_err(unavailable)?.effective(&facts.catalogue);
+        Ok(Self { roles: person.roles_at(call.now), facts, person, consent, consented })
     }
 
     fn lending<'a>(&'a self, app: &'a App, lent: &'a Lent) -> Lending<'a> {

@@ -389,9 +389,12 @@ impl SignIns for Faulty {
         redeemed: Option<Redeemed<'_>>,
     ) -> Result<bool, StoreError> {
         self.check_verb("spend_code")?;
-        // A wrong guess waits, and whoever redeems the code meanwhile does not.
+        // A wrong guess waits by one name and whoever redeems by another, so that a test can hold one of them up.
         if redeemed.is_none() {
             self.stall("spend_code").await;
+        } else {
+            self.check_verb("redeem_code")?;
+            self.stall("redeem_code").await;
         }
         self.store.sign_ins().spend_code(token, at, redeemed).await
     }
@@ -435,9 +438,10 @@ impl SignIns for Faulty {
         self.store.sign_ins().find_consent(user, application).await
     }
 
-    async fn keep_consent(&self, consent: &Consent) -> Result<(), StoreError> {
+    async fn keep_consent(&self, consent: &Consent, before: Option<&Consent>) -> Result<bool, StoreError> {
         self.check_verb("keep_consent")?;
-        self.store.sign_ins().keep_consent(consent).await
+        self.stall("keep_consent").await;
+        self.store.sign_ins().keep_consent(consent, before).await
     }
 
     async fn consents_of(&self, user: UserId) -> Result<Vec<Consent>, StoreError> {
@@ -447,6 +451,7 @@ impl SignIns for Faulty {
 
     async fn withdraw_consent(&self, user: UserId, application: ApplicationId) -> Result<bool, StoreError> {
         self.check_verb("withdraw_consent")?;
+        self.stall("withdraw_consent").await;
         self.store.sign_ins().withdraw_consent(user, application).await
     }
 

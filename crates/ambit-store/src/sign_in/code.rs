@@ -6,7 +6,7 @@ use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::time::Timestamp;
 use sqlx::AnyConnection;
 
-use super::{Lent, add, grant, read, refresh_token};
+use super::{Lent, add, consent, grant, read, refresh_token};
 use crate::checksum::{CODES, Part};
 use crate::error::Result;
 use crate::grouped::Outcome;
@@ -53,7 +53,7 @@ fn parts<'a>(code: &'a Code, grant_id: &'a str) -> [Part<'a>; 4] {
     [(&code.token).into(), grant_id.into(), code.expires_at.into(), code.document.as_str().into()]
 }
 
-/// Where another transaction is spending the same, or ending the session, it waits for that one's outcome.
+/// Where another transaction is spending the same, ending the session or withdrawing the consent, it waits for that one's outcome.
 pub(super) async fn spend(
     connection: &mut AnyConnection,
     engine: Engine,
@@ -67,6 +67,12 @@ pub(super) async fn spend(
         if let Some(session) = lent.session {
             sql.push(" AND EXISTS (SELECT 1 FROM sessions WHERE id = ").bind(session.to_string());
             sql.push(" AND expires_at > ").bind(at).push(engine.for_key_share()).push(")");
+        }
+        if let Some(rested_on) = &lent.consent {
+            sql.push(" AND EXISTS (SELECT 1 FROM consents WHERE user_id = ").bind(rested_on.user_id.to_string());
+            sql.push(" AND application_id = ").bind(rested_on.application_id.to_string());
+            consent::push_is(&mut sql, rested_on);
+            sql.push(engine.for_key_share()).push(")");
         }
     }
     if sql.run(connection).await? == 0 {

@@ -24,22 +24,38 @@ pub(super) async fn find(
     read(found, "consent", consent)
 }
 
-pub(super) async fn keep(connection: &mut AnyConnection, consent: &Consent) -> Result<Outcome> {
+/// Where another transaction is keeping or withdrawing the same, it waits for that one's outcome.
+pub(super) async fn keep(
+    connection: &mut AnyConnection,
+    consent: &Consent,
+    before: Option<&Consent>,
+) -> Result<Outcome> {
     let (user, application) = (consent.user_id.to_string(), consent.application_id.to_string());
     let checksum = CONSENTS.checksum(parts(consent, &user, &application));
-    Sql::new(
-        "INSERT INTO consents (user_id, application_id, updated_at, document, checksum) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (user_id, application_id) DO UPDATE SET \
-         updated_at = excluded.updated_at, document = excluded.document, checksum = excluded.checksum",
-    )
+    let mut sql = Sql::new(match before {
+        Some(_) => {
+            "UPDATE consents SET updated_at = $3, document = $4, checksum = $5 WHERE user_id = $1 AND application_id = $2"
+        }
+        None => {
+            "INSERT INTO consents (user_id, application_id, updated_at, document, checksum) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT DO NOTHING"
+        }
+    })
     .with(user)
     .with(application)
     .with(consent.updated_at)
     .with(consent.document.as_str())
-    .with(checksum)
-    .run(connection)
-    .await
-    .map(Outcome::of_rows)
+    .with(checksum);
+    if let Some(before) = before {
+        push_is(&mut sql, before);
+    }
+    sql.run(connection).await.map(Outcome::of_rows)
+}
+
+/// The condition that a row is a consent as it was read.
+pub(super) fn push_is(sql: &mut Sql, consent: &Consent) {
+    sql.push(" AND updated_at = ").bind(consent.updated_at);
+    sql.push(" AND document = ").bind(consent.document.as_str());
 }
 
 pub(super) async fn of_user(connection: &mut AnyConnection, user: UserId) -> Result<Vec<Consent>> {
@@ -52,17 +68,13 @@ pub(super) async fn of_user(connection: &mut AnyConnection, user: UserId) -> Res
         .collect()
 }
 
-pub(super) async fn withdraw(
-    connection: &mut AnyConnection,
-    user: UserId,
-    application: ApplicationId,
-) -> Result<Outcome> {
+pub(super) async fn withdraw(connection: &mut AnyConnection, user: UserId, application: ApplicationId) -> Result<bool> {
     let withdrawn = Sql::new("DELETE FROM consents WHERE user_id = $1 AND application_id = $2")
         .with(user.to_string())
         .with(application.to_string())
         .run(connection)
         .await?;
-    Ok(Outcome::of_rows(withdrawn))
+    Ok(withdrawn > 0)
 }
 
 fn consent(columns: &mut Columns<'_>) -> Result<Consent> {

@@ -53,8 +53,7 @@ pub(crate) enum Step {
     IssueCode(Code),
     SpendCode { token: SecretHash, at: Timestamp, lent: Option<Lent> },
     Rotate { token: SecretHash, at: Timestamp, successor: RefreshToken },
-    KeepConsent(Consent),
-    WithdrawConsent { user: UserId, application: ApplicationId },
+    KeepConsent { kept: Consent, before: Option<Consent> },
     UseOneTimeToken { token: SecretHash, at: Timestamp },
 }
 
@@ -64,6 +63,7 @@ pub(crate) struct Lent {
     grant: AuthorizationGrant,
     refresh_token: Option<RefreshToken>,
     session: Option<SessionId>,
+    consent: Option<Consent>,
 }
 
 impl Step {
@@ -81,8 +81,7 @@ impl Step {
             }
             Self::IssueCode(Code { token, .. }) | Self::SpendCode { token, .. } => Place::Code(*token.as_bytes()),
             Self::Rotate { token, .. } => Place::RefreshToken(*token.as_bytes()),
-            Self::KeepConsent(kept) => Place::Consent(kept.user_id, kept.application_id),
-            Self::WithdrawConsent { user, application } => Place::Consent(*user, *application),
+            Self::KeepConsent { kept, .. } => Place::Consent(kept.user_id, kept.application_id),
             Self::UseOneTimeToken { token, .. } => Place::OneTimeToken(*token.as_bytes()),
         }
     }
@@ -103,8 +102,7 @@ impl Step {
             Self::IssueCode(issued) => code::issue(connection, issued).await,
             Self::SpendCode { token, at, lent } => code::spend(connection, engine, token, *at, lent.as_ref()).await,
             Self::Rotate { token, at, successor } => refresh_token::rotate(connection, token, *at, successor).await,
-            Self::KeepConsent(kept) => consent::keep(connection, kept).await,
-            Self::WithdrawConsent { user, application } => consent::withdraw(connection, *user, *application).await,
+            Self::KeepConsent { kept, before } => consent::keep(connection, kept, before.as_ref()).await,
             Self::UseOneTimeToken { token, at } => one_time_token::spend(connection, token, *at).await,
         }
     }
@@ -203,10 +201,11 @@ impl SignIns for SqlStore {
     }
 
     async fn spend_code(&self, token: &SecretHash, at: Timestamp, redeemed: Option<Redeemed<'_>>) -> Result<bool> {
-        let lent = redeemed.map(|Redeemed { grant, refresh_token, session }| Lent {
+        let lent = redeemed.map(|Redeemed { grant, refresh_token, session, consent }| Lent {
             grant: grant.clone(),
             refresh_token: refresh_token.cloned(),
             session,
+            consent: consent.cloned(),
         });
         self.step(Step::SpendCode { token: *token, at, lent }).await.map(Outcome::is_done)
     }
@@ -259,16 +258,23 @@ impl SignIns for SqlStore {
         self.read(async |connection| consent::find(connection, user, application).await).await
     }
 
-    async fn keep_consent(&self, consent: &Consent) -> Result<()> {
-        self.step(Step::KeepConsent(consent.clone())).await.map(drop)
+    async fn keep_consent(&self, consent: &Consent, before: Option<&Consent>) -> Result<bool> {
+        let step = Step::KeepConsent { kept: consent.clone(), before: before.cloned() };
+        self.step(step).await.map(Outcome::is_done)
     }
 
     async fn consents_of(&self, user: UserId) -> Result<Vec<Consent>> {
         self.read(async |connection| consent::of_user(connection, user).await).await
     }
 
+    // Apart from what is grouped: who spends a code holds the consent it rests on, and waits for nobody who withdraws one.
     async fn withdraw_consent(&self, user: UserId, application: ApplicationId) -> Result<bool> {
-        self.step(Step::WithdrawConsent { user, application }).await.map(Outcome::is_done)
+        let withdraw = || async {
+            let mut write = self.begin_write().await?;
+            let withdrawn = consent::withdraw(write.enter()?, user, application).await;
+            write.finish(withdrawn).await
+        };
+        within(ANSWER, retrying(withdraw)).await
     }
 
     async fn issue_one_time_token(&self, token: &OneTimeToken) -> Result<()> {

@@ -77,7 +77,7 @@ pub(crate) async fn sign_in(store: &SqlStore) {
     let (lent, token) = (grant(1, 1, 1), refresh_token("refresh", 1));
     assert!(sign_ins.spend_code(&code(1).token, at(5), Some(redeemed(&lent, Some(&token)))).await.unwrap());
     sign_ins.issue_one_time_token(&one_time_token("link", "reset", "ann")).await.unwrap();
-    sign_ins.keep_consent(&consent(1, 1, "{\"scopes\":[\"ä\"]}")).await.unwrap();
+    sign_ins.keep_consent(&consent(1, 1, "{\"scopes\":[\"ä\"]}"), None).await.unwrap();
 }
 
 async fn backup(store: &SqlStore) -> Vec<u8> {

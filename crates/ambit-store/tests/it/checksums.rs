@@ -319,7 +319,9 @@ pub(crate) async fn steps_of_people_keep_their_checksums_true(db: Db) {
     assert!(sign_ins.touch_session(&used).await.unwrap());
     let next = refresh_token("next", 1);
     sign_ins.rotate_refresh_token(&hash("refresh"), at(9), &next).await.unwrap();
-    sign_ins.keep_consent(&Consent { updated_at: at(9), ..consent(1, 1, "[]") }).await.unwrap();
+    let agreed = Consent { updated_at: at(9), ..consent(1, 1, "[]") };
+    let before = sign_ins.find_consent(agreed.user_id, agreed.application_id).await.unwrap();
+    assert!(sign_ins.keep_consent(&agreed, before.as_ref()).await.unwrap());
     sign_ins.issue_one_time_token(&one_time_token("link 2", "reset", "ann")).await.unwrap();
     assert!(sign_ins.use_one_time_token(&hash("link 2"), at(9)).await.unwrap());
     let found = store.scan().await.unwrap();

@@ -4,6 +4,7 @@
 mod backups;
 mod changes;
 mod checksums;
+mod consents;
 mod damage;
 mod faults;
 mod journal;
@@ -104,13 +105,19 @@ contract! {
         a_refresh_token_goes_on_for_as_long_as_its_grant,
         ending_grants_ends_their_access_tokens,
         more_grants_than_one_transaction_takes_end_all_the_same,
-        a_consent_is_kept_in_place_of_the_one_before,
         of_what_was_sent_to_one_end_the_last_is_good,
         what_is_used_once_is_used_once_however_many_try,
         forgetting_a_person_leaves_nothing_of_them_and_everything_of_others,
         a_write_that_cannot_be_kept_spoils_no_other,
         many_who_come_and_go_at_once_never_wait_for_each_other_forever,
         what_people_left_behind_is_forgotten_once_it_expired,
+    }
+    consents {
+        a_consent_is_kept_in_place_of_the_one_before,
+        of_many_who_change_a_consent_at_once_none_undoes_another,
+        nothing_comes_of_a_code_whose_consent_is_gone_or_another_one,
+        a_code_waits_for_whoever_ends_what_it_rests_on,
+        nobody_is_signed_in_to_by_a_session_that_is_being_ended,
     }
     logouts {
         everybody_whom_a_session_signed_in_to_is_to_be_told_of_its_end,

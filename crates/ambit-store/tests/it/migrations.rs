@@ -175,7 +175,7 @@ pub(crate) async fn what_an_older_node_changes_is_read_by_a_newer_one(db: Db) {
     assert_eq!(store.changes_after(0, 9).await.unwrap().len(), 2);
 
     let (agreed, link) = (consent(1, 1, "{}"), one_time_token("link", "reset", "ann"));
-    store.sign_ins().keep_consent(&agreed).await.unwrap();
+    store.sign_ins().keep_consent(&agreed, None).await.unwrap();
     store.sign_ins().begin_session(&session(1, 1)).await.unwrap();
     store.sign_ins().begin_interaction(&interaction("i")).await.unwrap();
     store.sign_ins().issue_one_time_token(&link).await.unwrap();

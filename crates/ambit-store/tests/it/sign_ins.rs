@@ -19,15 +19,15 @@ pub(crate) fn hash(text: &str) -> SecretHash {
     SecretHash::of(text)
 }
 
-fn id<T: ambit_protocol::id::Id>(n: u128) -> T {
+pub(crate) fn id<T: ambit_protocol::id::Id>(n: u128) -> T {
     T::from_uuid(Uuid::from_u128(n))
 }
 
-fn user(n: u128) -> UserId {
+pub(crate) fn user(n: u128) -> UserId {
     id(n)
 }
 
-fn application(n: u128) -> ApplicationId {
+pub(crate) fn application(n: u128) -> ApplicationId {
     id(n)
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn refresh_token(name: &str, of: u128) -> RefreshToken {
 }
 
 pub(crate) fn redeemed<'a>(grant: &'a AuthorizationGrant, refresh_token: Option<&'a RefreshToken>) -> Redeemed<'a> {
-    Redeemed { grant, refresh_token, session: grant.session_id }
+    Redeemed { grant, refresh_token, session: grant.session_id, consent: None }
 }
 
 pub(crate) fn one_time_token(name: &str, purpose: &str, subject: &str) -> OneTimeToken {
@@ -120,7 +120,7 @@ fn revocation_of(grant: &AuthorizationGrant, revoked_at: Timestamp, expires_at: 
 }
 
 /// Runs `attempt` so often at once, in turns on two nodes, and answers what came of it.
-async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+pub(crate) async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     db: &Db,
     times: usize,
     attempt: impl Fn(usize, Arc<SqlStore>) -> F,
@@ -346,7 +346,7 @@ pub(crate) async fn a_code_is_spent_with_all_that_comes_of_it_or_not_at_all(db: 
 
     // Not even what would outlive the session, and not once the session has ended by itself.
     let five = grant(5, 1, 1);
-    let in_session = |n| Some(Redeemed { grant: &five, refresh_token: None, session: Some(id(n)) });
+    let in_session = |n| Some(Redeemed { session: Some(id(n)), ..redeemed(&five, None) });
     let over = session(1, 1).expires_at;
     assert!(!sign_ins.spend_code(&code(5).token, at(6), in_session(2)).await.unwrap());
     assert!(!sign_ins.spend_code(&code(5).token, over, in_session(1)).await.unwrap());
@@ -475,25 +475,6 @@ pub(crate) async fn more_grants_than_one_transaction_takes_end_all_the_same(db: 
     assert_eq!(store.sign_ins().end_grants(Grants::To(to), at(20), at(90)).await.unwrap(), 0);
 }
 
-pub(crate) async fn a_consent_is_kept_in_place_of_the_one_before(db: Db) {
-    let store = db.store().await;
-    let store = store.sign_ins();
-    assert_eq!(store.find_consent(user(1), application(1)).await.unwrap(), None);
-    assert!(!store.withdraw_consent(user(1), application(1)).await.unwrap());
-    store.keep_consent(&consent(1, 1, "old")).await.unwrap();
-    for kept in [consent(1, 2, "b"), consent(2, 1, "c"), Consent { updated_at: at(9), ..consent(1, 1, "new") }] {
-        store.keep_consent(&kept).await.unwrap();
-        assert_eq!(store.find_consent(kept.user_id, kept.application_id).await.unwrap(), Some(kept));
-    }
-    let new = Consent { updated_at: at(9), ..consent(1, 1, "new") };
-    assert_eq!(store.consents_of(user(1)).await.unwrap(), [new, consent(1, 2, "b")]);
-    assert!(store.withdraw_consent(user(1), application(1)).await.unwrap());
-    assert!(!store.withdraw_consent(user(1), application(1)).await.unwrap());
-    assert_eq!(store.consents_of(user(1)).await.unwrap(), [consent(1, 2, "b")]);
-    assert_eq!(store.consents_of(user(2)).await.unwrap(), [consent(2, 1, "c")]);
-    assert_eq!(store.consents_of(user(3)).await.unwrap(), []);
-}
-
 pub(crate) async fn of_what_was_sent_to_one_end_the_last_is_good(db: Db) {
     let store = db.store().await;
     let store = store.sign_ins();
@@ -555,7 +536,7 @@ pub(crate) async fn forgetting_a_person_leaves_nothing_of_them_and_everything_of
         lend(&store, &grant(n + 10, of, 1)).await;
         lend(&store, &grant(n + 20, of, 1)).await;
         sign_ins.end_grants(Grants::One(id(n + 20)), at(6), at(80)).await.unwrap();
-        sign_ins.keep_consent(&consent(of, 1, "{}")).await.unwrap();
+        sign_ins.keep_consent(&consent(of, 1, "{}"), None).await.unwrap();
         for purpose in ["reset", "invite"] {
             let link = one_time_token(&format!("{purpose} {of}"), purpose, &user(of).to_string());
             sign_ins.issue_one_time_token(&link).await.unwrap();

@@ -56,6 +56,34 @@ impl Db {
         AnyConnection::connect(&self.url).await.expect("connects")
     }
 
+    /// Does something while somebody else's change, made around the store, is under way. That is committed once what is done waits
+    /// for it. SQLite has one writer, so there nothing can come between.
+    pub(crate) async fn during<T: Send + 'static>(
+        &self,
+        change: &str,
+        doing: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let mut other = self.connect().await;
+        let begin = if self.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" };
+        for sql in [begin, change] {
+            sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut other).await.expect(sql);
+        }
+        let doing = tokio::spawn(doing);
+        if !self.is_sqlite() {
+            let own: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut other).await.expect("a number");
+            let waits = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))";
+            let mut watching = self.connect().await;
+            while !doing.is_finished()
+                && !sqlx::query_scalar::<_, bool>(waits).bind(own).fetch_one(&mut watching).await.expect("an answer")
+            {
+                tokio::task::yield_now().await;
+            }
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut other).await.expect("commits");
+        other.close().await.expect("closes");
+        doing.await.expect("does not panic")
+    }
+
     /// Another empty database of the same engine, in the same place, gone with this one.
     pub(crate) async fn sibling(&self) -> Self {
         let name = unique("sibling");

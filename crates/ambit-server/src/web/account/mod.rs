@@ -250,7 +250,7 @@ impl Me {
         let (sign_ins, person) = (app.store.sign_ins(), self.signed_in.person.id());
         let mut held: Vec<HeldBy> = vec![];
         for kept in sign_ins.consents_of(person).await? {
-            let scopes = consent::read(&kept)?.effective(&catalogue);
+            let scopes = consent::read(Some(&kept))?.effective(&catalogue);
             HeldBy::entry(&mut held, kept.application_id).add(scopes, kept.updated_at);
         }
         for grant in sign_ins.grants_of(person).await? {

@@ -181,22 +181,24 @@ impl Waiting {
         is_denied: bool,
         ticked: &[&str],
     ) -> Result<(), StoreError> {
-        let sign_ins = app.store.sign_ins();
         if !is_denied {
             let now = app.clock.now();
             let question = asked.choices(now);
             let catalogue = &*asked.facts.catalogue;
             let granted = question.granted(|name| ticked.contains(&name), catalogue);
-            let consented = self.consented(app, asked).await?;
-            let consented = consented.with(&granted, &question.asked(catalogue), catalogue, now);
-            let document = serde_json::to_string(&consented).map_err(|error| StoreError::Unavailable(error.into()))?;
-            let consent = Consent {
-                user_id: self.signed_in.person.id(),
-                application_id: asked.facts.client.application.id,
-                updated_at: now,
-                document,
-            };
-            sign_ins.keep_consent(&consent).await?;
+            let (user_id, application_id) = (self.signed_in.person.id(), asked.facts.client.application.id);
+            let sign_ins = app.store.sign_ins();
+            loop {
+                let before = sign_ins.find_consent(user_id, application_id).await?;
+                let consented = read(before.as_ref())?.with(&granted, &question.asked(catalogue), catalogue, now);
+                let document =
+                    serde_json::to_string(&consented).map_err(|error| StoreError::Unavailable(error.into()))?;
+                let consent = Consent { user_id, application_id, updated_at: now, document };
+                if sign_ins.keep_consent(&consent, before.as_ref()).await? {
+                    break;
+                }
+                // Another answer or a withdrawal came between. This one is added to what that left.
+            }
         }
         let interaction = &self.underway.interaction;
         if interaction.denied != is_denied {
@@ -237,17 +239,15 @@ pub async fn consented_to(
     person: ambit_protocol::id::UserId,
     application: ambit_protocol::id::ApplicationId,
 ) -> Result<Consented, StoreError> {
-    match app.store.sign_ins().find_consent(person, application).await? {
-        None => Ok(Consented::default()),
-        Some(consent) => read(&consent),
-    }
+    read(app.store.sign_ins().find_consent(person, application).await?.as_ref())
 }
 
-/// The document of a consent.
+/// What a consent is to; to nothing where there is none.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`].
-pub fn read(consent: &Consent) -> Result<Consented, StoreError> {
+pub fn read(consent: Option<&Consent>) -> Result<Consented, StoreError> {
+    let Some(consent) = consent else { return Ok(Consented::default()) };
     serde_json::from_str(&consent.document).map_err(|error| StoreError::Corrupt {
         resource: Resource::User,
         id: consent.user_id.to_string(),

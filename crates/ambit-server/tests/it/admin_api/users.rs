@@ -235,7 +235,7 @@ async fn lent(world: &World, user: &str, n: u8) -> (UserId, GrantId) {
     let code =
         Code { token, grant_id: grant.id, expires_at: now.plus_secs(60), spent_at: None, document: "{}".to_owned() };
     sign_ins.issue_code(&code).await.expect("a code");
-    let redeemed = Redeemed { grant: &grant, refresh_token: None, session: Some(session.id) };
+    let redeemed = Redeemed { grant: &grant, refresh_token: None, session: Some(session.id), consent: None };
     assert!(sign_ins.spend_code(&token, now, Some(redeemed)).await.expect("a grant"));
     (user_id, grant.id)
 }

@@ -311,7 +311,8 @@ async fn what_was_lent_in_a_session_ends_with_it_and_what_outlives_it_does_not()
         };
         let refresh = refresh(name, &grant);
         sign_ins.issue_code(&code).await.expect("a code");
-        let redeemed = Redeemed { grant: &grant, refresh_token: Some(&refresh), session: grant.session_id };
+        let redeemed =
+            Redeemed { grant: &grant, refresh_token: Some(&refresh), session: grant.session_id, consent: None };
         assert!(sign_ins.spend_code(&code.token, now, Some(redeemed)).await.expect("an answer"));
         grant
     };

@@ -142,7 +142,9 @@ impl Lending {
             updated_at: self.now(),
             document: serde_json::to_string(&consented).expect("JSON"),
         };
-        self.fixture.store.sign_ins().keep_consent(&consent).await.expect("kept");
+        let sign_ins = self.fixture.store.sign_ins();
+        let before = sign_ins.find_consent(consent.user_id, consent.application_id).await.expect("an answer");
+        assert!(sign_ins.keep_consent(&consent, before.as_ref()).await.expect("an answer"));
     }
 
     /// What a browser brings, signed in. A parameter of the test's own takes the place of the usual one; an empty one takes it

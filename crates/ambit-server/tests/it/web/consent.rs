@@ -6,6 +6,7 @@ use serde_json::json;
 use super::shop::{Shop, boxes, parameter};
 use super::visitor::{BROWSER, SESSION, Visitor, user};
 use crate::people::{PASSWORD, form_token};
+use crate::store::Faulty;
 use crate::support::BASE;
 
 #[tokio::test]
@@ -278,4 +279,48 @@ async fn the_page_says_who_asks_and_in_the_persons_language() {
     }
     // Where a text is not in the language, it says in which one it is.
     assert!(page.text.contains("<bdi lang=\"en\">What shop does</bdi>"), "{}", page.text);
+}
+
+/// A browser of the same session, to send a second form at once.
+fn beside<'f>(shop: &'f Shop, browser: &Visitor<'f>) -> Visitor<'f> {
+    let mut beside = Visitor::new(&shop.fixture);
+    beside.cookies.clone_from(&browser.cookies);
+    beside
+}
+
+/// attacks.md C7 166: each is added to what the other left.
+#[tokio::test]
+async fn of_two_answers_at_once_neither_undoes_the_other() {
+    let (fixture, store) = Faulty::fixture("").await;
+    let shop = Shop::on(fixture).await;
+    let (mut one, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let mut other = beside(&shop, &one);
+    let first = shop.asks(&mut one, "openid offline_access", &[]).await;
+    first.allow(&mut one, &["offline_access"]).await;
+    let bundle = shop.asks(&mut one, "openid shop", &[]).await;
+    let close = shop.asks(&mut other, "openid shop:close", &[]).await;
+    let both = async { tokio::join!(bundle.allow(&mut one, &["shop"]), close.allow(&mut other, &["shop:close"])) };
+    let (bundle, close) = store.both_before_one("keep_consent", both).await;
+    assert_eq!(shop.consented().await.as_deref(), Some("openid offline_access shop shop:close"));
+    assert_eq!(shop.redeemed(&bundle).await["scope"], "openid shop");
+    assert_eq!(shop.redeemed(&close).await["scope"], "openid shop:close");
+}
+
+/// attacks.md C7 165: what the answer itself says is all there is then.
+#[tokio::test]
+async fn what_is_taken_back_while_an_answer_is_on_its_way_does_not_come_back_with_it() {
+    let (fixture, store) = Faulty::fixture("").await;
+    let shop = Shop::on(fixture).await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    shop.asks(&mut browser, "openid shop offline_access", &[]).await.allow(&mut browser, &["shop"]).await;
+    let asked = shop.asks(&mut browser, "openid shop:close", &[]).await;
+    let mut elsewhere = beside(&shop, &browser);
+    let token = form_token(&elsewhere.get("/account/applications").await);
+    let path = format!("/account/applications/{}/withdraw", shop.application_id());
+    let answered = store.meanwhile("keep_consent", asked.allow(&mut browser, &["shop:close"]), async || {
+        let answer = elsewhere.post(&path, &[("form", &token)]).await;
+        assert_eq!(answer.header(header::LOCATION), "/account/applications", "{}", answer.text);
+    });
+    assert_eq!(shop.redeemed(&answered.await).await["scope"], "openid shop:close");
+    assert_eq!(shop.consented().await.as_deref(), Some("openid shop:close"));
 }

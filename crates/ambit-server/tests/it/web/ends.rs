@@ -94,3 +94,26 @@ async fn of_a_code_redeemed_while_its_person_is_signed_out_nothing_is_left() {
         shop.has_nothing_left_of(&lent, &redeemed.expect("an answer")).await;
     }
 }
+
+/// And while a consent is taken back: before it is gone, between it and what came of it, and with the code already looked at.
+#[tokio::test]
+async fn of_a_code_redeemed_while_its_consent_is_taken_back_nothing_is_left() {
+    for verb in ["withdraw_consent", "end_grants", "redeem_code"] {
+        let (shop, store, lent, code) = on_its_way().await;
+        let (mut here, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+        let token = form_token(&here.get("/account/applications").await);
+        let path = format!("/account/applications/{}/withdraw", shop.application_id());
+        let mut withdraw = async || {
+            let answer = here.post(&path, &[("form", &token)]).await;
+            assert_eq!(answer.header(header::LOCATION), "/account/applications", "{}", answer.text);
+        };
+        let redeemed = if verb == "redeem_code" {
+            store.meanwhile(verb, shop.redeem(&code), withdraw).await
+        } else {
+            let mut redeemed = None;
+            store.meanwhile(verb, withdraw(), async || redeemed = Some(shop.redeem(&code).await)).await;
+            redeemed.expect("an answer")
+        };
+        shop.has_nothing_left_of(&lent, &redeemed).await;
+    }
+}

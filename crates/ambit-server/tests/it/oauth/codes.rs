@@ -7,20 +7,8 @@ use ambit_server::jobs::{JOBS, attempt};
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::lending::{Back, CALLBACK, ISSUER, Lending, TOKEN, VERIFIER};
+use super::lending::{Back, CALLBACK, ISSUER, Lending, TOKEN, VERIFIER, is_refused, refresh_token};
 use crate::support::{Answer, START, claims};
-
-pub(super) fn refresh_token(answer: &Answer) -> String {
-    let token = answer.json["refresh_token"].as_str();
-    token.unwrap_or_else(|| panic!("no refresh token: {} {}", answer.status, answer.text)).to_owned()
-}
-
-pub(super) fn is_refused(answer: &Answer, page: &str) {
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text);
-    assert_eq!(answer.json["error"], "invalid_grant", "{}", answer.text);
-    assert!(answer.json["error_uri"].as_str().is_some_and(|uri| uri.ends_with(page)), "{}", answer.text);
-    assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
-}
 
 #[tokio::test]
 async fn a_code_becomes_an_access_token_an_id_token_and_a_refresh_token() {

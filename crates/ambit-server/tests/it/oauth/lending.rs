@@ -193,6 +193,20 @@ impl Lending {
     }
 }
 
+/// The refresh token of an answer.
+pub(super) fn refresh_token(answer: &Answer) -> String {
+    let token = answer.json["refresh_token"].as_str();
+    token.unwrap_or_else(|| panic!("no refresh token: {} {}", answer.status, answer.text)).to_owned()
+}
+
+/// What was brought to the token endpoint is good for nothing, as a page of ours explains.
+pub(super) fn is_refused(answer: &Answer, page: &str) {
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text);
+    assert_eq!(answer.json["error"], "invalid_grant", "{}", answer.text);
+    assert!(answer.json["error_uri"].as_str().is_some_and(|uri| uri.ends_with(page)), "{}", answer.text);
+    assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
+}
+
 /// The usual request, with parameters of the test's own.
 pub(super) fn query(own: &[(&str, &str)]) -> String {
     let challenge = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()));

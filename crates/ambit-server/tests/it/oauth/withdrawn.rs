@@ -3,8 +3,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 
-use super::codes::{is_refused, refresh_token};
-use super::lending::{CALLBACK, Lending, VERIFIER};
+use super::lending::{CALLBACK, Lending, VERIFIER, is_refused, refresh_token};
 use crate::support::claims;
 
 const SHOPPER: (&str, &str) = ("resource", "https://api.retail.example/shopper");

@@ -424,6 +424,7 @@ impl SignIns for Faulty {
         successor: &RefreshToken,
     ) -> Result<Rotation, StoreError> {
         self.check_verb("rotate_refresh_token")?;
+        self.stall("rotate_refresh_token").await;
         self.store.sign_ins().rotate_refresh_token(token, at, successor).await
     }
 

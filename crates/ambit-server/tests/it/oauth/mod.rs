@@ -14,6 +14,7 @@ mod lending;
 mod logout;
 mod model;
 mod parameters;
+mod redemptions;
 mod renewals;
 mod revoke;
 mod scopes;

@@ -4,7 +4,7 @@ use ambit_core::authentication::Method as Proof;
 use ambit_protocol::admin::user::User;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::people::{Browser, PASSWORD, form_token};
 
@@ -210,6 +210,13 @@ async fn mistakes_go_back_to_the_application() {
         assert!(told.bytes().all(|b| matches!(b, b' '..=b'~') && !b"\"\\".contains(&b)), "{own:?}: {told:?}");
         let page = back.get("error_uri").and_then(|uri| uri.strip_prefix("https://as.example")).expect("a page");
         assert_eq!(lending.fixture.get(page).await.status, StatusCode::OK, "{page}");
+    }
+    for (names, is_taken) in [(49, true), (50, true), (51, false)] {
+        let named = |names: std::ops::Range<u32>| names.map(|n| (format!("c{n}"), Value::Null)).collect::<Value>();
+        let both = json!({ "id_token": named(0..20), "userinfo": named(20..names) }).to_string();
+        let back = Back::of(&lending.authorize(&[("claims", &both)]).await);
+        assert_eq!(back.get("code").is_some(), is_taken, "{names}: {back:?}");
+        assert_eq!(back.get("error"), (!is_taken).then_some("invalid_request"), "{names}: {back:?}");
     }
     let many = Back::of(&lending.authorize(&[("scope", &"x ".repeat(513))]).await);
     assert!(many.get("error_description").is_some_and(|text| text.contains("more than 512 scopes")), "{many:?}");

@@ -318,6 +318,33 @@ async fn whoever_signs_in_as_somebody_else_than_is_expected_is_lent_nothing() {
     assert!(told.contains("not the person of 'id_token_hint'") && !told.contains("acr"), "{told}");
 }
 
+/// The same where nothing else is to be asked: the application is trusted, or whoever signs in has consented to it before.
+#[tokio::test]
+async fn somebody_else_than_is_expected_lends_nothing_though_nothing_is_to_be_asked_of_them() {
+    let mut lending = Lending::new().await;
+    let tokens = lending.redeem(&lending.code(&[]).await).await;
+    let hint = tokens.json["id_token"].as_str().expect("an ID token").to_owned();
+    let acme = lending.fixture.server.app().registry.tenant("acme").await.expect("facts").expect("a tenant");
+    let bob = lending.fixture.person(Some(&acme.tenant), "bob@acme.example").await;
+    lending.user = serde_json::to_value(bob).expect("JSON");
+    lending.consent("openid profile shopper.read").await;
+    let path = format!("/applications/{}", lending.application["id"].as_str().expect("an id"));
+    for policy in ["ask", "trusted"] {
+        lending.fixture.made(Method::PATCH, &path, &json!({ "consent": policy })).await;
+        for (hint, is_lent) in [(hint.as_str(), false), ("", true)] {
+            let browser = Browser::new(&lending.fixture);
+            let at = browser.begin(&format!("{AUTHORIZE}?{}", query(&[("id_token_hint", hint)]))).await;
+            let mut answer = browser.password(&at, "bob@acme.example", PASSWORD).await;
+            if !answer.header(header::LOCATION).starts_with(CALLBACK) {
+                answer = browser.get(answer.header(header::LOCATION)).await;
+            }
+            let back = Back::of(&answer);
+            assert_eq!(back.get("code").is_some(), is_lent, "{policy} {back:?}");
+            assert_eq!(back.get("error"), (!is_lent).then_some("login_required"), "{policy} {back:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_application_that_may_not_ask_people_is_told_so() {
     let lending = Lending::new().await;

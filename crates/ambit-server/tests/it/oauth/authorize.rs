@@ -7,8 +7,9 @@ use axum::http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::people::{Browser, PASSWORD, form_token};
+use crate::support::{Answer, START, claims};
 
-use super::lending::{AUTHORIZE, Back, CALLBACK, ISSUER, Lending, query};
+use super::lending::{AUTHORIZE, Back, CALLBACK, ISSUER, Lending, query, refresh_token};
 
 /// A quote, a backslash, the end of a line and of a header, and what is not ASCII.
 const STRANGE: &str = "x\"\\\r\nSet-Cookie:x=1\r\n\r\n\u{7f}\u{e9}\u{202e}";
@@ -119,7 +120,7 @@ async fn what_is_sent_twice_is_not_chosen_from() {
 async fn a_client_that_is_unknown_disabled_or_anothers_leads_nowhere() {
     let lending = Lending::new().await;
     let fixture = &lending.fixture;
-    let told = |answer: &crate::support::Answer| {
+    let told = |answer: &Answer| {
         let trace = answer.text.find("Trace").expect("a trace");
         (answer.status, answer.text[..trace].to_owned())
     };
@@ -343,6 +344,47 @@ async fn somebody_else_than_is_expected_lends_nothing_though_nothing_is_to_be_as
             assert_eq!(back.get("error"), (!is_lent).then_some("login_required"), "{policy} {back:?}");
         }
     }
+}
+
+/// OpenID Connect Core §2 and §12.2: `auth_time` is the moment of the proof that a token comes of, and stays it.
+#[tokio::test]
+async fn an_id_token_says_when_its_person_proved_who_they_are_and_a_new_proof_has_its_own_moment() {
+    let lending = Lending::new().await;
+    let (fixture, clock) = (&lending.fixture, &lending.fixture.clock);
+    let ada: User = serde_json::from_value(lending.user.clone()).expect("a user");
+    fixture.with_password(&ada).await;
+    let browser = Browser::new(fixture);
+    // Signs in where that is asked for, goes back, and redeems the code a while later.
+    let tokens = async |own: &[(&str, &str)], is_asked: bool| {
+        let mut answer = browser.get(&format!("{AUTHORIZE}?{}", query(own))).await;
+        let at = answer.header(header::LOCATION).to_owned();
+        assert_eq!(at.starts_with("/sign-in/"), is_asked, "{at}");
+        if is_asked {
+            clock.advance_secs(7);
+            answer = browser.password(&at, "ada@acme.example", PASSWORD).await;
+        }
+        let back = Back::of(&answer);
+        clock.advance_secs(5);
+        lending.redeem(back.get("code").unwrap_or_else(|| panic!("no code: {back:?}"))).await
+    };
+    let is_of = |tokens: &Answer, moment: i64| {
+        let id_token = tokens.json["id_token"].as_str().unwrap_or_else(|| panic!("no ID token: {}", tokens.text));
+        for token in [id_token, &tokens.access_token()] {
+            assert_eq!(claims(token)["auth_time"], moment, "{}", claims(token));
+        }
+    };
+    let first = tokens(&[], true).await;
+    let proven = START + 7;
+    is_of(&first, proven);
+    clock.advance_secs(100);
+    is_of(&tokens(&[], false).await, proven);
+    clock.advance_secs(100);
+    let proven_anew = lending.now().secs() + 7;
+    assert!(proven_anew > proven);
+    is_of(&tokens(&[("prompt", "login")], true).await, proven_anew);
+    // From now on that is when they signed in; what was lent before is as old as it was.
+    is_of(&tokens(&[], false).await, proven_anew);
+    is_of(&lending.refresh(&refresh_token(&first), &[]).await, proven);
 }
 
 #[tokio::test]

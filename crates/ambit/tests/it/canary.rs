@@ -15,13 +15,16 @@ use crate::clients::world::{EMAIL, PASSWORD};
 use crate::nodes::{assertion, unique};
 use crate::support::{Node, Setup, ambit, folder};
 
+/// So many characters of a secret are told from chance, and are too many to be given away.
+const PART: usize = 16;
+
 /// Texts that must not be found, by what they are.
 #[derive(Default)]
 struct Canaries(BTreeMap<&'static str, Vec<String>>);
 
 impl Canaries {
     fn add(&mut self, what: &'static str, secret: &str) -> String {
-        assert!(secret.len() >= 16, "{what} is too short to be told from chance");
+        assert!(secret.len() >= PART, "{what} is too short to be told from chance");
         self.0.entry(what).or_default().push(secret.to_owned());
         secret.to_owned()
     }
@@ -66,6 +69,17 @@ impl Canaries {
                     let around: String = around.chars().rev().collect();
                     panic!("{place} holds {what} as {spelling}, behind {around}");
                 }
+            }
+        }
+    }
+
+    /// Looks for parts of them: so many characters in a row, wherever in a secret they stand at a multiple of that from its end.
+    fn assert_no_part_in(&self, place: &str, octets: &[u8]) {
+        let text = String::from_utf8_lossy(octets);
+        for (what, secrets) in &self.0 {
+            for part in secrets.iter().flat_map(|secret| secret.as_bytes().rchunks_exact(PART)) {
+                let part = std::str::from_utf8(part).expect("a secret is ASCII");
+                assert!(!text.contains(part), "{place} holds a part of {what}: {part}");
             }
         }
     }
@@ -327,7 +341,9 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     let ran = ambit(folder.path(), &[], &["backup", "--out", "ambit.backup", "--data-dir", "data"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     for name in ["data/ambit.db", "data/ambit.db-wal", "ambit.backup"] {
-        canaries.assert_absent(name, &std::fs::read(folder.path().join(name)).expect("a file"));
+        let octets = std::fs::read(folder.path().join(name)).expect("a file");
+        canaries.assert_absent(name, &octets);
+        canaries.assert_no_part_in(name, &octets);
     }
     swept.node.stop().await;
     let (log, said) = said_of_first;
@@ -365,5 +381,9 @@ fn a_secret_in_any_spelling_is_found() {
     for place in places {
         let found = std::panic::catch_unwind(|| canaries.assert_absent("here", place.as_bytes()));
         assert!(found.is_err(), "{place}");
+    }
+    for (part, is_found) in [(&secret[secret.len() - PART..], true), (&secret[secret.len() - PART + 1..], false)] {
+        let found = std::panic::catch_unwind(|| canaries.assert_no_part_in("here", format!("at={part};").as_bytes()));
+        assert_eq!(found.is_err(), is_found, "{part}");
     }
 }

@@ -4,8 +4,8 @@ use ambit_server::jobs::{JOBS, attempt};
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 
-use super::lending::{CALLBACK, Lending, TOKEN, VERIFIER, is_refused, refresh_token};
-use crate::support::claims;
+use super::lending::{CALLBACK, ISSUER, Lending, TOKEN, VERIFIER, is_refused, refresh_token};
+use crate::support::{Answer, claims};
 
 /// attacks.md C4 85: of what a person saw when they lent it nothing may be missing, what they consented to least of all.
 #[tokio::test]
@@ -145,19 +145,21 @@ async fn a_code_and_a_refresh_token_are_good_at_the_door_of_their_tenant_alone_a
     ];
     let renew = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
     let there = "/tenants/bolt/connect/token";
-    for door in [there, "/connect/token"] {
-        for fields in [&redeem[..], &renew] {
-            let answer = fixture.form(door, Some(own), fields).await;
-            assert_eq!(
-                (answer.status, &answer.json["error"]),
-                (StatusCode::BAD_REQUEST, &json!("unauthorized_client"))
-            );
+    let is_sent_away = |answer: &Answer, issuer: &str| {
+        assert_eq!(
+            (answer.status, &answer.json["error"], &answer.json["issuer"]),
+            (StatusCode::BAD_REQUEST, &json!("unauthorized_client"), &json!(issuer)),
+            "{}",
+            answer.text
+        );
+    };
+    for fields in [&redeem[..], &renew] {
+        for door in [there, "/connect/token"] {
+            is_sent_away(&fixture.form(door, Some(own), fields).await, ISSUER);
         }
+        is_sent_away(&fixture.form(TOKEN, Some(other), fields).await, "https://as.example/tenants/bolt");
     }
     is_refused(&fixture.form(there, Some(other), &redeem).await, "oauth2-grant-of-another-client");
-    // Nor at this door, by a client of the other tenant.
-    let answer = fixture.form(TOKEN, Some(other), &renew).await;
-    assert_eq!((answer.status, &answer.json["error"]), (StatusCode::BAD_REQUEST, &json!("unauthorized_client")));
     fixture.clock.advance_millis(10_001);
     assert_eq!(lending.redeem(&code).await.status, StatusCode::OK);
     assert_eq!(lending.refresh(&token, &[]).await.status, StatusCode::OK);

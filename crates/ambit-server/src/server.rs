@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ambit_core::entropy::Entropy;
 use ambit_core::keys::{MasterKey, Vault, VaultError};
 use ambit_core::limits::Limits as ScopeLimits;
+use ambit_core::opaque_token::RefreshTokens;
 use ambit_core::store::Store;
 use ambit_core::subject::Subjects;
 use ambit_core::time::Clock;
@@ -187,6 +188,7 @@ impl Server {
             tls,
             form_key: FormKey::new(&vault)?,
             subjects: Subjects::new(&vault)?,
+            refresh_tokens: RefreshTokens::new(&vault)?,
             verifier: verifier(&base_url, registry.clone(), revocations.clone(), moment)?,
             config,
             clock,

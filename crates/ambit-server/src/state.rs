@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ambit_core::entropy::Entropy;
 use ambit_core::keys::Vault;
 use ambit_core::limits::Limits;
+use ambit_core::opaque_token::RefreshTokens;
 use ambit_core::registry::Settings;
 use ambit_core::registry::key::KeyTimes;
 use ambit_core::store::Store;
@@ -101,6 +102,8 @@ pub struct Inner {
     pub form_key: FormKey,
     /// Names people to applications.
     pub subjects: Subjects,
+    /// Makes refresh tokens, and tells whose one is.
+    pub refresh_tokens: RefreshTokens,
     /// Verifies our own tokens, and remembers those that it verified lately.
     pub verifier: TokenVerifier,
 }

@@ -22,16 +22,22 @@ pub struct Request<'a> {
     pub resources: &'a [ResourceIndicator],
 }
 
+/// A refresh token that somebody sent.
+#[derive(Debug, Clone)]
+pub enum Presented {
+    /// As it is kept. Of a family that are two: the one to be used next, and the one before, for the grace.
+    Kept(RefreshToken),
+    /// It was used, and what followed it was used as well.
+    Followed,
+    /// It was made here, and nothing of its family is there to be used any more: all of it is too old.
+    Over,
+}
+
 /// Whether a refresh token is still good for a client.
 ///
 /// # Errors
 /// [`GrantFault`]. [`GrantFault::OtherClient`] and [`GrantFault::RefreshTokenReused`] end the grant.
-pub fn check(
-    token: &RefreshToken,
-    grant: &AuthorizationGrant,
-    client: &Client,
-    now: Timestamp,
-) -> Result<(), GrantFault> {
+pub fn check(token: &Presented, grant: &AuthorizationGrant, client: &Client, now: Timestamp) -> Result<(), GrantFault> {
     // RFC 6749 §6: "the refresh token is bound to the client to which it was issued".
     if grant.application_id != client.application.id {
         return Err(GrantFault::OtherClient);
@@ -39,12 +45,15 @@ pub fn check(
     if grant.ended_at.is_some() {
         return Err(GrantFault::RefreshTokenUnknown);
     }
-    if token.expires_at <= now || grant.expires_at <= now {
-        return Err(GrantFault::RefreshTokenExpired);
-    }
-    match token.used_at {
-        Some(used_at) if !is_within_grace(used_at, now) => Err(GrantFault::RefreshTokenReused),
-        _ => Ok(()),
+    match token {
+        _ if grant.expires_at <= now => Err(GrantFault::RefreshTokenExpired),
+        Presented::Over => Err(GrantFault::RefreshTokenExpired),
+        Presented::Followed => Err(GrantFault::RefreshTokenReused),
+        Presented::Kept(kept) if kept.expires_at <= now => Err(GrantFault::RefreshTokenExpired),
+        Presented::Kept(kept) => match kept.used_at {
+            Some(used_at) if !is_within_grace(used_at, now) => Err(GrantFault::RefreshTokenReused),
+            _ => Ok(()),
+        },
     }
 }
 

@@ -290,7 +290,11 @@ pub trait SignIns: Send + Sync {
         token: &SecretHash,
     ) -> Result<Option<(RefreshToken, AuthorizationGrant)>, StoreError>;
 
-    /// Uses a refresh token and keeps its successor, in one transaction, if it was not used before and its grant goes on.
+    /// The refresh tokens of a grant that are kept.
+    async fn refresh_tokens_of(&self, grant: GrantId) -> Result<Vec<RefreshToken>, StoreError>;
+
+    /// Uses a refresh token and keeps its successor, in one transaction, if it was not used before and its grant goes on. What was
+    /// used before it is kept no longer: however often a grant is renewed, it has the one that is good and the one before.
     async fn rotate_refresh_token(
         &self,
         token: &SecretHash,

@@ -2,7 +2,7 @@
 
 use ambit_core::authorize::check_client;
 use ambit_core::client::Client;
-use ambit_core::grants::refresh_token::{self, GRACE_MILLIS};
+use ambit_core::grants::refresh_token::{self, GRACE_MILLIS, Presented};
 use ambit_core::refusal::{GrantFault, Refusal};
 use ambit_core::secret::SecretHash;
 use ambit_core::store::sign_in::{AuthorizationGrant, RefreshToken};
@@ -90,6 +90,24 @@ fn a_refresh_token_is_good_for_its_client_until_it_or_what_it_renews_is_over() {
         (used(GRACE_MILLIS), grant.clone(), Ok(())),
         (used(GRACE_MILLIS + 1), grant.clone(), Err(GrantFault::RefreshTokenReused)),
     ] {
-        assert_eq!(refresh_token::check(&token, &grant, &client, NOW), expected, "{token:?} {grant:?}");
+        let presented = Presented::Kept(token);
+        assert_eq!(refresh_token::check(&presented, &grant, &client, NOW), expected, "{presented:?} {grant:?}");
+    }
+    // What is kept no longer is known by its family.
+    let others = AuthorizationGrant { application_id: other, ..grant.clone() };
+    let ended = AuthorizationGrant { ended_at: Some(NOW), ..grant.clone() };
+    let over = AuthorizationGrant { expires_at: NOW, ..grant.clone() };
+    for (presented, going_on) in
+        [(Presented::Followed, GrantFault::RefreshTokenReused), (Presented::Over, GrantFault::RefreshTokenExpired)]
+    {
+        for (grant, fault) in [
+            (&grant, going_on),
+            (&others, GrantFault::OtherClient),
+            (&ended, GrantFault::RefreshTokenUnknown),
+            (&over, GrantFault::RefreshTokenExpired),
+        ] {
+            let checked = refresh_token::check(&presented, grant, &client, NOW);
+            assert_eq!(checked, Err(fault), "{presented:?} {grant:?}");
+        }
     }
 }

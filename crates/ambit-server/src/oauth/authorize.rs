@@ -16,7 +16,7 @@ use ambit_core::authorize::{
 use ambit_core::client::{Client, Facts};
 use ambit_core::consent::Consented;
 use ambit_core::entropy::new_id;
-use ambit_core::opaque_token::{Kind, OpaqueToken};
+use ambit_core::opaque_token::OpaqueToken;
 use ambit_core::page::{self, Page};
 use ambit_core::refusal::{Refusal, Unasked};
 use ambit_core::registry::may_look_at;
@@ -486,7 +486,7 @@ impl Asking<'_> {
         let consented = consented.effective(&facts.catalogue);
         let decide = || lend(request, facts, &question.roles, &question.resources, &consented, self.now);
         let decision = app.metrics.time_decision(decide)?;
-        let token = OpaqueToken::generate(Kind::Code, &*app.entropy);
+        let token = OpaqueToken::code(&*app.entropy);
         let lent = Lent {
             application_id: application.id,
             client_id: application.client_id.to_string(),

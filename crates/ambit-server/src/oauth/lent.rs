@@ -12,9 +12,10 @@ use ambit_core::client::Facts;
 use ambit_core::client_auth::AuthenticatedClient;
 use ambit_core::grants::client_credentials::Request;
 use ambit_core::grants::lent::Lending;
+use ambit_core::grants::refresh_token::Presented;
 use ambit_core::grants::{Grant, authorization_code, refresh_token};
 use ambit_core::keys::Signer;
-use ambit_core::opaque_token::{Kind, OpaqueToken, SUCCESSION};
+use ambit_core::opaque_token::OpaqueToken;
 use ambit_core::person::Person;
 use ambit_core::refusal::{GrantFault, Refusal};
 use ambit_core::secret::SecretHash;
@@ -100,7 +101,7 @@ pub(super) async fn redeem(
         .application
         .grant_types
         .contains(&GrantType::RefreshToken)
-        .then(|| OpaqueToken::generate(Kind::RefreshToken, &*app.entropy));
+        .then(|| app.refresh_tokens.first(code.grant_id, &*app.entropy));
     let times = &app.config.tokens;
     let expires_at = now + times.grant;
     let kept = AuthorizationGrant {
@@ -151,26 +152,15 @@ pub(super) async fn renew(
 ) -> Result<Tokens, Refused> {
     check_grant_type(client, GrantType::RefreshToken)?;
     let (app, now) = (&call.app, call.now);
-    let sign_ins = app.store.sign_ins();
-    let hash = SecretHash::of(token);
-    let Some((kept, grant_of)) = sign_ins.find_refresh_token(&hash).await.map_err(unavailable)? else {
-        return Err(Refusal::Grant(GrantFault::RefreshTokenUnknown).into());
-    };
-    let ends = |fault| matches!(fault, GrantFault::OtherClient | GrantFault::RefreshTokenReused);
-    if let Err(fault) = refresh_token::check(&kept, &grant_of, client, now) {
-        // Whoever else has it, or had it: both lose it (RFC 9700 §4.14.2).
-        if ends(fault) {
-            end(app, grant_of.id, now).await?;
-        }
-        return Err(Refusal::Grant(fault).into());
-    }
+    let grant_of = renewable(app, client, token, now).await?;
     let lent: Lent = read(&grant_of.document, "grant")?;
     let facts = Now::of(call, client, &lent).await?;
     let lending = facts.lending(app, &lent);
     let grant = refresh_token::grant(&lending, request, now)?;
 
-    let key = app.vault.subkey(SUCCESSION).map_err(|error| Refusal::Internal { reason: error.to_string() })?;
-    let successor = OpaqueToken::successor(token, &key);
+    let sign_ins = app.store.sign_ins();
+    let hash = SecretHash::of(token);
+    let successor = app.refresh_tokens.successor(grant_of.id, token);
     let row = RefreshToken {
         token: successor.hash(),
         grant_id: grant_of.id,
@@ -191,12 +181,50 @@ pub(super) async fn renew(
             end(app, grant_of.id, now).await?;
             return Err(Refusal::Grant(GrantFault::RefreshTokenReused).into());
         }
-        Rotation::Ended => return Err(Refusal::Grant(GrantFault::RefreshTokenUnknown).into()),
+        Rotation::Ended => {
+            // Since it was looked at: followed by another, or ended, which may be by its session that is over.
+            renewable(app, client, token, now).await?;
+            return Err(Refusal::Grant(GrantFault::RefreshTokenUnknown).into());
+        }
     }
     let access = mint(call, client, &lending, &grant, grant_of.id).await?;
     // OpenID Connect Core §12.2: `nonce` "SHOULD NOT be present" in a renewed one.
     let id_token = facts.id_token(call, &lent, None, &access, &grant).await?;
     Ok(Tokens { grant, facts: facts.facts, access, refresh: Some(successor), id_token })
+}
+
+/// The grant that a refresh token renews, if it is good for this client.
+async fn renewable(
+    app: &App,
+    client: &AuthenticatedClient,
+    token: &str,
+    now: Timestamp,
+) -> Result<AuthorizationGrant, Refusal> {
+    let Some((presented, grant)) = presented(app, token).await? else {
+        return Err(Refusal::Grant(GrantFault::RefreshTokenUnknown));
+    };
+    let ends = |fault| matches!(fault, GrantFault::OtherClient | GrantFault::RefreshTokenReused);
+    if let Err(fault) = refresh_token::check(&presented, &grant, client, now) {
+        // Whoever else has it, or had it: both lose it (RFC 9700 §4.14.2).
+        if ends(fault) {
+            end(app, grant.id, now).await?;
+        }
+        return Err(Refusal::Grant(fault));
+    }
+    Ok(grant)
+}
+
+/// A refresh token that somebody sent, and its grant; none where it is not one of ours, or its grant is forgotten.
+pub(super) async fn presented(app: &App, token: &str) -> Result<Option<(Presented, AuthorizationGrant)>, Refusal> {
+    let sign_ins = app.store.sign_ins();
+    if let Some((kept, grant)) = sign_ins.find_refresh_token(&SecretHash::of(token)).await.map_err(unavailable)? {
+        return Ok(Some((Presented::Kept(kept), grant)));
+    }
+    let Some(id) = app.refresh_tokens.grant_of(token) else { return Ok(None) };
+    let Some(grant) = sign_ins.find_grant(id).await.map_err(unavailable)? else { return Ok(None) };
+    let family = sign_ins.refresh_tokens_of(id).await.map_err(unavailable)?;
+    let is_followed = family.iter().any(|kept| kept.used_at.is_none());
+    Ok(Some((if is_followed { Presented::Followed } else { Presented::Over }, grant)))
 }
 
 /// Ends what was lent, and its access tokens: here at once, and everywhere as any revocation.

@@ -4,7 +4,6 @@
 //! acknowledged.
 
 use ambit_core::client_auth::AuthenticatedClient;
-use ambit_core::secret::SecretHash;
 use ambit_core::store::Revocation;
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::revocation::RevocationRequest;
@@ -75,9 +74,8 @@ async fn revoked(call: &Call) -> Result<Response, Refused> {
 /// authorization grant").
 async fn revoke_refresh_token(call: &Call, client: &AuthenticatedClient, token: &str) -> Result<&'static str, Refused> {
     let app = &call.app;
-    let found = app.store.sign_ins().find_refresh_token(&SecretHash::of(token)).await.map_err(unavailable)?;
     // RFC 7009 §2.2: "invalid tokens do not cause an error response", there is nothing to take back.
-    let Some((_, grant)) = found else { return Ok("nothing_to_revoke") };
+    let Some((_, grant)) = lent::presented(app, token).await? else { return Ok("nothing_to_revoke") };
     if grant.application_id != client.application.id {
         tracing::warn!(
             trace_id = %call.context.trace_id, actor = %client.application.client_id, owner = grant.client_id,

@@ -417,6 +417,11 @@ impl SignIns for Faulty {
         self.store.sign_ins().find_refresh_token(token).await
     }
 
+    async fn refresh_tokens_of(&self, grant: GrantId) -> Result<Vec<RefreshToken>, StoreError> {
+        self.check_verb("refresh_tokens_of")?;
+        self.store.sign_ins().refresh_tokens_of(grant).await
+    }
+
     async fn rotate_refresh_token(
         &self,
         token: &SecretHash,

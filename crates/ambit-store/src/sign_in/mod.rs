@@ -101,7 +101,9 @@ impl Step {
             Self::ForgetNotice(notice) => logout::forget(connection, notice).await,
             Self::IssueCode(issued) => code::issue(connection, issued).await,
             Self::SpendCode { token, at, lent } => code::spend(connection, engine, token, *at, lent.as_ref()).await,
-            Self::Rotate { token, at, successor } => refresh_token::rotate(connection, token, *at, successor).await,
+            Self::Rotate { token, at, successor } => {
+                refresh_token::rotate(connection, engine, token, *at, successor).await
+            }
             Self::KeepConsent { kept, before } => consent::keep(connection, kept, before.as_ref()).await,
             Self::UseOneTimeToken { token, at } => one_time_token::spend(connection, token, *at).await,
         }
@@ -220,6 +222,10 @@ impl SignIns for SqlStore {
 
     async fn find_refresh_token(&self, token: &SecretHash) -> Result<Option<(RefreshToken, AuthorizationGrant)>> {
         self.read(async |connection| refresh_token::find(connection, token).await).await
+    }
+
+    async fn refresh_tokens_of(&self, grant: GrantId) -> Result<Vec<RefreshToken>> {
+        self.read(async |connection| refresh_token::of_grant(connection, grant).await).await
     }
 
     async fn rotate_refresh_token(

@@ -103,6 +103,7 @@ contract! {
         a_code_is_spent_with_all_that_comes_of_it_or_not_at_all,
         a_refresh_token_is_used_once_however_many_try,
         a_refresh_token_goes_on_for_as_long_as_its_grant,
+        of_a_family_two_refresh_tokens_are_kept,
         ending_grants_ends_their_access_tokens,
         more_grants_than_one_transaction_takes_end_all_the_same,
         of_what_was_sent_to_one_end_the_last_is_good,

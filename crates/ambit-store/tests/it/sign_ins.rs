@@ -416,6 +416,33 @@ pub(crate) async fn a_refresh_token_goes_on_for_as_long_as_its_grant(db: Db) {
     assert_eq!(sign_ins.find_refresh_token(&hash("x")).await.unwrap(), None);
 }
 
+/// However often a grant is renewed, on whichever node.
+pub(crate) async fn of_a_family_two_refresh_tokens_are_kept(db: Db) {
+    let nodes = [db.store().await, db.store().await];
+    for n in 1..=2 {
+        lend(&nodes[0], &grant(n, 1, 1)).await;
+    }
+    let name = |n: usize| if n == 0 { "refresh 1".to_owned() } else { format!("after {n}") };
+    for n in 0..500 {
+        let sign_ins = nodes[n % 2].sign_ins();
+        let (now, next) = (at(i64::try_from(n).unwrap()), refresh_token(&name(n + 1), 1));
+        let rotation = sign_ins.rotate_refresh_token(&hash(&name(n)), now, &next).await.unwrap();
+        assert_eq!(rotation, Rotation::Rotated, "{n}");
+        let used = RefreshToken { used_at: Some(now), ..refresh_token(&name(n), 1) };
+        let mut family = sign_ins.refresh_tokens_of(id(1)).await.unwrap();
+        family.sort_by_key(|kept| kept.used_at.is_none());
+        assert_eq!(family, [used, next], "{n}");
+    }
+    let sign_ins = nodes[0].sign_ins();
+    for gone in [0, 1, 250, 498] {
+        assert_eq!(sign_ins.find_refresh_token(&hash(&name(gone))).await.unwrap(), None, "{gone}");
+        let again = sign_ins.rotate_refresh_token(&hash(&name(gone)), at(501), &refresh_token("x", 1)).await.unwrap();
+        assert_eq!(again, Rotation::Ended, "{gone}");
+    }
+    assert_eq!(sign_ins.refresh_tokens_of(id(2)).await.unwrap(), [refresh_token("refresh 2", 2)], "another's");
+    assert_eq!(sign_ins.refresh_tokens_of(id(3)).await.unwrap(), []);
+}
+
 pub(crate) async fn ending_grants_ends_their_access_tokens(db: Db) {
     let store = db.store().await;
     let sign_ins = store.sign_ins();

@@ -8,6 +8,7 @@ mod discovery;
 mod doors;
 mod endsession;
 mod explain;
+mod families;
 mod introspect;
 mod key_sets;
 mod lending;

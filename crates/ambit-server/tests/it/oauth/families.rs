@@ -1,0 +1,141 @@
+//! The refresh tokens that come of one grant: bounded in number, and known as one family for as long as the grant goes on.
+
+use ambit_core::secret::SecretHash;
+use ambit_core::store::Store as _;
+use ambit_core::store::sign_in::RefreshToken;
+use ambit_protocol::id::GrantId;
+use ambit_server::jobs::{JOBS, attempt};
+use axum::http::{Method, StatusCode};
+use serde_json::json;
+
+use super::lending::{CALLBACK, Lending, TOKEN, is_refused, refresh_token};
+use crate::support::{Answer, claims};
+
+const REUSED: &str = "oauth2-refresh-token-reused";
+const UNKNOWN: &str = "oauth2-refresh-token-not-known";
+const EXPIRED: &str = "oauth2-refresh-token-expired";
+
+impl Lending {
+    async fn lent(&self) -> Answer {
+        self.redeem(&self.code(&[("scope", "openid offline_access shopper.read")]).await).await
+    }
+
+    /// Renews so often: all the refresh tokens, oldest first, and the last answer.
+    async fn renewed(&self, times: usize) -> (Vec<String>, Answer) {
+        let mut last = self.lent().await;
+        let mut tokens = vec![refresh_token(&last)];
+        for _ in 0..times {
+            last = self.refresh(tokens.last().expect("the first"), &[]).await;
+            tokens.push(refresh_token(&last));
+        }
+        (tokens, last)
+    }
+
+    async fn kept(&self, answer: &Answer) -> Vec<RefreshToken> {
+        self.fixture.sql.sign_ins().refresh_tokens_of(grant_of(answer)).await.expect("an answer")
+    }
+}
+
+fn grant_of(answer: &Answer) -> GrantId {
+    claims(&answer.access_token())["grant_id"].as_str().expect("a grant").parse().expect("its identifier")
+}
+
+/// attacks.md C5 91, 105: a flood of renewals takes no room, and none of its tokens is forgotten.
+#[tokio::test]
+async fn however_often_a_grant_was_renewed_an_old_token_of_it_ends_it() {
+    let lending = Lending::new().await;
+    for old in [0, 1, 100, 198] {
+        let (tokens, last) = lending.renewed(200).await;
+        assert_eq!(lending.kept(&last).await.len(), 2);
+        assert!(lending.is_active(&last.access_token()).await);
+        is_refused(&lending.refresh(&tokens[old], &[]).await, REUSED);
+        is_refused(&lending.refresh(&tokens[200], &[]).await, UNKNOWN);
+        is_refused(&lending.refresh(&tokens[old], &[]).await, UNKNOWN);
+        assert!(!lending.is_active(&last.access_token()).await, "{old}");
+    }
+}
+
+/// The one before, within the grace, while the other answer to it is put to use.
+#[tokio::test]
+async fn a_token_that_is_followed_while_it_is_repeated_ends_its_grant() {
+    let (lending, store) = Lending::held_up().await;
+    let (tokens, last) = lending.renewed(1).await;
+    let repeated = store.meanwhile("rotate_refresh_token", lending.refresh(&tokens[0], &[]), async || {
+        let next = RefreshToken {
+            token: SecretHash::of("what the other one is given"),
+            grant_id: grant_of(&last),
+            expires_at: lending.now().plus_secs(60),
+            used_at: None,
+        };
+        let used = SecretHash::of(&tokens[1]);
+        lending.fixture.sql.sign_ins().rotate_refresh_token(&used, lending.now(), &next).await.expect("an answer");
+    });
+    is_refused(&repeated.await, REUSED);
+    assert!(!lending.is_active(&last.access_token()).await);
+}
+
+/// attacks.md C5 93, and RFC 7009 §2.1: what an old token is good for is what a new one is.
+#[tokio::test]
+async fn an_old_token_is_its_clients_and_takes_its_grant_back() {
+    let lending = Lending::new().await;
+    let fixture = &lending.fixture;
+    let other = json!({
+        "name": "Other", "type": "web", "level": "tenant", "tenant_id": lending.tenant_id, "client_id": "other",
+        "allowed_scopes": ["openid", "shopper.read"], "redirect_uris": [CALLBACK],
+    });
+    let other = fixture.made(Method::POST, "/applications", &other).await;
+    let other = Some(("other", other["client_secret"].as_str().expect("a secret")));
+    let own = Some(("shop", lending.secret.as_str()));
+    let revoke = "/tenants/acme/connect/revoke";
+
+    let (tokens, last) = lending.renewed(3).await;
+    assert_eq!(fixture.form(revoke, other, &[("token", &tokens[0])]).await.status, StatusCode::OK);
+    assert!(lending.is_active(&last.access_token()).await, "another's word takes nothing");
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", tokens[0].as_str())];
+    is_refused(&fixture.form(TOKEN, other, &fields).await, "oauth2-grant-of-another-client");
+    assert!(!lending.is_active(&last.access_token()).await, "in other hands it is a stolen one");
+
+    let (tokens, last) = lending.renewed(3).await;
+    assert_eq!(fixture.form(revoke, own, &[("token", &tokens[0])]).await.status, StatusCode::OK);
+    assert!(!lending.is_active(&last.access_token()).await);
+    is_refused(&lending.refresh(&tokens[3], &[]).await, UNKNOWN);
+}
+
+/// What is too old says so, and has not been used by anybody: before it was cleared away and after.
+#[tokio::test]
+async fn a_token_that_is_too_old_was_not_used_twice() {
+    let lending = Lending::with("[tokens]\nrefresh_token_idle = '10 min'\ngrant = '5 h'").await;
+    let (tokens, last) = lending.renewed(1).await;
+    lending.fixture.clock.advance_secs(600);
+    is_refused(&lending.refresh(&tokens[1], &[]).await, EXPIRED);
+    // What is over is kept an hour longer.
+    lending.fixture.clock.advance_secs(3700);
+    for job in &JOBS {
+        attempt(lending.fixture.server.app(), job).await.expect("a job that does its work");
+    }
+    assert_eq!(lending.kept(&last).await, []);
+    for token in &tokens {
+        is_refused(&lending.refresh(token, &[]).await, EXPIRED);
+    }
+    let grant = lending.fixture.sql.sign_ins().find_grant(grant_of(&last)).await.expect("an answer");
+    assert_eq!(grant.expect("it has not expired itself").ended_at, None, "nobody is suspected of anything");
+}
+
+/// Nobody who only knows a grant, from an access token, can end it by a token that they made up.
+#[tokio::test]
+async fn a_token_that_was_not_made_here_is_of_no_family() {
+    let lending = Lending::new().await;
+    let (tokens, last) = lending.renewed(2).await;
+    let (head, tail) = tokens[0].split_at(tokens[0].len() - 2);
+    for made_up in [
+        format!("{head}{}", if tail == "AA" { "BB" } else { "AA" }),
+        head.to_owned(),
+        format!("{}A", tokens[0]),
+        tokens[0].replace("ambit_rt_", "ambit_ac_"),
+        tokens[0].replace("ambit_rt_", ""),
+    ] {
+        is_refused(&lending.refresh(&made_up, &[]).await, UNKNOWN);
+    }
+    assert!(lending.is_active(&last.access_token()).await);
+    assert_eq!(lending.refresh(&tokens[2], &[]).await.status, StatusCode::OK);
+}

@@ -1,6 +1,7 @@
 //! The OAuth endpoints, filed by URL.
 
 mod authorize;
+mod changes;
 mod client_authentication;
 mod codes;
 mod cors;

@@ -94,10 +94,8 @@ async fn another_browser_cannot_see_or_answer_the_question() {
     let mut signed_out = Visitor::new(&shop.fixture);
     signed_out.cookies.insert(BROWSER.to_owned(), browser.cookies[BROWSER].clone());
     let answer = signed_out.post(&asked.path, &fields).await;
-    assert_eq!(
-        (answer.status, answer.header(header::LOCATION).starts_with("/sign-in/")),
-        (StatusCode::SEE_OTHER, true)
-    );
+    let sign_in = asked.path.replace("/consent/", "/sign-in/");
+    assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::SEE_OTHER, sign_in.as_str()));
     assert_eq!(shop.consented().await, None);
     assert_eq!(browser.get("/consent/no-such-name").await.status, StatusCode::NOT_FOUND);
 
@@ -105,9 +103,13 @@ async fn another_browser_cannot_see_or_answer_the_question() {
     let mut switched = Visitor::new(&shop.fixture);
     switched.cookies.clone_from(&browser.cookies);
     switched.cookies.insert(SESSION.to_owned(), session);
-    let answer = switched.post(&asked.path, &fields).await;
-    assert!(answer.header(header::LOCATION).starts_with("/sign-in/"), "{}", answer.text);
-    assert_eq!(shop.consented().await, None);
+    let denied = [("form", token.as_str()), ("answer", "deny")];
+    for answer in [switched.post(&asked.path, &fields).await, switched.post(&asked.path, &denied).await] {
+        assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::SEE_OTHER, sign_in.as_str()));
+    }
+    assert_eq!(switched.get(&asked.path).await.header(header::LOCATION), sign_in);
+    let kept = shop.fixture.store.sign_ins().consents_of(mallory.id).await.expect("an answer");
+    assert!(shop.consented().await.is_none() && kept.is_empty());
 
     let back = asked.allow(&mut browser, &["shop"]).await;
     assert_eq!(shop.redeemed(&back).await["scope"], "openid shop");

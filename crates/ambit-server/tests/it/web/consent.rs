@@ -1,13 +1,16 @@
 //! `/consent/{id}`: who is asked what, and that an answer is the person's own and to what they were asked.
 
+use ambit_core::store::noun;
+use ambit_protocol::admin::user::{User, UserStatus};
 use axum::http::{Method, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::shop::{Shop, boxes, parameter};
+use super::shop::{Asked, CALLBACK, Shop, boxes, parameter};
 use super::visitor::{BROWSER, SESSION, Visitor, user};
 use crate::people::{PASSWORD, form_token};
 use crate::store::Faulty;
-use crate::support::BASE;
+use crate::support::{BASE, Fixture};
+use crate::world::merged;
 
 #[tokio::test]
 async fn what_a_person_ticks_is_lent_and_the_next_time_they_are_not_asked() {
@@ -325,4 +328,83 @@ async fn what_is_taken_back_while_an_answer_is_on_its_way_does_not_come_back_wit
     });
     assert_eq!(shop.redeemed(&answered.await).await["scope"], "openid shop:close");
     assert_eq!(shop.consented().await.as_deref(), Some("openid shop:close"));
+}
+
+/// attacks.md C7 191.
+#[tokio::test]
+async fn the_page_says_whether_anybody_whom_the_person_knows_answers_for_the_application() {
+    let fixture = Fixture::new().await;
+    let made = async |path: &str, body: Value| fixture.made(Method::POST, path, &body).await;
+    let partner =
+        made("/partners", json!({"name": "North", "slug": "north", "contact_email": "ops@north.example"})).await;
+    let tenant = json!({"name": "Acme", "slug": "acme", "partner_id": partner["id"]});
+    let tenant = made("/tenants", tenant).await;
+    let ada = user(&fixture, Some(&tenant), "ada@acme.example", json!({})).await;
+    let (mut browser, _) = Visitor::of(&fixture, &ada).await;
+    for (client_id, issuer, owner, who, is_third_party) in [
+        ("own", "/tenants/acme", json!({"level": "tenant", "tenant_id": tenant["id"]}), "your organisation, ", false),
+        ("operators", "", json!({"level": "platform"}), "the operator of this service", false),
+        ("partners", "", json!({"level": "partner", "partner_id": partner["id"]}), "the partner ", true),
+    ] {
+        let application = json!({
+            "name": "Acme Security Team", "type": "spa", "client_id": client_id, "allowed_scopes": ["openid", "profile"],
+            "redirect_uris": [CALLBACK],
+        });
+        made("/applications", merged(application, owner)).await;
+        let asked = Asked::by(&mut browser, (issuer, client_id), "openid profile", &[]).await;
+        let text = &asked.page().text;
+        assert!(text.contains(&format!("An application of {who}")), "{client_id}: {text}");
+        assert_eq!(text.contains("Not your organisation&#39;s"), is_third_party, "{client_id}: {text}");
+        assert_eq!(text.contains("North"), is_third_party, "{client_id}: {text}");
+    }
+}
+
+/// The page was shown while the application might still ask; or it was answered, and the browser is on its way.
+#[tokio::test]
+async fn an_answer_leads_nowhere_once_the_application_is_disabled() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let asked = shop.asks(&mut browser, "openid shop", &[]).await;
+    let other = shop.asks(&mut browser, "openid shop", &[]).await;
+    let fields = |token| [("form", token), ("answer", "allow"), ("scope", "shop")];
+    let (first, second) = (form_token(asked.page()), form_token(other.page()));
+    let on = browser.post(&other.path, &fields(&second)).await.header(header::LOCATION).to_owned();
+    let kept = shop.consented().await;
+    let path = format!("/applications/{}", shop.application_id());
+    shop.fixture.made(Method::PATCH, &path, &json!({"status": "disabled"})).await;
+    for answer in [browser.post(&asked.path, &fields(&first)).await, browser.get(&on).await] {
+        assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::BAD_REQUEST, ""), "{}", answer.text);
+    }
+    assert_eq!(shop.consented().await, kept);
+}
+
+/// Somebody is signed out after they are disabled; what they say between the two counts as little.
+#[tokio::test]
+async fn whoever_is_disabled_while_the_page_is_open_gives_no_code() {
+    let shop = Shop::new().await;
+    for signed_out in [false, true] {
+        let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+        let asked = shop.asks(&mut browser, "openid shop", &[]).await;
+        let token = form_token(asked.page());
+        let set = async |status| {
+            let path = format!("/users/{}", shop.ada.id);
+            let after = User { status, ..shop.fixture.user_now(&shop.ada).await };
+            if signed_out {
+                shop.fixture.made(Method::PATCH, &path, &json!({"status": after.status})).await;
+            } else {
+                shop.fixture.change(async |edit| noun::update(edit.tx, after, None).await.map_err(Into::into)).await;
+            }
+        };
+        set(UserStatus::Disabled).await;
+        let fields = [("form", token.as_str()), ("answer", "allow"), ("scope", "shop")];
+        let sign_in = asked.path.replace("/consent/", "/sign-in/");
+        let answer = browser.post(&asked.path, &fields).await;
+        assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::SEE_OTHER, sign_in.as_str()));
+        let page = browser.follow(answer).await;
+        assert_eq!((page.status, parameter(&page, "code")), (StatusCode::OK, None), "{}", page.text);
+        let on = browser.get(&format!("{sign_in}/continue")).await;
+        assert_eq!((on.header(header::LOCATION), parameter(&on, "code")), (sign_in.as_str(), None));
+        assert_eq!(shop.consented().await, None);
+        set(UserStatus::Active).await;
+    }
 }

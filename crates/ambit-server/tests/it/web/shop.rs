@@ -77,24 +77,7 @@ impl Shop {
 
     /// Brings the application's request, and follows it to a page of ours or back to the application.
     pub(crate) async fn asks(&self, browser: &mut Visitor<'_>, scope: &str, more: &[(&str, &str)]) -> Asked {
-        let fields = [
-            ("response_type", "code"),
-            ("client_id", "till"),
-            ("redirect_uri", CALLBACK),
-            ("state", "s"),
-            ("code_challenge", CHALLENGE),
-            ("code_challenge_method", "S256"),
-            ("scope", scope),
-        ];
-        let query: String =
-            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields.iter().chain(more)).finish();
-        let mut answer = browser.get(&format!("/tenants/acme/connect/authorize?{query}")).await;
-        let mut path = String::new();
-        while answer.status.is_redirection() && !answer.header(header::LOCATION).starts_with("https://app.example/") {
-            path = answer.header(header::LOCATION).to_owned();
-            answer = browser.get(&path).await;
-        }
-        Asked { path, answer }
+        Asked::by(browser, ("/tenants/acme", "till"), scope, more).await
     }
 
     /// The scope of the token that a code becomes.
@@ -142,6 +125,33 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// The same by an application, by its `client_id` at its issuer.
+    pub(crate) async fn by(
+        browser: &mut Visitor<'_>,
+        (issuer, client_id): (&str, &str),
+        scope: &str,
+        more: &[(&str, &str)],
+    ) -> Self {
+        let fields = [
+            ("response_type", "code"),
+            ("client_id", client_id),
+            ("redirect_uri", CALLBACK),
+            ("state", "s"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+            ("scope", scope),
+        ];
+        let query: String =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields.iter().chain(more)).finish();
+        let mut answer = browser.get(&format!("{issuer}/connect/authorize?{query}")).await;
+        let mut path = String::new();
+        while answer.status.is_redirection() && !answer.header(header::LOCATION).starts_with("https://app.example/") {
+            path = answer.header(header::LOCATION).to_owned();
+            answer = browser.get(&path).await;
+        }
+        Self { path, answer }
+    }
+
     /// The page that asks for consent.
     pub(crate) fn page(&self) -> &Answer {
         assert!(self.path.starts_with("/consent/"), "{}: {} {}", self.path, self.answer.status, self.answer.text);

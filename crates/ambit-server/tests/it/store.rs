@@ -294,6 +294,7 @@ impl SignIns for Faulty {
 
     async fn advance_interaction(&self, interaction: &Interaction) -> Result<bool, StoreError> {
         self.check_verb("advance_interaction")?;
+        self.stall("advance_interaction").await;
         self.store.sign_ins().advance_interaction(interaction).await
     }
 

@@ -6,6 +6,7 @@ use axum::http::{Method, header};
 use serde_json::{Value, json};
 
 use crate::people::{Browser, PASSWORD, form_token};
+use crate::store::Faulty;
 use crate::support::{Answer, Fixture};
 
 const ADA: &str = "ada@shop.example";
@@ -234,4 +235,43 @@ async fn neither_text_nor_status_tells_whether_a_code_is_on_its_way() {
     }
     assert_eq!(seen[0], seen[1]);
     assert_eq!(fixture.letters().await.len(), 1);
+}
+
+/// A button that is pressed twice: the code in the one letter is the one that counts.
+#[tokio::test]
+async fn of_two_forms_at_once_that_ask_for_a_code_one_has_it_sent() {
+    let (fixture, store) = Faulty::fixture("").await;
+    let tenant = fixture.tenant("shop", json!({"email_code": true})).await;
+    fixture.person(Some(&tenant), ADA).await;
+    let browser = Browser::new(&fixture);
+    let at = browser.begin("/account/").await;
+    browser.step(&at, "organisation", &[("organisation", "shop")]).await;
+    let token = form_token(&browser.get(&at).await);
+    let (path, fields) = (format!("{at}/email-code"), [("form", token.as_str()), ("email", ADA)]);
+    let both = async { tokio::join!(browser.post(&path, &fields), browser.post(&path, &fields)) };
+    let (one, other) = store.both_before_one("advance_interaction", both).await;
+    for answer in [one, other] {
+        assert_eq!((answer.status.as_u16(), answer.header(header::LOCATION)), (303, at.as_str()), "{}", answer.text);
+    }
+    let sent = code(&fixture).await;
+    assert!(is_in(&browser.step(&at, "code", &[("code", &sent)]).await));
+}
+
+/// attacks.md C10 250. Both have seen that the code is right before one is signed in by it.
+#[tokio::test]
+async fn of_two_who_send_the_right_code_at_once_one_is_signed_in() {
+    let (fixture, store) = Faulty::fixture("").await;
+    let tenant = fixture.tenant("shop", json!({"email_code": true})).await;
+    let ada = fixture.person(Some(&tenant), ADA).await;
+    let browser = Browser::new(&fixture);
+    let at = asked(&browser, ADA).await;
+    let sent = code(&fixture).await;
+    let token = form_token(&browser.get(&at).await);
+    let (path, fields) = (format!("{at}/code"), [("form", token.as_str()), ("code", sent.as_str())]);
+    let both = async { tokio::join!(browser.post(&path, &fields), browser.post(&path, &fields)) };
+    let (one, other) = store.both_before_one("end_interaction", both).await;
+    let (counted, others): (Vec<_>, Vec<_>) = [one, other].into_iter().partition(is_in);
+    assert_eq!((counted.len(), others.len()), (1, 1));
+    assert!(!others[0].headers.contains_key(header::SET_COOKIE), "{:?}", others[0].headers);
+    assert_eq!(fixture.store.sign_ins().sessions_of(ada.id).await.expect("sessions").len(), 1);
 }

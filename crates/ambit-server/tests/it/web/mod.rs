@@ -1,6 +1,7 @@
 //! Pages for people and what programs read beside them, filed by URL.
 
 mod account;
+mod addresses;
 mod api;
 mod branding;
 mod consent;

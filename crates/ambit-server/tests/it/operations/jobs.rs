@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ambit_core::second_factor::TotpSecret;
+use ambit_core::time::Clock as _;
 use ambit_server::jobs::{JOBS, Job, attempt};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
@@ -10,8 +12,9 @@ use futures_util::FutureExt as _;
 use serde_json::json;
 
 use super::metrics::Samples;
+use crate::people::{Browser, PASSWORD};
 use crate::store::Faulty;
-use crate::support::{Fixture, ROOT, ROOT_SECRET, claims};
+use crate::support::{Fixture, ROOT, ROOT_SECRET, TestClock, claims};
 
 #[test]
 fn every_job_has_a_test_of_its_own() {
@@ -76,7 +79,7 @@ async fn the_job_expired_forgets_what_is_over_and_nothing_before() {
         .expect("a request");
     assert_eq!(fixture.send(request).await.status, StatusCode::CREATED);
     fixture.form("/connect/revoke", Some((ROOT, ROOT_SECRET)), &[("token", &token)]).await;
-    let now = ambit_core::time::Clock::now(&*fixture.clock);
+    let now = fixture.clock.now();
     assert!(fixture.store.use_assertion(ROOT, "j", now.plus_secs(60)).await.expect("noted"));
 
     let held = async || {
@@ -169,4 +172,35 @@ async fn a_fault_in_a_job_is_a_failure_like_any_other() {
     let text = fixture.server.app().metrics.render(fixture.server.app());
     assert!(text.contains("ambit_job_runs_total{job=\"keys\",outcome=\"failed\"} 1\n"), "{text}");
     assert!(text.contains("ambit_job_last_success_seconds{job=\"keys\"} 0\n"));
+}
+
+/// attacks.md C10 250: a code counts for ninety seconds at most, and what is forgotten is forgotten for all nodes by the one that is
+/// an hour ahead.
+#[tokio::test]
+async fn the_code_of_an_app_that_was_used_is_remembered_for_as_long_as_it_counts() {
+    let fixture = Fixture::new().await;
+    let tenant = fixture.tenant("shop", json!({})).await;
+    let (ada, bob) = ("ada@shop.example", "bob@shop.example");
+    let adas = fixture.app_of(&fixture.person(Some(&tenant), ada).await).await;
+    let bobs = fixture.app_of(&fixture.person(Some(&tenant), bob).await).await;
+    let ahead = TestClock::starting();
+    ahead.advance_secs(3600);
+    let other = fixture.another_node_by(ahead.clone()).await;
+    // The next one: nothing counts for longer.
+    let at = fixture.clock.now().plus_secs(30);
+    let signs_in = async |email: &str, app: &TotpSecret| {
+        let browser = Browser::new(&fixture);
+        let path = browser.begin("/account/").await;
+        browser.step(&path, "organisation", &[("organisation", "shop")]).await;
+        browser.password(&path, email, PASSWORD).await;
+        browser.step(&path, "second-factor", &[("code", &app.code_at(at).expect("a code"))]).await;
+        browser.cookie("__Host-ambit-session").is_some()
+    };
+    assert!(signs_in(ada, &adas).await);
+    for clock in [&fixture.clock, &ahead] {
+        clock.advance_millis(89_999);
+    }
+    run(&other, "expired").await;
+    assert!(!signs_in(ada, &adas).await, "it was used");
+    assert!(signs_in(bob, &bobs).await, "one of the same moment counts still");
 }

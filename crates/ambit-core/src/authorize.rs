@@ -9,7 +9,7 @@
 use ambit_protocol::admin::application::{ApplicationStatus, ApplicationType, ConsentPolicy};
 use ambit_protocol::admin::text::RoleName;
 use ambit_protocol::authorization_request::{Address, AuthorizationRequest, ResponseMode};
-use ambit_protocol::id::{ApplicationId, SessionId, UserId};
+use ambit_protocol::id::{ApplicationId, SessionId, UnitId, UserId};
 use ambit_protocol::pkce::CodeChallenge;
 use ambit_protocol::resource::ResourceIndicator;
 use ambit_protocol::scope::ScopeToken;
@@ -268,8 +268,8 @@ pub struct Lent {
     pub resources: Vec<ResourceIndicator>,
     /// The slug of the tenant that is acted for.
     pub tenant: Option<String>,
-    /// The slug of the unit that is acted for.
-    pub unit: Option<String>,
+    /// The unit that is acted for: by its identifier, since its slug may be another unit's by the time this is redeemed.
+    pub unit_id: Option<UnitId>,
     /// When the person proved who they are.
     pub auth_time: Timestamp,
     /// How strongly.

@@ -495,7 +495,7 @@ impl Asking<'_> {
             granted: decision.carried,
             resources: request.resources.clone(),
             tenant: facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.to_string()),
-            unit: facts.unit.as_ref().map(|unit| unit.slug.to_string()),
+            unit_id: facts.unit.as_ref().map(|unit| unit.id),
             auth_time: person.authentication.at,
             acr: person.authentication.acr().as_str().to_owned(),
             amr: person.authentication.amr().into_iter().map(str::to_owned).collect(),

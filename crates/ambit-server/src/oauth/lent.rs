@@ -246,7 +246,7 @@ impl Now {
     async fn of(call: &Call, client: &AuthenticatedClient, lent: &Lent) -> Result<Self, Refused> {
         let app = &call.app;
         let application = &client.application;
-        let acting = Acting::resolve(application, call.issuer.tenant(), lent.tenant.as_deref(), lent.unit.as_deref())?;
+        let acting = Acting::of_lent(application, call.issuer.tenant(), lent)?;
         // A tenant or a unit that is gone is nobody's to lend any more.
         let facts = app.registry.facts(application.client_id.as_str(), &acting).await.map_err(unavailable)?;
         let facts = facts.map_err(|refusal| match refusal {

@@ -1,5 +1,6 @@
 //! For which tenant and unit a client acts: named in the request, within the level of its application (identity.md §4).
 
+use ambit_core::authorize::Lent;
 use ambit_core::refusal::Refusal;
 use ambit_protocol::admin::application::{Application, Level};
 use ambit_protocol::claims::AccessTokenClaims;
@@ -47,6 +48,15 @@ impl Acting {
             return Err(Refusal::TenantMisnamed("the parameter 'unit' needs the parameter 'tenant'".to_owned()));
         }
         Ok(Self { tenant: tenant.map(str::to_owned), unit: unit.map(|slug| UnitName::Slug(slug.to_owned())) })
+    }
+
+    /// From what a person lent, at the issuer of this tenant if it is one's.
+    ///
+    /// # Errors
+    /// [`Refusal::TenantMisnamed`].
+    pub fn of_lent(application: &Application, own: Option<&str>, lent: &Lent) -> Result<Self, Refusal> {
+        let unit = lent.unit_id.map(|id| UnitName::Id(id.to_string()));
+        Ok(Self { unit, ..Self::resolve(application, own, lent.tenant.as_deref(), None)? })
     }
 
     /// From a token that was verified.

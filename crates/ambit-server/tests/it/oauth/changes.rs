@@ -126,16 +126,22 @@ async fn what_was_lent_for_a_unit_is_renewed_while_the_unit_has_the_gate_open() 
 async fn what_was_lent_for_a_unit_ends_with_the_unit() {
     let lending = Lending::new().await;
     let fixture = &lending.fixture;
-    let north = json!({"name": "North", "slug": "north", "kind": "shop"});
-    let north = id(&fixture.made(Method::POST, &format!("/tenants/{}/units", lending.tenant_id), &north).await);
+    let (units, north) =
+        (format!("/tenants/{}/units", lending.tenant_id), json!({"name": "North", "slug": "north", "kind": "shop"}));
+    let first = id(&fixture.made(Method::POST, &units, &north).await);
     let everywhere = lent(&lending, &[]).await;
     let tokens = lent(&lending, &[("unit", "north")]).await;
     let code = lending.code(&[("unit", "north")]).await;
-    let gone = fixture.admin(&fixture.root().await, Method::DELETE, &format!("/units/{north}"), None).await;
+    let gone = fixture.admin(&fixture.root().await, Method::DELETE, &format!("/units/{first}"), None).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.text);
+    is_refused(&lending.refresh(&refresh_token(&tokens), &[]).await, "oauth2-invalid-grant");
+    assert!(!lending.is_active(&tokens.access_token()).await);
+    // Nor is it for the next one of its name.
+    fixture.made(Method::POST, &units, &north).await;
     is_refused(&lending.redeem(&code).await, "oauth2-invalid-grant");
     is_refused(&lending.refresh(&refresh_token(&tokens), &[]).await, "oauth2-invalid-grant");
     assert!(!lending.is_active(&tokens.access_token()).await);
+    assert_eq!(lent(&lending, &[("unit", "north")]).await.status, StatusCode::OK);
     assert_eq!(lending.refresh(&refresh_token(&everywhere), &[]).await.status, StatusCode::OK);
 }
 

@@ -218,6 +218,19 @@ impl Journal {
         noted.inspect_err(|_| count(&self.counts.lost_tokens, 1))
     }
 
+    /// Keeps a place for a token that is noted once something else is durable, and is not noted where that fails.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn hold(&self) -> Result<Place<'_>, JournalError> {
+        let held = match self.desk.try_hold()? {
+            Some(()) => Ok(()),
+            None => Box::pin(self.once_there_is_room(|| self.desk.try_hold())).await,
+        };
+        held.inspect_err(|_| count(&self.counts.lost_tokens, 1))?;
+        Ok(Place(&self.desk))
+    }
+
     /// Notes a refusal.
     ///
     /// # Errors
@@ -326,48 +339,92 @@ impl Journal {
 
     /// Puts a note into the batch; where that is full, once it was taken away.
     async fn note(&self, put: impl FnOnce(&mut Batch)) -> Result<(), JournalError> {
-        match self.desk.try_put(put)? {
-            Ok(()) => Ok(()),
-            Err(put) => Box::pin(self.note_later(put)).await,
+        let mut put = Some(put);
+        match self.desk.try_put(&mut put)? {
+            Some(()) => Ok(()),
+            None => Box::pin(self.once_there_is_room(|| self.desk.try_put(&mut put))).await,
         }
     }
 
-    async fn note_later(&self, mut put: impl FnOnce(&mut Batch)) -> Result<(), JournalError> {
+    async fn once_there_is_room(
+        &self,
+        mut attempt: impl FnMut() -> Result<Option<()>, JournalError>,
+    ) -> Result<(), JournalError> {
         count(&self.counts.waits, 1);
         let deadline = Instant::now() + PATIENCE;
         loop {
             let mut emptied = pin!(self.desk.emptied.notified());
             // From here on no notice is missed, so the batch is looked at once more before waiting.
             emptied.as_mut().enable();
-            match self.desk.try_put(put)? {
-                Ok(()) => return Ok(()),
-                Err(unput) => put = unput,
+            if let Some(()) = attempt()? {
+                return Ok(());
             }
             timeout_at(deadline, emptied).await.map_err(|_| JournalError::Full)?;
         }
     }
 }
 
+/// A place in the journal. What is dropped is free for another token.
+#[derive(Debug)]
+pub struct Place<'j>(&'j Desk);
+
+impl Place<'_> {
+    /// Notes the token that it was kept for.
+    ///
+    /// # Errors
+    /// [`JournalError::Closed`]: then the token must not leave.
+    pub fn record(self, token: &IssuedToken<'_>) -> Result<(), JournalError> {
+        let batch = self.0.open_batch()?;
+        self.0.put(batch, |batch| batch.take_token(token));
+        Ok(())
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.lock().held -= 1;
+    }
+}
+
 impl Desk {
-    /// Puts a note into the batch, or gives it back where that is full.
-    fn try_put<P: FnOnce(&mut Batch)>(&self, put: P) -> Result<Result<(), P>, JournalError> {
-        let mut batch = self.lock();
-        if batch.closed {
-            return Err(JournalError::Closed);
+    /// Puts a note into the batch and takes it from its place, or leaves it there where the batch is full.
+    fn try_put<P: FnOnce(&mut Batch)>(&self, put: &mut Option<P>) -> Result<Option<()>, JournalError> {
+        let batch = self.open_batch()?;
+        if batch.taken() >= self.most {
+            return Ok(None);
         }
-        let before = batch.depth();
-        if before >= self.most {
-            return Ok(Err(put));
+        if let Some(put) = put.take() {
+            self.put(batch, put);
         }
+        Ok(Some(()))
+    }
+
+    /// Keeps a place in the batch, if there is one.
+    fn try_hold(&self) -> Result<Option<()>, JournalError> {
+        let mut batch = self.open_batch()?;
+        if batch.taken() >= self.most {
+            return Ok(None);
+        }
+        batch.held += 1;
+        Ok(Some(()))
+    }
+
+    fn open_batch(&self) -> Result<MutexGuard<'_, Batch>, JournalError> {
+        let batch = self.lock();
+        if batch.closed { Err(JournalError::Closed) } else { Ok(batch) }
+    }
+
+    fn put(&self, mut batch: MutexGuard<'_, Batch>, put: impl FnOnce(&mut Batch)) {
+        let is_first = batch.depth() == 0;
         put(&mut batch);
+        let is_full = batch.taken() >= self.most;
         drop(batch);
-        if before == 0 {
+        if is_first {
             self.filled.notify_one();
         }
-        if before + 1 == self.most {
+        if is_full {
             self.urgent.notify_one();
         }
-        Ok(Ok(()))
     }
 
     fn wake_now(&self) {
@@ -415,6 +472,8 @@ struct Batch {
     tokens: usize,
     refusals: Vec<RefusalRecord>,
     uses: HashMap<SecretId, Timestamp>,
+    /// Places that are kept for tokens that may come, in this batch or a later one.
+    held: usize,
     waiting: Vec<oneshot::Sender<()>>,
     closed: bool,
 }
@@ -458,9 +517,8 @@ impl Writer {
 
     fn take(&self) -> Batch {
         let mut batch = self.desk.lock();
-        let closed = batch.closed;
-        let taken = std::mem::take(&mut *batch);
-        batch.closed = closed;
+        let next = Batch { held: batch.held, closed: batch.closed, ..Batch::default() };
+        let taken = std::mem::replace(&mut *batch, next);
         drop(batch);
         self.desk.emptied.notify_waiters();
         taken
@@ -511,6 +569,11 @@ impl Batch {
     /// How many tokens and refusals are in it.
     const fn depth(&self) -> usize {
         self.tokens + self.refusals.len()
+    }
+
+    /// How many places are taken.
+    const fn taken(&self) -> usize {
+        self.depth() + self.held
     }
 
     fn take_token(&mut self, token: &IssuedToken<'_>) {

@@ -2,8 +2,8 @@
 //!
 //! 1. What was presented is looked up by its hash, and core says whether it is good for this client.
 //! 2. The facts of now: tenant, unit, person, consent. Core decides anew.
-//! 3. One transaction uses up what was presented and keeps what comes of it; whoever is second is told so.
-//! 4. Core signs; the journal takes note.
+//! 3. Core signs, and the journal keeps a place: whoever is told to try again later has lost nothing.
+//! 4. One transaction uses up what was presented and keeps what comes of it; whoever is second is told so. The journal takes note.
 
 use std::sync::Arc;
 
@@ -30,10 +30,10 @@ use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::token::GrantType;
 
-use super::token::{Minting, issued};
+use super::token::{Minting, issued, unnoted};
 use super::{Call, Refused, unavailable};
 use crate::jobs::ensure_algorithm;
-use crate::journal::Issued;
+use crate::journal::{Issued, Place};
 use crate::registry::Acting;
 use crate::session::tokens_until;
 use crate::state::App;
@@ -97,6 +97,9 @@ pub(super) async fn redeem(
     };
 
     let lent = &document.lent;
+    let lending = facts.lending(app, lent);
+    let minted = Minted::of(call, &lending, &grant, code.grant_id).await?;
+    let id_token = facts.id_token(call, lent, document.nonce.as_deref(), &minted.token, &grant).await?;
     let refresh = client
         .application
         .grant_types
@@ -121,9 +124,8 @@ pub(super) async fn redeem(
         expires_at: (now + times.refresh_token_idle).min(expires_at),
         used_at: None,
     });
-    // The session may have ended since the code was given: then what was lent in it ends before it begins, even what would have
-    // outlived it. Whoever has a new password has ended all their sessions.
-    // So may the consent.
+    // The session may have ended since the code was given, or the consent been taken back: then what was lent ends before it
+    // begins, even what would have outlived the session. Whoever has a new password has ended all their sessions.
     let redeemed = Redeemed {
         grant: &kept,
         refresh_token: refresh_row.as_ref(),
@@ -137,9 +139,7 @@ pub(super) async fn redeem(
         }
         return Err(Refusal::Grant(GrantFault::Withdrawn).into());
     }
-    let lending = facts.lending(app, lent);
-    let access = mint(call, client, &lending, &grant, code.grant_id).await?;
-    let id_token = facts.id_token(call, lent, document.nonce.as_deref(), &access, &grant).await?;
+    let access = minted.noted(client, &lending, &grant, code.grant_id)?;
     Ok(Tokens { grant, facts: facts.facts, access, refresh, id_token })
 }
 
@@ -157,6 +157,9 @@ pub(super) async fn renew(
     let facts = Now::of(call, client, &lent).await?;
     let lending = facts.lending(app, &lent);
     let grant = refresh_token::grant(&lending, request, now)?;
+    let minted = Minted::of(call, &lending, &grant, grant_of.id).await?;
+    // OpenID Connect Core §12.2: `nonce` "SHOULD NOT be present" in a renewed one.
+    let id_token = facts.id_token(call, &lent, None, &minted.token, &grant).await?;
 
     let sign_ins = app.store.sign_ins();
     let hash = SecretHash::of(token);
@@ -187,9 +190,7 @@ pub(super) async fn renew(
             return Err(Refusal::Grant(GrantFault::RefreshTokenUnknown).into());
         }
     }
-    let access = mint(call, client, &lending, &grant, grant_of.id).await?;
-    // OpenID Connect Core §12.2: `nonce` "SHOULD NOT be present" in a renewed one.
-    let id_token = facts.id_token(call, &lent, None, &access, &grant).await?;
+    let access = minted.noted(client, &lending, &grant, grant_of.id)?;
     Ok(Tokens { grant, facts: facts.facts, access, refresh: Some(successor), id_token })
 }
 
@@ -305,30 +306,53 @@ impl Now {
     }
 }
 
-async fn mint(
-    call: &Call,
-    client: &AuthenticatedClient,
-    lending: &Lending<'_>,
-    grant: &Grant,
-    grant_id: GrantId,
-) -> Result<IssuedToken, Refused> {
-    let minting = Minting::begin(call, grant)?;
-    let Lending { lent, facts, .. } = *lending;
-    let id = grant_id.to_string();
-    let subject = subject_for(&call.app, &facts.client.application, lent.user_id)?;
-    let behalf = OnBehalf { lending: *lending, grant_id: &id, subject: &subject };
-    let token =
-        minting.check(issue::user_token(grant, &behalf, &minting.issuer, &minting.signer, minting.jti, call.now))?;
-    let behalf = Behalf {
-        user_id: lent.user_id,
-        grant_id,
-        roles: lending.roles.to_vec(),
-        consented: lending.consented.map(<[ScopeToken]>::to_vec),
-        original: lent.granted.clone(),
-    };
-    let asked = Request { scope: grant.requested.as_deref(), resources: &lent.resources };
-    minting.note(client, Issued { behalf: Some(&behalf), ..issued(&asked, facts, &token.scope) }).await?;
-    Ok(token)
+/// An access token that is signed and not given to anybody yet, with its place in the journal: what was presented is used up only
+/// once nothing else can fail.
+struct Minted<'a> {
+    minting: Minting<'a>,
+    token: IssuedToken,
+    place: Place<'a>,
+}
+
+impl<'a> Minted<'a> {
+    async fn of(call: &'a Call, lending: &Lending<'_>, grant: &Grant, grant_id: GrantId) -> Result<Self, Refusal> {
+        let minting = Minting::begin(call, grant)?;
+        let Lending { lent, facts, .. } = *lending;
+        let id = grant_id.to_string();
+        let subject = subject_for(&call.app, &facts.client.application, lent.user_id)?;
+        let behalf = OnBehalf { lending: *lending, grant_id: &id, subject: &subject };
+        let token = minting.check(issue::user_token(
+            grant,
+            &behalf,
+            &minting.issuer,
+            &minting.signer,
+            minting.jti,
+            call.now,
+        ))?;
+        Ok(Self { minting, token, place: call.app.journal.hold().await.map_err(unnoted)? })
+    }
+
+    /// The token, on record.
+    fn noted(
+        self,
+        client: &AuthenticatedClient,
+        lending: &Lending<'_>,
+        grant: &Grant,
+        grant_id: GrantId,
+    ) -> Result<IssuedToken, Refusal> {
+        let Lending { lent, facts, .. } = *lending;
+        let behalf = Behalf {
+            user_id: lent.user_id,
+            grant_id,
+            roles: lending.roles.to_vec(),
+            consented: lending.consented.map(<[ScopeToken]>::to_vec),
+            original: lent.granted.clone(),
+        };
+        let asked = Request { scope: grant.requested.as_deref(), resources: &lent.resources };
+        let issued = Issued { behalf: Some(&behalf), ..issued(&asked, facts, &self.token.scope) };
+        self.place.record(&self.minting.noted(client, issued)).map_err(unnoted)?;
+        Ok(self.token)
+    }
 }
 
 /// Signs for an application what tells of people: its ID tokens, userinfo answers and logout tokens. The reason, where nothing

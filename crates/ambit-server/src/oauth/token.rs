@@ -137,18 +137,19 @@ impl<'a> Minting<'a> {
     }
 
     /// Nobody gets a token that the journal does not know of.
-    pub(super) async fn note(&self, client: &AuthenticatedClient, issued: Issued<'_>) -> Result<(), Refusal> {
-        let Call { app, context, now, .. } = self.call;
-        let noted = journal::IssuedToken {
-            jti: self.jti,
-            trace_id: context.trace_id,
-            at: *now,
-            issued,
-            secret: client.secret(),
-        };
-        let unavailable = |error: JournalError| Refusal::Unavailable { reason: error.to_string() };
-        app.journal.record(&noted).await.map_err(unavailable)
+    async fn note(&self, client: &AuthenticatedClient, issued: Issued<'_>) -> Result<(), Refusal> {
+        self.call.app.journal.record(&self.noted(client, issued)).await.map_err(unnoted)
     }
+
+    /// What the journal takes note of.
+    pub(super) fn noted<'i>(&self, client: &AuthenticatedClient, issued: Issued<'i>) -> journal::IssuedToken<'i> {
+        let Call { context, now, .. } = self.call;
+        journal::IssuedToken { jti: self.jti, trace_id: context.trace_id, at: *now, issued, secret: client.secret() }
+    }
+}
+
+pub(super) fn unnoted(error: JournalError) -> Refusal {
+    Refusal::Unavailable { reason: error.to_string() }
 }
 
 pub(super) fn issued<'a>(asked: &Request<'a>, facts: &'a Facts, granted: &'a str) -> Issued<'a> {

@@ -51,7 +51,11 @@ impl Lending {
 
     /// The same on a store that holds up what a test says.
     pub(super) async fn held_up() -> (Self, Faulty) {
-        let (fixture, store) = Faulty::fixture("").await;
+        Self::held_up_with("").await
+    }
+
+    pub(super) async fn held_up_with(file: &str) -> (Self, Faulty) {
+        let (fixture, store) = Faulty::fixture(file).await;
         let lending = Self::unasked_on(fixture).await;
         lending.consent(SCOPES).await;
         (lending, store)

@@ -1,7 +1,9 @@
 //! What stands in the way of a code on its way to a token, and what a second use of it ends.
 
+use ambit_core::store::sign_in::Sessions;
 use ambit_server::jobs::{JOBS, attempt};
 use axum::http::{Method, StatusCode};
+use futures_util::future::join_all;
 use serde_json::json;
 
 use super::lending::{CALLBACK, ISSUER, Lending, TOKEN, VERIFIER, is_refused, refresh_token};
@@ -163,4 +165,46 @@ async fn a_code_and_a_refresh_token_are_good_at_the_door_of_their_tenant_alone_a
     fixture.clock.advance_millis(10_001);
     assert_eq!(lending.redeem(&code).await.status, StatusCode::OK);
     assert_eq!(lending.refresh(&token, &[]).await.status, StatusCode::OK);
+}
+
+/// attacks.md C16: whoever is told to try again later has lost nothing, and nothing is on record that was not issued.
+#[tokio::test]
+async fn a_full_journal_costs_nobody_their_code_nor_their_refresh_token() {
+    let (lending, store) = Lending::held_up_with("[journal]\nqueue = 64\nflush = \"1 ms\"\n").await;
+    let journal = &lending.fixture.server.app().journal;
+    let token = refresh_token(&lending.redeem(&lending.code(&[]).await).await);
+    let (code, void) = (lending.code(&[]).await, lending.code(&[]).await);
+    let service = [("grant_type", "client_credentials"), ("scope", "pos.read")];
+    // The writer has taken one token and is stuck with it, and as many as there are places wait.
+    let filled = async || {
+        journal.flush().await.expect("written");
+        let before = store.calls(&["append_journal"]);
+        store.journal_stalls.send_replace(true);
+        lending.ask(&service).await;
+        while store.calls(&["append_journal"]) == before {
+            tokio::task::yield_now().await;
+        }
+        let waiting = join_all((0..64).map(|_| lending.ask(&service))).await;
+        assert!(waiting.iter().all(|answer| answer.status == StatusCode::OK));
+        assert_eq!(journal.depth(), 64);
+    };
+    filled().await;
+    let (redeemed, renewed) = tokio::join!(lending.redeem(&code), lending.refresh(&token, &[]));
+    for answer in [redeemed, renewed] {
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text);
+        assert_eq!(answer.json["error"], "temporarily_unavailable");
+    }
+    store.journal_stalls.send_replace(false);
+    lending.fixture.clock.advance_secs(11);
+    for answer in [lending.redeem(&code).await, lending.refresh(&token, &[]).await] {
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let jti = claims(&answer.access_token())["jti"].clone();
+        assert!(journal.find_token(jti.as_str().expect("a jti")).await.expect("an answer").is_some());
+    }
+    // A place that was kept for what is not issued after all is free again.
+    let (now, all) = (lending.now(), Sessions::OfUser(lending.user_id()));
+    lending.fixture.store.sign_ins().end_sessions(all, now, now.plus_secs(86_400)).await.expect("ended");
+    is_refused(&lending.redeem(&void).await, "oauth2-invalid-grant");
+    filled().await;
+    store.journal_stalls.send_replace(false);
 }

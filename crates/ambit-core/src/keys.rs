@@ -154,28 +154,55 @@ impl KeyRing {
     /// # Errors
     /// [`KeyRingError`] names the key that cannot be used.
     pub fn open(keys: Vec<(Key, Option<Vec<u8>>)>, vault: &Vault) -> Result<Self, KeyRingError> {
-        let mut ring = Self::default();
-        let mut published = vec![];
-        for (key, sealed) in keys {
-            let unusable = |reason: String| KeyRingError { kid: key.id.to_string(), reason };
-            if key.state == KeyState::Revoked {
-                continue;
-            }
-            published.push(key.jwk.clone());
+        let (ring, unusable) = Self::open_after(&Self::default(), keys, &[], vault)?;
+        unusable.into_iter().next().map_or(Ok(ring), Err)
+    }
+
+    /// The same where some keys are not as they were written: `damaged` names those that cannot be read. Whatever the earlier ring
+    /// has of them in memory goes on. Answers the active keys that do not open as well; those sign nothing at the next start.
+    ///
+    /// # Errors
+    /// [`KeyRingError`] where there are active keys and none opens: that is another master key.
+    pub fn open_after(
+        earlier: &Self,
+        keys: Vec<(Key, Option<Vec<u8>>)>,
+        damaged: &[String],
+        vault: &Vault,
+    ) -> Result<(Self, Vec<KeyRingError>), KeyRingError> {
+        let (mut ring, mut unusable, mut published) = (Self::default(), vec![], vec![]);
+        let in_memory = |kid: &str| earlier.signers.iter().find(|signer| signer.kid == kid).cloned();
+        for (key, sealed) in keys.into_iter().filter(|(key, _)| key.state != KeyState::Revoked) {
             if key.state == KeyState::Active {
-                let sealed = sealed.ok_or_else(|| unusable("its private half is missing".to_owned()))?;
-                let pkcs8 = vault.open(&purpose(&key), &sealed).map_err(|error| unusable(error.to_string()))?;
-                let signing =
-                    SigningKey::from_pkcs8(key.algorithm, &pkcs8).map_err(|error| unusable(error.to_string()))?;
-                let kid = key.id.to_string();
-                let access_token_header = signing.header(ACCESS_TOKEN_TYPE, &kid);
-                ring.signers.push(Arc::new(Signer { kid, key: signing, access_token_header }));
+                match Signer::open(&key, sealed.as_deref(), vault) {
+                    Ok(signer) => ring.signers.push(Arc::new(signer)),
+                    Err(reason) => {
+                        let kid = key.id.to_string();
+                        ring.signers.extend(in_memory(&kid));
+                        unusable.push(KeyRingError { kid, reason });
+                    }
+                }
             }
+            published.push(key.jwk);
+        }
+        for kid in damaged {
+            published.extend(earlier.published.keys().iter().find(|jwk| jwk.kid() == Some(kid)).cloned());
+            let signer = in_memory(kid).filter(|signer| ring.signer(signer.key.algorithm()).is_none());
+            ring.signers.extend(signer);
+        }
+        if ring.signers.is_empty()
+            && let Some(first) = unusable.first()
+        {
+            return Err(first.clone());
         }
         let whole_set = |error: JwkSetError| KeyRingError { kid: "set".to_owned(), reason: error.to_string() };
         ring.published = JwkSet::new(published).map_err(whole_set)?;
-        ring.verifying = Arc::new(VerifyingKeys::new(&ring.published).map_err(whole_set)?);
-        Ok(ring)
+        // With the very keys of the earlier ring, if they are the same: what was verified with those stays verified.
+        ring.verifying = if ring.published == earlier.published {
+            Arc::clone(&earlier.verifying)
+        } else {
+            Arc::new(VerifyingKeys::new(&ring.published).map_err(whole_set)?)
+        };
+        Ok((ring, unusable))
     }
 
     /// The key that signs with an algorithm.
@@ -200,12 +227,16 @@ impl KeyRing {
     pub const fn verifying(&self) -> &Arc<VerifyingKeys> {
         &self.verifying
     }
+}
 
-    /// Verifies with the very keys of an earlier ring, if they are the same: what was verified with those stays verified.
-    pub fn verify_as(&mut self, earlier: &Self) {
-        if self.published == earlier.published {
-            self.verifying = Arc::clone(&earlier.verifying);
-        }
+impl Signer {
+    fn open(key: &Key, sealed: Option<&[u8]>, vault: &Vault) -> Result<Self, String> {
+        let sealed = sealed.ok_or("its private half is missing")?;
+        let pkcs8 = vault.open(&purpose(key), sealed).map_err(|error| error.to_string())?;
+        let signing = SigningKey::from_pkcs8(key.algorithm, &pkcs8).map_err(|error| error.to_string())?;
+        let kid = key.id.to_string();
+        let access_token_header = signing.header(ACCESS_TOKEN_TYPE, &kid);
+        Ok(Self { kid, key: signing, access_token_header })
     }
 }
 

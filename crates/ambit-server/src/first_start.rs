@@ -8,7 +8,7 @@ use ambit_core::reach::Reach;
 use ambit_core::registry::key::{self, NewKey, NewKeyError};
 use ambit_core::registry::{Edit, Power, RegistryError, Settings, application, builtin};
 use ambit_core::secret::{ClientSecret, WeakSecret};
-use ambit_core::store::{By, ChangeContext, ChangeQuery, Filter, Store, StoreError, Transaction, noun};
+use ambit_core::store::{By, ChangeContext, ChangeQuery, Filter, Reads, Store, StoreError, Transaction, noun};
 use ambit_protocol::admin::application::{Application, ApplicationType, CreateApplication, Level};
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::key::{Key, KeyState};
@@ -81,8 +81,11 @@ pub async fn prepare(store: &dyn Store, start: &Start<'_>) -> Result<(), StartEr
     for name in &installed.taken {
         tracing::warn!(scope = %name, "a built-in scope is left out: another API has a scope of this name");
     }
+    for name in &installed.damaged {
+        tracing::error!(%name, "it is not as it was written, and is left alone: `ambit doctor` names all that is damaged");
+    }
     // Another node may have been first: then its keys are there, and these were made for nothing.
-    let missing = missing_states(&noun::list::<Key>(&*transaction, &Filter::default(), Reach::Platform).await?, start);
+    let missing = missing_states(&whole_keys(&*transaction).await?, start);
     for key in keys.into_iter().take(missing) {
         key::publish(&edit, key).await?;
     }
@@ -107,8 +110,10 @@ async fn was_ever_registered(
     client_id: &str,
 ) -> Result<bool, StoreError> {
     let by = By::NaturalKey(client_id);
-    if noun::find::<Application>(transaction, by, Reach::Platform).await?.is_some() {
-        return Ok(true);
+    match noun::find::<Application>(transaction, by, Reach::Platform).await {
+        Ok(None) => {}
+        Ok(Some(_)) | Err(StoreError::Corrupt { .. }) => return Ok(true),
+        Err(error) => return Err(error),
     }
     let query = ChangeQuery {
         resource: Some(Resource::Application),
@@ -121,9 +126,26 @@ async fn was_ever_registered(
 
 /// An active key and a next one of the default algorithm, as far as they are missing.
 async fn missing_keys(store: &dyn Store, start: &Start<'_>) -> Result<Vec<NewKey>, StartError> {
-    let there = noun::list::<Key>(store, &Filter::default(), Reach::Platform).await?;
+    let there = whole_keys(store).await?;
     let make = || NewKey::make(start.default_algorithm, start.now, start.vault, start.entropy);
     Ok((0..missing_states(&there, start)).map(|_| make()).collect::<Result<_, _>>()?)
+}
+
+/// The keys that are as they were written: a damaged one is replaced. Where all of them are damaged, so is more than a key, and
+/// somebody has to look first.
+async fn whole_keys(reads: &(impl Reads + ?Sized)) -> Result<Vec<Key>, StoreError> {
+    let mut whole = vec![];
+    let mut damaged = None;
+    for key in noun::list_apart(reads, &Filter::default(), Reach::Platform).await? {
+        match key {
+            Ok(key) => whole.push(key),
+            Err(error) => damaged = Some(error),
+        }
+    }
+    match damaged {
+        Some(error) if whole.is_empty() => Err(error),
+        _ => Ok(whole),
+    }
 }
 
 /// How many of the two, an active key and a next one of the default algorithm, are not among these.

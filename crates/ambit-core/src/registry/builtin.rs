@@ -13,7 +13,7 @@ use ambit_protocol::token::GrantType;
 use super::{Edit, RegistryError, api, feature, scope};
 use crate::reach::{Owner, Reach};
 use crate::store::noun;
-use crate::store::{By, Reads};
+use crate::store::{By, Reads, StoreError};
 
 /// Opens the admin API's reading endpoints.
 pub const ADMIN_READ: &str = "admin:read";
@@ -45,13 +45,15 @@ struct BuiltInApi {
     scopes: &'static [BuiltIn],
 }
 
-/// What an installation did not do: names that somebody else had taken before.
+/// What an installation did, and what it left alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Installed {
     /// Scopes that are new.
     pub added: Vec<ScopeToken>,
     /// Scopes that belong to another API here, and so were left out.
     pub taken: Vec<ScopeToken>,
+    /// What is there and is not as it was written: scopes, and the admin API. Nobody is granted those scopes.
+    pub damaged: Vec<String>,
 }
 
 /// Installs the identity scopes and the admin API, as far as they are not there. Does so again at each start: a new release
@@ -63,7 +65,13 @@ pub async fn install(edit: &Edit<'_>, admin_api_identifier: &ApiIdentifier) -> R
     let mut installed = Installed::default();
     install_scopes(edit, None, IDENTITY, &mut installed).await?;
     let admin = if let Some(id) = admin_api_id(edit.tx).await? {
-        let before: Api = edit.see(&id.to_string()).await?;
+        let before: Api = match edit.see(&id.to_string()).await {
+            Err(RegistryError::Store(StoreError::Corrupt { id, .. })) => {
+                installed.damaged.push(id);
+                return Ok(installed);
+            }
+            found => found?,
+        };
         let after = Api { identifier: admin_api_identifier.clone(), ..before.clone() };
         edit.replace(&before, after).await?
     } else {
@@ -111,12 +119,16 @@ pub fn command_line(taken: &[ScopeToken]) -> CreateApplication {
     }
 }
 
-/// The admin API: the one that `admin:read` belongs to.
+/// The admin API: the one that `admin:read` belongs to or, where that cannot be read, `admin:write`.
 ///
 /// # Errors
 /// Those of the store.
 pub async fn admin_api_id(reads: &(impl Reads + ?Sized)) -> Result<Option<ApiId>, RegistryError> {
-    let scope: Option<Scope> = noun::find(reads, By::NaturalKey(ADMIN_READ), Reach::Platform).await?;
+    let find = async |name| noun::find::<Scope>(reads, By::NaturalKey(name), Reach::Platform).await;
+    let scope = match find(ADMIN_READ).await {
+        Err(StoreError::Corrupt { .. }) => find(ADMIN_WRITE).await?,
+        found => found?,
+    };
     Ok(scope.and_then(|scope| scope.api))
 }
 
@@ -159,7 +171,13 @@ async fn install_scopes(
     };
     for (built_in, ordinal) in members_first() {
         let name: ScopeToken = parsed(built_in.name);
-        let there: Option<Scope> = noun::find(edit.tx, By::NaturalKey(name.as_str()), Reach::Platform).await?;
+        let there: Option<Scope> = match noun::find(edit.tx, By::NaturalKey(name.as_str()), Reach::Platform).await {
+            Err(StoreError::Corrupt { .. }) => {
+                installed.damaged.push(name.to_string());
+                continue;
+            }
+            found => found?,
+        };
         match there {
             Some(there) if there.api != api.map(|api| api.id) => installed.taken.push(name),
             Some(there) => add_members(edit, there, built_in, &installed.taken).await?,

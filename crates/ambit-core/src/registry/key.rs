@@ -230,7 +230,7 @@ pub async fn revoke(edit: &Edit<'_>, id: &str, new: NewKey) -> Result<Vec<Key>, 
 pub async fn remove_retired(edit: &Edit<'_>) -> Result<usize, RegistryError> {
     edit.require_platform("remove signing keys")?;
     let mut removed = 0;
-    for key in noun::list::<Key>(edit.tx, &Filter::default(), Reach::Platform).await? {
+    for key in noun::list_whole::<Key>(edit.tx, &Filter::default(), Reach::Platform).await? {
         if is_over(&key, edit.now()) {
             noun::delete(edit.tx, &key).await?;
             removed += 1;
@@ -241,7 +241,7 @@ pub async fn remove_retired(edit: &Edit<'_>) -> Result<usize, RegistryError> {
 
 /// Registers a key. A set with more keys than consumers read would be none at all.
 async fn insert(edit: &Edit<'_>, key: Key, sealed: Vec<u8>) -> Result<Key, RegistryError> {
-    let keys: Vec<Key> = noun::list(edit.tx, &Filter::default(), Reach::Platform).await?;
+    let keys: Vec<Key> = noun::list_whole(edit.tx, &Filter::default(), Reach::Platform).await?;
     let published = keys.iter().filter(|key| key.state != KeyState::Revoked).count();
     if published >= MAX_KEYS {
         let (max, count) = (MAX_KEYS as u64, published as u64);
@@ -257,12 +257,13 @@ async fn activate_next(edit: &Edit<'_>, algorithm: Algorithm) -> Result<Option<K
     Ok(Some(noun::update(edit.tx, next, row.sealed).await?))
 }
 
-/// The oldest key of an algorithm in a state.
+/// The oldest key of an algorithm in a state. One that is not as it was written signs nothing, and is in no state.
 async fn find(edit: &Edit<'_>, algorithm: Algorithm, state: KeyState) -> Result<Option<(Key, Row)>, RegistryError> {
-    for row in edit.tx.list_rows(Key::RESOURCE, &Filter::default(), Reach::Platform).await? {
-        let key: Key = noun::read(&row)?;
-        if key.algorithm == algorithm && key.state == state {
-            return Ok(Some((key, row)));
+    for row in edit.tx.list_rows_apart(Key::RESOURCE, &Filter::default(), Reach::Platform).await? {
+        match row.and_then(|row| Ok((noun::read::<Key>(&row)?, row))) {
+            Ok((key, row)) if key.algorithm == algorithm && key.state == state => return Ok(Some((key, row))),
+            Ok(_) | Err(StoreError::Corrupt { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(None)

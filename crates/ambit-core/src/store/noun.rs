@@ -79,6 +79,19 @@ pub async fn list_apart<N: Noun>(
     Ok(rows.into_iter().map(|row| read(&row?)).collect())
 }
 
+/// The same, but without those that are not as they were written: nobody builds on them, and they take nothing else with them.
+///
+/// # Errors
+/// Those of the store but [`StoreError::Corrupt`].
+pub async fn list_whole<N: Noun>(
+    reads: &(impl Reads + ?Sized),
+    filter: &Filter<'_>,
+    reach: Reach,
+) -> Result<Vec<N>, StoreError> {
+    let all = list_apart(reads, filter, reach).await?.into_iter();
+    all.filter(|found| !matches!(found, Err(StoreError::Corrupt { .. }))).collect()
+}
+
 /// How many things pass the filter, within reach.
 ///
 /// # Errors

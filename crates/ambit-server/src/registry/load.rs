@@ -14,6 +14,7 @@ use ambit_protocol::admin::administrator::Administrator;
 use ambit_protocol::admin::application::{Application, ApplicationStatus};
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::feature::{TenantFeature, UnitFeature};
+use ambit_protocol::admin::key::Key;
 use ambit_protocol::admin::partner::{Partner, PartnerStatus};
 use ambit_protocol::admin::secret::Secret;
 use ambit_protocol::admin::tenant::Tenant;
@@ -168,16 +169,28 @@ pub(super) async fn origins(store: &dyn Store) -> Result<Option<Origins>, StoreE
 
 /// The things that can be read, where one fewer opens nothing to anybody. What cannot be read stands in the log.
 pub(super) async fn readable<N: Noun>(store: &dyn Store, filter: &Filter<'_>) -> Result<Vec<N>, StoreError> {
-    let mut readable = vec![];
-    for found in noun::list_apart(store, filter, Reach::Platform).await? {
-        match found {
-            Ok(found) => readable.push(found),
+    let all = noun::list_apart(store, filter, Reach::Platform).await?;
+    let loudly = |error: &StoreError| {
+        tracing::error!(error = %with_causes(error), "left out: `ambit doctor` names all that is damaged");
+    };
+    Ok(all.into_iter().filter_map(|found| found.inspect_err(loudly).ok()).collect())
+}
+
+/// The signing keys, each with its sealed half, and the names of those that cannot be read.
+pub(super) async fn keys(store: &dyn Store) -> Result<(Vec<(Key, Option<Vec<u8>>)>, Vec<String>), StoreError> {
+    let (mut keys, mut damaged) = (vec![], vec![]);
+    for row in store.list_rows_apart(Key::RESOURCE, &Filter::default(), Reach::Platform).await? {
+        match row.and_then(|row| Ok((noun::read::<Key>(&row)?, row.sealed))) {
+            Ok(key) => keys.push(key),
             Err(error) => {
-                tracing::error!(error = %with_causes(&error), "left out: `ambit doctor` names all that is damaged");
+                tracing::error!(error = %with_causes(&error), "a signing key cannot be read");
+                if let StoreError::Corrupt { id, .. } = error {
+                    damaged.push(id);
+                }
             }
         }
     }
-    Ok(readable)
+    Ok((keys, damaged))
 }
 
 async fn partner_status(store: &dyn Store, id: Option<PartnerId>) -> Result<PartnerStatus, StoreError> {

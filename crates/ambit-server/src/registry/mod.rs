@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use ambit_core::client::{Client, Facts, TenantFacts};
 use ambit_core::governance::gates::Gates;
-use ambit_core::keys::Vault;
+use ambit_core::keys::{KeyRing, Vault};
 use ambit_core::person::Person;
 use ambit_core::reach::{Owner, Reach};
 use ambit_core::refusal::{AuthenticationFailure, Refusal};
@@ -35,7 +35,6 @@ use ambit_protocol::id::{GroupId, Id as _, TenantId, UserId};
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
-use crate::logs::with_causes;
 pub use acting::{Acting, UnitName};
 use cache::Cache;
 pub use cache::CacheUse;
@@ -110,7 +109,7 @@ impl Registry {
         clock: Arc<dyn Clock>,
         capacity: Capacity,
     ) -> Result<Self, LoadError> {
-        let snapshot = Snapshot::load(&*store, &vault, None).await?;
+        let snapshot = Snapshot::load(&*store, &vault, &KeyRing::default()).await?;
         let seen = Arc::new(std::sync::Mutex::new(snapshot.revision));
         let refreshed_at = AtomicI64::new(steady_millis(&*clock));
         Ok(Self {
@@ -308,21 +307,15 @@ impl Registry {
             // A catalogue that is read now may already hold a change behind these. It is labelled with a revision only once no
             // further change is found, so it never claims to be older than it is.
             if more.iter().any(|head| is_of_the_snapshot(head.resource)) {
-                rebuilt = None;
                 heads.extend(more);
                 let keys = self.snapshot.load().keys.clone();
-                match Snapshot::load(&*self.store, &self.vault, Some(&keys)).await {
-                    Ok(snapshot) => rebuilt = Some(snapshot),
-                    // One key that cannot be read or does not open must not stop the rest: the old keys go on, and this is loud.
-                    Err(LoadError::Store(error @ StoreError::Corrupt { resource: Resource::Key, .. })) => {
-                        let error = with_causes(&error);
-                        tracing::error!(%error, "a signing key cannot be read; the earlier ones stay in use");
+                let loaded = Snapshot::load(&*self.store, &self.vault, &keys).await;
+                rebuilt = Some(loaded.map_err(|error| match error {
+                    LoadError::Store(error) => error,
+                    LoadError::Keys(error) => {
+                        StoreError::Corrupt { resource: Resource::Key, id: error.kid.clone(), source: error.into() }
                     }
-                    Err(LoadError::Store(error)) => return Err(error),
-                    Err(LoadError::Keys(error)) => {
-                        tracing::error!(%error, "the signing keys could not be opened; the earlier ones stay in use");
-                    }
-                }
+                })?);
             } else {
                 heads.extend(more);
             }

@@ -4,12 +4,9 @@ use std::sync::Arc;
 
 use ambit_core::governance::catalogue::Catalogue;
 use ambit_core::keys::{KeyRing, Vault};
-use ambit_core::reach::Reach;
-use ambit_core::store::noun::{self, Noun as _};
 use ambit_core::store::{Filter, RestoreEpoch, Store, StoreError};
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::feature::Feature;
-use ambit_protocol::admin::key::Key;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Bytes;
 use axum::http::HeaderValue;
@@ -54,24 +51,19 @@ impl Document {
 }
 
 impl Snapshot {
-    /// Reads all of it. The revision is read first: the rest is at least as new. Where the public keys are those of an earlier
-    /// ring, the tokens that it verified stay verified.
-    pub(super) async fn load(store: &dyn Store, vault: &Vault, earlier: Option<&KeyRing>) -> Result<Self, LoadError> {
+    /// Reads all of it. The revision is read first: the rest is at least as new. What is damaged is left out, but for keys that
+    /// the earlier ring has.
+    pub(super) async fn load(store: &dyn Store, vault: &Vault, earlier: &KeyRing) -> Result<Self, LoadError> {
         let revision = store.revision().await?;
         let all = Filter::default();
-        // A scope that is not in the catalogue is granted to nobody. A key is another matter: without the one that verifies them,
-        // good tokens would be refused, so one that cannot be read is not passed over.
+        // A scope that is not in the catalogue is granted to nobody. Without the key that verifies them, good tokens are refused.
         let apis = load::readable(store, &all).await?;
         let scopes = load::readable(store, &all).await?;
         let features = load::readable(store, &all).await?;
-        let rows = store.list_rows(Key::RESOURCE, &all, Reach::Platform).await?;
-        let keys = rows
-            .into_iter()
-            .map(|row| Ok((noun::read::<Key>(&row)?, row.sealed)))
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        let mut keys = KeyRing::open(keys, vault)?;
-        if let Some(earlier) = earlier {
-            keys.verify_as(earlier);
+        let (keys, damaged) = load::keys(store).await?;
+        let (keys, unusable) = KeyRing::open_after(earlier, keys, &damaged, vault)?;
+        for error in unusable {
+            tracing::error!(%error, "it signs nothing after the next start, unless it is replaced: `ambit keys rotate`");
         }
         let jwks = serde_json::to_vec(keys.published()).map_err(|error| StoreError::Corrupt {
             resource: Resource::Key,

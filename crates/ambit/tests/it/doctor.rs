@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -132,11 +133,64 @@ async fn rows_that_were_altered_are_named_and_everything_else_works() {
     node.stop().await;
     assert!(log.text().contains("pos:receipts:read cannot be read"), "{}", log.text());
 
-    // Without a key tokens could not be verified, so one of them is not passed over.
+    // Where no key is left, something else is the matter than a key.
     execute(&database, "UPDATE keys SET document = document || ' '").await;
     let refused = setup.refused().await;
     assert_ne!(refused.code, 0, "{refused:?}");
     assert!(refused.stderr.contains("the stored key key_") && refused.stderr.contains("cannot be read"), "{refused:?}");
+}
+
+/// attacks.md C16 337: what was altered is refused, and the server starts without it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signing_key_and_scopes_of_ours_that_were_altered_stop_no_start() {
+    let folder = folder();
+    let setup = Setup::new(folder.path()).arguments(&["--demo"]);
+    let node = setup.start().await;
+    let kiosk = ("kiosk", node.service("kiosk", &["offers:read", "scopes:read"]).await);
+    let kiosk = (kiosk.0, kiosk.1.as_str());
+    let before = node.token(kiosk, &[]).await.access_token();
+    assert!(node.is_active(kiosk, &before).await);
+    node.stop().await;
+
+    let database = folder.path().join("data/ambit.db");
+    let altered = ["'openid'", "'admin:read'", "'scopes:read'"].join(", ");
+    let alter_the_active_key =
+        "UPDATE keys SET document = document || ' ' WHERE document LIKE '%\"state\":\"active\"%'";
+    for statement in [
+        alter_the_active_key,
+        &format!("UPDATE scopes SET document = document || ' ' WHERE natural_key IN ({altered})"),
+        "UPDATE applications SET document = document || ' ' WHERE natural_key = 'ambit-cli'",
+    ] {
+        execute(&database, statement).await;
+    }
+    let (good, text) = found(folder.path(), "--offline --data-dir data", &[], "rows").await;
+    assert!(!good && text.contains("keys key_") && text.contains("scopes openid"), "{text}");
+
+    let node = setup.start().await;
+    assert!(!node.is_active(kiosk, &before).await, "the key that verifies it is not as it was");
+    let asked = node.token(kiosk, &[("scope", "scopes:read")]).await;
+    assert_eq!((asked.status, &asked.json["error"]), (400, &"invalid_scope".into()), "{}", asked.text);
+    let after = node.token(kiosk, &[("scope", "offers:read")]).await;
+    assert!(node.is_active(kiosk, &after.access_token()).await, "a new key has taken its place: {}", after.text);
+    // And it is changed and followed as any other.
+    node.made(Method::POST, "/keys/rotate", &json!({ "algorithm": "ES256", "force": true })).await;
+    assert!(node.is_active(kiosk, &after.access_token()).await);
+    assert!(node.is_active(kiosk, &node.token(kiosk, &[("scope", "offers:read")]).await.access_token()).await);
+
+    // Under a running server: what is in memory goes on, and every change counts all the same.
+    let now = node.token(kiosk, &[("scope", "offers:read")]).await.access_token();
+    execute(&database, alter_the_active_key).await;
+    let retired = json!({ "state": "retired" });
+    node.made(Method::PATCH, "/scopes/offers:read", &retired).await;
+    let asked = node.token(kiosk, &[("scope", "offers:read")]).await;
+    assert_eq!((asked.status, &asked.json["error"]), (400, &"invalid_scope".into()), "{}", asked.text);
+    assert!(node.root().await.len() > 100, "tokens are signed as before");
+    assert!(node.is_active(kiosk, &now).await, "and verified");
+    let log = node.log.clone();
+    node.stop().await;
+    for left_out in ["the stored key key_", "openid", "admin:read"] {
+        assert!(log.text().contains(left_out), "{left_out}: {}", log.text());
+    }
 }
 
 async fn an_empty_database(database: &Postgres) {

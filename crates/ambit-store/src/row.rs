@@ -12,7 +12,7 @@ use crate::checksum::{Part, noun};
 use crate::error::{Result, number, unsigned};
 use crate::sql::{Columns, Value};
 
-/// The nouns' tables. [`Resource::Registry`] is all of them and so none.
+/// The nouns' tables. [`Resource::Registry`] is all of them and so none, and a grant is none of theirs.
 pub(crate) const fn table(resource: Resource) -> Option<&'static str> {
     Some(match resource {
         Resource::Partner => "partners",
@@ -31,7 +31,7 @@ pub(crate) const fn table(resource: Resource) -> Option<&'static str> {
         Resource::Group => "groups",
         Resource::Membership => "memberships",
         Resource::Credential => "credentials",
-        Resource::Registry => return None,
+        Resource::Grant | Resource::Registry => return None,
     })
 }
 

@@ -97,17 +97,9 @@ impl SqlTransaction {
         position: u32,
         action: Action,
         subject: &Row,
-        (before, after): (Option<&String>, Option<&String>),
+        (before, after): (Option<&str>, Option<&str>),
     ) -> Result<()> {
-        let entry = Entry {
-            revision: self.revision,
-            position,
-            context: &self.context,
-            action,
-            subject,
-            before: before.map(String::as_str),
-            after: after.map(String::as_str),
-        };
+        let entry = Entry { revision: self.revision, position, context: &self.context, action, subject, before, after };
         change::append(connection, &entry).await
     }
 }
@@ -172,6 +164,15 @@ impl Transaction for SqlTransaction {
         let position = open.changes;
         let deleted = self.delete(open.write.enter()?, position, resource, id).await;
         open.changed(deleted)
+    }
+
+    async fn log_update(&self, before: &Row, after: &str) -> Result<()> {
+        storable(&self.context, before)?;
+        without_nul([Some(after)])?;
+        let mut open = self.open.lock().await;
+        let (position, documents) = (open.changes, (Some(before.document.as_str()), Some(after)));
+        let logged = self.append(open.write.enter()?, position, Action::Update, before, documents).await;
+        open.changed(logged)
     }
 
     async fn save_answer(&self, answer: &SavedAnswer) -> Result<()> {

@@ -136,6 +136,9 @@ pub trait Transaction: Reads {
     /// Takes a thing away.
     async fn delete_row(&self, resource: Resource, id: &str) -> Result<(), StoreError>;
 
+    /// Adds to the change log what became of something that is kept elsewhere, and changes nothing.
+    async fn log_update(&self, before: &Row, after: &str) -> Result<(), StoreError>;
+
     /// Keeps an answer for its `Idempotency-Key`.
     async fn save_answer(&self, answer: &SavedAnswer) -> Result<(), StoreError>;
 

@@ -270,7 +270,8 @@ fn scope(requested: &str) -> Refusal {
 
 const CLIENTS: &str = "\
 What a client reads at an OAuth endpoint. 'reason' is in logs, metrics and the journal, never in the answer; 'recorded' says
-whether the journal keeps it. None is an event of the audit trail, which has changes of the registry only.
+whether the journal keeps it. None is an event of the audit trail itself. What was lent and ends by code_reused, refresh_token_reused
+or other_client is: somebody may have stolen it.
 
 reason               status error                    recorded retry page                                 description
 ";

@@ -86,13 +86,16 @@ pub enum Resource {
     Membership,
     /// [`super::credential::Credential`]
     Credential,
+    /// What a person lent an application. Here is only its end where somebody may have stolen a code or a refresh token of it: one
+    /// was used twice, or by another client. `before` and `after` say whose it was and what was lent, and `ended_because` why.
+    Grant,
     /// All of it at once: a restore from a backup, or a load in bulk. Whoever caches anything forgets everything.
     Registry,
 }
 
 impl Resource {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Partner,
         Self::Tenant,
         Self::Unit,
@@ -109,6 +112,7 @@ impl Resource {
         Self::Group,
         Self::Membership,
         Self::Credential,
+        Self::Grant,
         Self::Registry,
     ];
 
@@ -132,6 +136,7 @@ impl Resource {
             Self::Group => "group",
             Self::Membership => "membership",
             Self::Credential => "credential",
+            Self::Grant => "grant",
             Self::Registry => "registry",
         }
     }

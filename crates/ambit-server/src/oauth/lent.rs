@@ -30,6 +30,7 @@ use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::token::GrantType;
 
+use super::stolen::{end_as_stolen, replayed, reused};
 use super::token::{Minting, issued, unnoted};
 use super::{Call, Refused, unavailable};
 use crate::jobs::ensure_algorithm;
@@ -75,7 +76,7 @@ pub(super) async fn redeem(
     };
     let document: CodeDocument = read(&code.document, "code")?;
     if code.spent_at.is_some() {
-        return Err(replayed(app, code.grant_id, now).await);
+        return Err(replayed(call, client, code.grant_id).await);
     }
     let decided = async {
         authorization_code::check(&code, &document, request, client, now).map_err(Refusal::Grant)?;
@@ -90,7 +91,7 @@ pub(super) async fn redeem(
             // Another client's guess costs the one whose code it is nothing; every other mistake is the only one there is. Where
             // the store is away nothing is known, and the code stays as it is.
             if refused.burns_a_code() && !sign_ins.spend_code(&hash, now, None).await.map_err(unavailable)? {
-                return Err(replayed(app, code.grant_id, now).await);
+                return Err(replayed(call, client, code.grant_id).await);
             }
             return Err(refused);
         }
@@ -135,7 +136,7 @@ pub(super) async fn redeem(
     if !sign_ins.spend_code(&hash, now, Some(redeemed)).await.map_err(unavailable)? {
         let is_spent = |code: Option<Code>| code.is_none_or(|code| code.spent_at.is_some());
         if is_spent(sign_ins.find_code(&hash).await.map_err(unavailable)?) {
-            return Err(replayed(app, code.grant_id, now).await);
+            return Err(replayed(call, client, code.grant_id).await);
         }
         return Err(Refusal::Grant(GrantFault::Withdrawn).into());
     }
@@ -152,7 +153,7 @@ pub(super) async fn renew(
 ) -> Result<Tokens, Refused> {
     check_grant_type(client, GrantType::RefreshToken)?;
     let (app, now) = (&call.app, call.now);
-    let grant_of = renewable(app, client, token, now).await?;
+    let grant_of = renewable(call, client, token).await?;
     let lent: Lent = read(&grant_of.document, "grant")?;
     let facts = Now::of(call, client, &lent).await?;
     let lending = facts.lending(app, &lent);
@@ -176,17 +177,13 @@ pub(super) async fn renew(
             // The same successor; but if that was used as well, somebody has the answer that was thought lost.
             let next = sign_ins.find_refresh_token(&successor.hash()).await.map_err(unavailable)?;
             if next.is_none_or(|(next, _)| next.used_at.is_some()) {
-                end(app, grant_of.id, now).await?;
-                return Err(Refusal::Grant(GrantFault::RefreshTokenReused).into());
+                return Err(reused(call, client, &grant_of).await.into());
             }
         }
-        Rotation::UsedBefore(_) => {
-            end(app, grant_of.id, now).await?;
-            return Err(Refusal::Grant(GrantFault::RefreshTokenReused).into());
-        }
+        Rotation::UsedBefore(_) => return Err(reused(call, client, &grant_of).await.into()),
         Rotation::Ended => {
             // Since it was looked at: followed by another, or ended, which may be by its session that is over.
-            renewable(app, client, token, now).await?;
+            renewable(call, client, token).await?;
             return Err(Refusal::Grant(GrantFault::RefreshTokenUnknown).into());
         }
     }
@@ -195,20 +192,15 @@ pub(super) async fn renew(
 }
 
 /// The grant that a refresh token renews, if it is good for this client.
-async fn renewable(
-    app: &App,
-    client: &AuthenticatedClient,
-    token: &str,
-    now: Timestamp,
-) -> Result<AuthorizationGrant, Refusal> {
-    let Some((presented, grant)) = presented(app, token).await? else {
+async fn renewable(call: &Call, client: &AuthenticatedClient, token: &str) -> Result<AuthorizationGrant, Refusal> {
+    let Some((presented, grant)) = presented(&call.app, token).await? else {
         return Err(Refusal::Grant(GrantFault::RefreshTokenUnknown));
     };
     let ends = |fault| matches!(fault, GrantFault::OtherClient | GrantFault::RefreshTokenReused);
-    if let Err(fault) = refresh_token::check(&presented, &grant, client, now) {
+    if let Err(fault) = refresh_token::check(&presented, &grant, client, call.now) {
         // Whoever else has it, or had it: both lose it (RFC 9700 §4.14.2).
         if ends(fault) {
-            end(app, grant.id, now).await?;
+            end_as_stolen(call, client, &grant, fault).await?;
         }
         return Err(Refusal::Grant(fault));
     }
@@ -228,19 +220,12 @@ pub(super) async fn presented(app: &App, token: &str) -> Result<Option<(Presente
     Ok(Some((if is_followed { Presented::Followed } else { Presented::Over }, grant)))
 }
 
-/// Ends what was lent, and its access tokens: here at once, and everywhere as any revocation.
-pub(crate) async fn end(app: &App, grant: GrantId, now: Timestamp) -> Result<(), Refusal> {
-    app.store.sign_ins().end_grants(Grants::One(grant), now, tokens_until(now)).await.map_err(unavailable)?;
-    app.revocations.catch_up(&*app.store).await.map_err(unavailable)
-}
-
-/// RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server … SHOULD revoke (when possible)
-/// all tokens previously issued based on that authorization code."
-async fn replayed(app: &App, grant: GrantId, now: Timestamp) -> Refused {
-    match end(app, grant, now).await {
-        Ok(()) => Refusal::Grant(GrantFault::CodeReused).into(),
-        Err(refusal) => refusal.into(),
-    }
+/// Ends what was lent, and its access tokens: here at once, and everywhere as any revocation. Whether it went on until now.
+pub(super) async fn end(app: &App, grant: GrantId, now: Timestamp) -> Result<bool, Refusal> {
+    let which = Grants::One(grant);
+    let ended = app.store.sign_ins().end_grants(which, now, tokens_until(now)).await.map_err(unavailable)?;
+    app.revocations.catch_up(&*app.store).await.map_err(unavailable)?;
+    Ok(ended > 0)
 }
 
 impl Now {

@@ -13,6 +13,7 @@ pub mod metadata;
 mod refused;
 pub mod revoke;
 pub mod scopes;
+mod stolen;
 pub mod token;
 pub mod userinfo;
 

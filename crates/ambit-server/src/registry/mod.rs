@@ -464,6 +464,7 @@ const fn is_of_the_snapshot(resource: Resource) -> bool {
             | Resource::Group
             | Resource::Membership
             | Resource::Credential
+            | Resource::Grant
     )
 }
 

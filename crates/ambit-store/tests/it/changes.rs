@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ambit_core::reach::Reach;
-use ambit_core::store::{ChangeContext, ChangeQuery, HistorySubject, Row, Store as _};
+use ambit_core::store::{ChangeContext, ChangeQuery, Filter, HistorySubject, Reads as _, Row, Store as _};
 use ambit_protocol::admin::audit::{Action, Change, Resource};
 use ambit_store::SqlStore;
 use serde_json::json;
@@ -78,6 +78,36 @@ pub(crate) async fn each_change_is_logged_with_before_and_after(db: Db) {
         assert_eq!((head.resource_id.as_str(), head.natural_key.as_deref()), ("app_1", Some("new")));
         assert_eq!((head.parent.as_deref(), head.tenant_id), (Some("p"), Some(tenant(1))));
     }
+}
+
+/// It takes a revision as any change, and leaves no row.
+pub(crate) async fn what_became_of_something_kept_elsewhere_is_in_the_log(db: Db) {
+    let store = db.store().await;
+    let before = Row {
+        resource: Resource::Grant,
+        id: "gnt_1".to_owned(),
+        parent: Some("usr_1".to_owned()),
+        tenant_id: Some(tenant(1)),
+        document: r#"{"ended":null}"#.to_owned(),
+        ..application("unused")
+    };
+    let transaction = store.begin(context()).await.unwrap();
+    transaction.log_update(&before, r#"{"ended":1}"#).await.unwrap();
+    drop(transaction);
+    assert_eq!(changes(&store, ChangeQuery::default()).await, []);
+    let transaction = store.begin(context()).await.unwrap();
+    transaction.log_update(&before, r#"{"ended":1}"#).await.unwrap();
+    assert_eq!(transaction.commit().await.unwrap(), 1);
+    let of_grants = ChangeQuery { resource: Some(Resource::Grant), ..ChangeQuery::default() };
+    let [logged] = &changes(&store, of_grants).await[..] else { panic!("one") };
+    assert_eq!((logged.revision, logged.action, logged.resource_id.as_str()), (1, Action::Update, "gnt_1"));
+    assert_eq!((&logged.before, &logged.after), (&Some(json!({"ended": null})), &Some(json!({"ended": 1}))));
+    for (reach, sees) in [(Reach::Tenant(tenant(1), None), 1), (Reach::Tenant(tenant(2), None), 0)] {
+        let query = ChangeQuery { limit: 9, ..ChangeQuery::default() };
+        assert_eq!(store.changes(&query, reach).await.unwrap().len(), sees);
+    }
+    assert_eq!(store.count_rows(Resource::Grant, &Filter::default(), Reach::Platform).await.unwrap(), 0);
+    assert_eq!(store.changes_after(0, 9).await.unwrap()[0].resource, Resource::Grant);
 }
 
 pub(crate) async fn what_is_sealed_is_not_in_the_log(db: Db) {

@@ -65,6 +65,7 @@ contract! {
     }
     changes {
         each_change_is_logged_with_before_and_after,
+        what_became_of_something_kept_elsewhere_is_in_the_log,
         what_is_sealed_is_not_in_the_log,
         whole_revisions_are_told_and_no_part_of_one,
         changes_become_visible_in_order_and_none_is_missed,

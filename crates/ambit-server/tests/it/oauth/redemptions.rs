@@ -167,6 +167,72 @@ async fn a_code_and_a_refresh_token_are_good_at_the_door_of_their_tenant_alone_a
     assert_eq!(lending.refresh(&token, &[]).await.status, StatusCode::OK);
 }
 
+/// attacks.md C5 91, 93 and C4 78: the event is in the trail that is kept, with whose it was and what was lent, once.
+#[tokio::test]
+async fn what_is_ended_because_it_may_be_stolen_is_in_the_audit_trail() {
+    let lending = Lending::new().await;
+    let fixture = &lending.fixture;
+    let other = json!({
+        "name": "Other", "type": "web", "level": "tenant", "tenant_id": lending.tenant_id, "client_id": "other",
+        "allowed_scopes": ["openid"], "redirect_uris": [CALLBACK],
+    });
+    let other = fixture.made(Method::POST, "/applications", &other).await;
+    let other = Some(("other", other["client_secret"].as_str().expect("a secret")));
+    let trail = async || {
+        let root = fixture.root().await;
+        fixture.admin(&root, Method::GET, "/audit?resource=grant", None).await.json["items"].clone()
+    };
+    let grant = |tokens: &Answer| claims(&tokens.access_token())["grant_id"].clone();
+
+    // A code that was burnt, a repetition within the grace, one's own word, a token of nobody's: nothing is stolen.
+    let burnt = lending.code(&[]).await;
+    lending.ask(&[("grant_type", "authorization_code"), ("code", &burnt)]).await;
+    is_refused(&lending.redeem(&burnt).await, "oauth2-code-reused");
+    let tokens = lending.redeem(&lending.code(&[]).await).await;
+    for _ in 0..2 {
+        lending.refresh(&refresh_token(&tokens), &[]).await;
+    }
+    let own = Some(("shop", lending.secret.as_str()));
+    fixture.form("/tenants/acme/connect/revoke", own, &[("token", &refresh_token(&tokens))]).await;
+    lending.refresh(&refresh_token(&tokens), &[]).await;
+    lending.refresh("ambit_rt_x", &[]).await;
+    assert_eq!(trail().await, json!([]));
+
+    let code = lending.code(&[]).await;
+    let twice = lending.redeem(&code).await;
+    join_all((0..10).map(|_| lending.redeem(&code))).await;
+    let reused = lending.redeem(&lending.code(&[]).await).await;
+    lending.refresh(&refresh_token(&reused), &[]).await;
+    fixture.clock.advance_secs(11);
+    let refused = lending.refresh(&refresh_token(&reused), &[]).await;
+    is_refused(&refused, "oauth2-refresh-token-reused");
+    let others = lending.redeem(&lending.code(&[]).await).await;
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", &refresh_token(&others))];
+    is_refused(&fixture.form(TOKEN, other, &fields).await, "oauth2-grant-of-another-client");
+
+    let trail = trail().await;
+    let seen: Vec<_> = trail.as_array().expect("a list").iter().rev().collect();
+    let expected = [
+        (grant(&twice), "client:shop", "code_reused"),
+        (grant(&reused), "client:shop", "refresh_token_reused"),
+        (grant(&others), "client:other", "other_client"),
+    ];
+    assert_eq!(seen.len(), expected.len(), "{trail}");
+    for (change, (id, actor, because)) in seen.into_iter().zip(expected) {
+        assert_eq!(
+            (&change["resource_id"], &change["actor"], &change["action"]),
+            (&id, &json!(actor), &json!("update"))
+        );
+        assert_eq!(change["tenant_id"], lending.tenant_id);
+        let (before, after) = (&change["before"], &change["after"]);
+        assert_eq!((&before["ended_because"], &after["ended_because"]), (&json!(null), &json!(because)));
+        assert_eq!((&after["user_id"], &after["client_id"]), (&lending.user["id"], &json!("shop")));
+        assert_eq!(after["scopes"], json!(["openid", "profile", "shopper.read"]));
+        assert!(!change.to_string().contains("ambit_rt_") && !change.to_string().contains("ambit_ac_"), "{change}");
+    }
+    assert_eq!(trail[1]["trace_id"], refused.json["trace_id"]);
+}
+
 /// attacks.md C16: whoever is told to try again later has lost nothing, and nothing is on record that was not issued.
 #[tokio::test]
 async fn a_full_journal_costs_nobody_their_code_nor_their_refresh_token() {

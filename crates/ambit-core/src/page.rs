@@ -61,6 +61,7 @@ pages! {
     REQUEST_NOT_SUPPORTED = "api/oauth2-request-not-supported", "The server takes no request parameter", "request_not_supported", 400;
     REQUEST_URI_NOT_SUPPORTED = "api/oauth2-request-uri-not-supported", "The server takes no request_uri parameter", "request_uri_not_supported", 400;
     CODE_CHALLENGE_REQUIRED = "api/oauth2-code-challenge-required", "The server wants PKCE and the authorization request has no code_challenge", "invalid_request", 400;
+    CODE_CHALLENGE_REPEATED = "api/ambit-code-challenge-repeated", "The code_challenge was used for an earlier sign-in", "invalid_request", 400;
     CODE_CHALLENGE_METHOD = "api/oauth2-code-challenge-method-unsupported", "The server does not take this code_challenge_method", "invalid_request", 400;
     REDIRECT_URI_MISMATCH = "browser/redirect-uri-mismatch", "The redirect URI is not registered for this client", "invalid_request", 400;
     TENANT_NOT_REACHED = "api/tenant-not-reached", "The tenant is none that this client reaches", "invalid_request", 400;

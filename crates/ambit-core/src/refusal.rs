@@ -37,6 +37,8 @@ pub enum Refusal {
     Authorization(AuthorizationRequestError),
     /// PKCE is required.
     ChallengeMissing,
+    /// The `code_challenge` was sent before.
+    ChallengeRepeated,
     /// Something has to be asked of the person first, and nobody may be asked.
     Unasked(Unasked),
     /// The person said no.
@@ -292,6 +294,12 @@ impl Refusal {
                 "PKCE is required: send 'code_challenge' with 'code_challenge_method=S256' (RFC 7636)".to_owned(),
                 &page::CODE_CHALLENGE_REQUIRED,
             ),
+            Self::ChallengeRepeated => told(
+                ErrorCode::InvalidRequest,
+                "'code_challenge' was sent before: make a new 'code_verifier' for each request (RFC 9700 section 2.1.1)"
+                    .to_owned(),
+                &page::CODE_CHALLENGE_REPEATED,
+            ),
             Self::Unasked(Unasked::Login) => told(
                 ErrorCode::LoginRequired,
                 "the person has to sign in, and prompt=none does not allow it".to_owned(),
@@ -378,6 +386,7 @@ impl Refusal {
             Self::InvalidTarget(_) => "invalid_target",
             Self::Authorization(_) => "authorization_request_invalid",
             Self::ChallengeMissing => "pkce_required",
+            Self::ChallengeRepeated => "code_challenge_repeated",
             Self::Unasked(Unasked::Login) => "login_required",
             Self::Unasked(Unasked::Consent) => "consent_required",
             Self::Unasked(Unasked::Unattainable) => "authentication_unattainable",

@@ -73,6 +73,7 @@ pub async fn create_with(
         allowed_origins: body.allowed_origins,
         grant_types: body.grant_types.unwrap_or_else(|| body.kind.grant_types()),
         pkce_optional: body.pkce_optional,
+        code_challenge_once: body.code_challenge_once,
         consent: body.consent,
         subject_type: body.subject_type,
         sector_identifier: body.sector_identifier,
@@ -226,6 +227,7 @@ fn patched(before: &Application, body: PatchApplication) -> Application {
         allowed_origins,
         grant_types,
         pkce_optional,
+        code_challenge_once,
         consent,
         subject_type,
         sector_identifier,
@@ -246,6 +248,7 @@ fn patched(before: &Application, body: PatchApplication) -> Application {
     after.allowed_origins = allowed_origins.unwrap_or(after.allowed_origins);
     after.grant_types = grant_types.unwrap_or(after.grant_types);
     after.pkce_optional = pkce_optional.unwrap_or(after.pkce_optional);
+    after.code_challenge_once = code_challenge_once.unwrap_or(after.code_challenge_once);
     after.consent = consent.unwrap_or(after.consent);
     after.subject_type = subject_type.unwrap_or(after.subject_type);
     after.sector_identifier = sector_identifier.unwrap_or(after.sector_identifier);

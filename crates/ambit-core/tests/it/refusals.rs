@@ -124,6 +124,7 @@ fn refusals() -> Vec<Refusal> {
             Refusal::Authorization(AuthorizationRequestError::ChallengeMissing),
             Refusal::Authorization(AuthorizationRequestError::PromptNoneAndMore);
         Refusal::ChallengeMissing => Refusal::ChallengeMissing;
+        Refusal::ChallengeRepeated => Refusal::ChallengeRepeated;
         Refusal::Unasked(_) => Refusal::Unasked(Unasked::Login), Refusal::Unasked(Unasked::Consent),
             Refusal::Unasked(Unasked::Unattainable), Refusal::Unasked(Unasked::OtherPerson);
         Refusal::Denied => Refusal::Denied;

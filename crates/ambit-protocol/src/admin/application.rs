@@ -63,6 +63,10 @@ pub struct Application {
     /// Whether it may leave PKCE out where it sends a `nonce` (RFC 9700 §2.1.1). For confidential applications only.
     #[serde(default)]
     pub pkce_optional: bool,
+    /// Whether a `code_challenge` is refused that it has sent before: a verifier is to be made for one request (RFC 9700 §2.1.1).
+    /// It is remembered for an hour at least. Where it is not refused it is counted.
+    #[serde(default)]
+    pub code_challenge_once: bool,
     /// Whether people are asked before they lend it anything.
     #[serde(default)]
     pub consent: ConsentPolicy,
@@ -311,6 +315,10 @@ pub struct CreateApplication {
     /// Whether it may leave PKCE out where it sends a `nonce` (RFC 9700 §2.1.1). For confidential applications only.
     #[serde(default)]
     pub pkce_optional: bool,
+    /// Whether a `code_challenge` is refused that it has sent before: a verifier is to be made for one request (RFC 9700 §2.1.1).
+    /// It is remembered for an hour at least. Where it is not refused it is counted.
+    #[serde(default)]
+    pub code_challenge_once: bool,
     /// Whether people are asked before they lend it anything.
     #[serde(default)]
     pub consent: ConsentPolicy,
@@ -358,6 +366,7 @@ impl CreateApplication {
             allowed_origins: vec![],
             grant_types: None,
             pkce_optional: false,
+            code_challenge_once: false,
             consent: ConsentPolicy::default(),
             subject_type: SubjectType::default(),
             sector_identifier: None,
@@ -424,6 +433,9 @@ pub struct PatchApplication {
     /// Whether it may leave PKCE out where it sends a `nonce`.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub pkce_optional: Option<bool>,
+    /// Whether a `code_challenge` is refused that it has sent before.
+    #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
+    pub code_challenge_once: Option<bool>,
     /// Whether people are asked before they lend it anything.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
     pub consent: Option<ConsentPolicy>,

@@ -95,6 +95,8 @@ families! {
     REVOCATIONS = Gauge "ambit_revocations" [];
     /// Tokens that were about to break the invariant and were stopped. Must stay 0.
     INVARIANT_VIOLATIONS = Counter "ambit_invariant_violations_total" [];
+    /// Authorization requests with a `code_challenge` that their application had sent before (RFC 9700 §2.1.1).
+    REPEATED_CHALLENGES = Counter "ambit_code_challenges_repeated_total" [];
     /// The time a decision about scopes takes.
     DECISION_SECONDS = Histogram "ambit_decision_seconds" [];
 

@@ -48,6 +48,7 @@ pub struct Metrics {
     report_only: AtomicU64,
     revoked: AtomicU64,
     invariant_violations: AtomicU64,
+    repeated_challenges: AtomicU64,
     rate_limited: AtomicU64,
     decisions: Histogram<DECISION_BOUNDS_LEN>,
     routes: Routes,
@@ -99,6 +100,7 @@ impl Metrics {
             report_only: AtomicU64::new(0),
             revoked: AtomicU64::new(0),
             invariant_violations: AtomicU64::new(0),
+            repeated_challenges: AtomicU64::new(0),
             rate_limited: AtomicU64::new(0),
             decisions: Histogram::new(&DECISION_BOUNDS),
             routes: Routes::new(routes),
@@ -148,6 +150,11 @@ impl Metrics {
     /// A token was about to break the invariant, and was not issued. Must stay 0.
     pub fn invariant_violated(&self) {
         self.invariant_violations.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An application sent a `code_challenge` that it had sent before.
+    pub fn challenge_repeated(&self) {
+        self.repeated_challenges.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Decides, and counts how long that took.
@@ -248,6 +255,7 @@ impl Metrics {
         text.one(&families::TOKENS_REVOKED, load(&self.revoked));
         text.one(&families::REVOCATIONS, app.revocations.len());
         text.one(&families::INVARIANT_VIOLATIONS, load(&self.invariant_violations));
+        text.one(&families::REPEATED_CHALLENGES, load(&self.repeated_challenges));
         text.family(&families::DECISION_SECONDS).add_histogram(&[], &self.decisions.counted());
     }
 

@@ -391,7 +391,12 @@ impl Asking<'_> {
         };
         // What is sent together shares a commit. A code of a request that was over is told to nobody.
         match tokio::try_join!(self.try_end(waited), issued.keep(self.app)) {
-            Ok((true, ())) => self.lent(asked, &issued),
+            // A form that is sent twice repeats nothing: one of the two is the request's end.
+            Ok((true, ())) => match self.repeats_its_challenge(asked).await {
+                Ok(false) => self.lent(asked, &issued),
+                Ok(true) => self.refused(&asked.callback, &Refusal::ChallengeRepeated),
+                Err(error) => self.failed(&asked.callback, error),
+            },
             // Whoever sends the same once more, in another tab or by the button back, finds it over.
             Ok((false, ())) => lost_with(self, &Lost::over()),
             Err(error) => self.failed(&asked.callback, error),
@@ -407,6 +412,19 @@ impl Asking<'_> {
         }
         let consented = kept.map(|kept| kept.consented).unwrap_or_default();
         self.issue(asked, person, &question, &consented).map(Some)
+    }
+
+    /// Whether the client sends a challenge once more that it is to send once: it is "transaction-specific" (RFC 9700 §2.1.1).
+    async fn repeats_its_challenge(&self, asked: &Asked) -> Result<bool, StoreError> {
+        let Some(challenge) = asked.request.code_challenge else { return Ok(false) };
+        let (application, until) = (&asked.client.application, self.now.plus_secs(CHALLENGE_REMEMBERED_SECS));
+        let of = format!("code_challenge {}", application.id);
+        if self.app.store.use_assertion(&of, &String::from(challenge), until).await? {
+            return Ok(false);
+        }
+        self.app.metrics.challenge_repeated();
+        tracing::warn!(client_id = %application.client_id, "a code_challenge was sent that was sent before");
+        Ok(application.code_challenge_once)
     }
 
     /// Back to the client with a code that is kept.
@@ -702,3 +720,4 @@ fn lost(app: &App, parts: &Parts, why: &Lost<'_>) -> Response {
 /// The one script of the form: the policy names its hash, and takes no other.
 const FORM_POST_SCRIPT: &str = "document.forms[0].submit()";
 const FORM_POST_SCRIPT_HASH: &str = "sha256-ePniVEkSivX/c7XWBGafqh8tSpiRrKiqYeqbG7N1TOE=";
+const CHALLENGE_REMEMBERED_SECS: i64 = 3600;

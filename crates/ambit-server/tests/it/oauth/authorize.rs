@@ -2,6 +2,7 @@
 
 use ambit_core::authentication::Method as Proof;
 use ambit_protocol::admin::user::User;
+use ambit_server::jobs::{JOBS, attempt};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
@@ -486,4 +487,50 @@ async fn a_consent_is_remembered_for_an_application_that_nobody_else_could_be() 
     let session = sign_ins.sessions_of(ada.id).await.expect("sessions").remove(0);
     let joined = sign_ins.applications_of_session(session.id).await.expect("applications");
     assert_eq!(joined.len(), 1, "{session:?}");
+}
+
+/// attacks.md C3 77 (RFC 9700 §2.1.1: "transaction-specific").
+#[tokio::test]
+async fn a_challenge_that_is_sent_again_is_counted_and_refused_where_its_application_says_so() {
+    let lending = Lending::new().await;
+    let counted = || {
+        let app = lending.fixture.server.app();
+        let text = app.metrics.render(app);
+        let line = text.lines().find(|line| line.starts_with("ambit_code_challenges_repeated_total "));
+        line.expect("the metric").rsplit(' ').next().expect("a number").to_owned()
+    };
+    let other = ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cQ");
+    lending.code(&[]).await;
+    lending.code(&[other]).await;
+    assert_eq!(counted(), "0");
+    lending.code(&[]).await;
+    assert_eq!(counted(), "1", "it is taken all the same");
+
+    let path = format!("/applications/{}", lending.application["id"].as_str().expect("an id"));
+    let once = lending.fixture.made(Method::PATCH, &path, &json!({ "code_challenge_once": true })).await;
+    assert_eq!(once["code_challenge_once"], true);
+    for repeated in [&[][..], &[other]] {
+        let back = Back::of(&lending.authorize(repeated).await);
+        assert_eq!((back.get("error"), back.get("code")), (Some("invalid_request"), None), "{back:?}");
+        assert!(back.get("error_uri").is_some_and(|uri| uri.ends_with("/errors/api/ambit-code-challenge-repeated")));
+        assert_eq!((back.get("state"), back.get("iss")), (Some("a state & more"), Some(ISSUER)));
+    }
+    assert_eq!(counted(), "3");
+    lending.code(&[("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cU")]).await;
+    // It is remembered for an hour and as long again as clocks may differ, and of each application by itself.
+    lending.fixture.clock.advance_secs(2 * 3600 + 1);
+    for job in &JOBS {
+        attempt(lending.fixture.server.app(), job).await.expect("a job that does its work");
+    }
+    let cookie = lending.sign_in(&[Proof::Password]).await;
+    let back = Back::of(&lending.authorize_with(&cookie, &[]).await);
+    assert!(back.get("code").is_some(), "{back:?}");
+    let app = json!({
+        "name": "App", "type": "spa", "level": "tenant", "tenant_id": lending.tenant_id, "client_id": "app",
+        "allowed_scopes": ["openid"], "redirect_uris": [CALLBACK], "consent": "trusted", "code_challenge_once": true,
+    });
+    lending.fixture.made(Method::POST, "/applications", &app).await;
+    let asked = [("client_id", "app"), ("scope", "openid")];
+    assert!(Back::of(&lending.authorize_with(&cookie, &asked).await).get("code").is_some());
+    assert!(Back::of(&lending.authorize_with(&cookie, &asked).await).get("code").is_none());
 }

@@ -51,7 +51,7 @@ pub(crate) enum Step {
     PutOffNotice { notice: LogoutNotice, until: Timestamp },
     ForgetNotice(LogoutNotice),
     IssueCode(Code),
-    SpendCode { token: SecretHash, at: Timestamp, lent: Option<Lent> },
+    SpendCode { token: SecretHash, at: Timestamp, lent: Option<Box<Lent>> },
     Rotate { token: SecretHash, at: Timestamp, successor: RefreshToken },
     KeepConsent { kept: Consent, before: Option<Consent> },
     UseOneTimeToken { token: SecretHash, at: Timestamp },
@@ -100,7 +100,7 @@ impl Step {
             Self::PutOffNotice { notice, until } => logout::put_off(connection, notice, *until).await,
             Self::ForgetNotice(notice) => logout::forget(connection, notice).await,
             Self::IssueCode(issued) => code::issue(connection, issued).await,
-            Self::SpendCode { token, at, lent } => code::spend(connection, engine, token, *at, lent.as_ref()).await,
+            Self::SpendCode { token, at, lent } => code::spend(connection, engine, token, *at, lent.as_deref()).await,
             Self::Rotate { token, at, successor } => {
                 refresh_token::rotate(connection, engine, token, *at, successor).await
             }
@@ -203,11 +203,13 @@ impl SignIns for SqlStore {
     }
 
     async fn spend_code(&self, token: &SecretHash, at: Timestamp, redeemed: Option<Redeemed<'_>>) -> Result<bool> {
-        let lent = redeemed.map(|Redeemed { grant, refresh_token, session, consent }| Lent {
-            grant: grant.clone(),
-            refresh_token: refresh_token.cloned(),
-            session,
-            consent: consent.cloned(),
+        let lent = redeemed.map(|Redeemed { grant, refresh_token, session, consent }| {
+            Box::new(Lent {
+                grant: grant.clone(),
+                refresh_token: refresh_token.cloned(),
+                session,
+                consent: consent.cloned(),
+            })
         });
         self.step(Step::SpendCode { token: *token, at, lent }).await.map(Outcome::is_done)
     }

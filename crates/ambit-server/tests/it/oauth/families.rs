@@ -4,6 +4,7 @@ use ambit_core::secret::SecretHash;
 use ambit_core::store::Store as _;
 use ambit_core::store::sign_in::RefreshToken;
 use ambit_protocol::id::GrantId;
+use ambit_protocol::time::Timestamp;
 use ambit_server::jobs::{JOBS, attempt};
 use axum::http::{Method, StatusCode};
 use serde_json::json;
@@ -72,6 +73,29 @@ async fn a_token_that_is_followed_while_it_is_repeated_ends_its_grant() {
     });
     is_refused(&repeated.await, REUSED);
     assert!(!lending.is_active(&last.access_token()).await);
+}
+
+/// Two nodes have one refresh token before them at once, and the other one is quicker: what it says was said a while ago, by the
+/// clock there, or its answer is none that could be given once more.
+#[tokio::test]
+async fn a_token_that_another_node_uses_at_the_same_moment_ends_its_grant() {
+    for ago in [10_001, 0] {
+        let (lending, store) = Lending::held_up().await;
+        let (tokens, last) = lending.renewed(1).await;
+        let second = store.meanwhile("rotate_refresh_token", lending.refresh(&tokens[1], &[]), async || {
+            let next = RefreshToken {
+                token: SecretHash::of("what the other one is given"),
+                grant_id: grant_of(&last),
+                expires_at: lending.now().plus_secs(60),
+                used_at: None,
+            };
+            let (used, at) = (SecretHash::of(&tokens[1]), Timestamp::from_millis(lending.now().millis() - ago));
+            lending.fixture.sql.sign_ins().rotate_refresh_token(&used, at, &next).await.expect("an answer");
+        });
+        is_refused(&second.await, REUSED);
+        assert!(!lending.is_active(&last.access_token()).await, "{ago}");
+        is_refused(&lending.refresh(&tokens[1], &[]).await, UNKNOWN);
+    }
 }
 
 /// attacks.md C5 93, and RFC 7009 §2.1: what an old token is good for is what a new one is.

@@ -1,13 +1,16 @@
 //! `/sign-in/{id}/register` and `/registration/{token}`: accounts that people make themselves.
 
 use ambit_core::reach::Reach;
-use ambit_core::store::{Filter, noun};
+use ambit_core::secret::SecretHash;
+use ambit_core::store::{Filter, Store as _, noun};
+use ambit_core::time::Clock as _;
 use ambit_protocol::admin::tenant::Tenant;
 use ambit_protocol::admin::user::{User, UserStatus};
 use axum::http::{Method, header};
 use serde_json::{Value, json};
 
 use crate::people::{Browser, PASSWORD, form_token};
+use crate::store::Faulty;
 use crate::support::{Answer, Fixture};
 
 const NEW: &str = "new@shop.example";
@@ -177,4 +180,22 @@ async fn an_address_that_was_taken_meanwhile_is_taken() {
     assert_eq!(browser.post(&link, &fields).await.status, 404);
     let there = users(&fixture).await;
     assert_eq!((there.len(), there[0].id), (1, before.id));
+}
+
+/// attacks.md C10 245: a link that was used is used, even where what came of it is gone again.
+#[tokio::test]
+async fn of_those_who_follow_a_link_at_once_one_makes_an_account() {
+    let (fixture, store) = Faulty::fixture("").await;
+    fixture.tenant("shop", json!({"self_registration": true})).await;
+    let (first, second) = (Browser::new(&fixture), Browser::new(&fixture));
+    ask(&first, NEW).await;
+    let link = fixture.letter().await.path();
+    let token = form_token(&second.get(&link).await);
+    let fields = [("form", token.as_str()), ("name", "Eve"), ("password", "another long password")];
+    let late = store.meanwhile("use_one_time_token", second.post(&link, &fields), async || {
+        let token = SecretHash::of(link.rsplit('/').next().expect("a token"));
+        assert!(fixture.sql.sign_ins().use_one_time_token(&token, fixture.clock.now()).await.expect("an answer"));
+    });
+    assert_eq!(late.await.status, 404);
+    assert_eq!(users(&fixture).await, []);
 }

@@ -9,13 +9,17 @@ use axum::http::{Method, header};
 use serde_json::json;
 
 use crate::people::{Browser, PASSWORD, form_token};
+use crate::store::Faulty;
 use crate::support::{Answer, Fixture, ROOT};
 
 const ROOT_EMAIL: &str = "root@as.example";
 
 /// A server that was started without an application for automation.
 async fn empty() -> Fixture {
-    let fixture = Fixture::new().await;
+    emptied(Fixture::new().await).await
+}
+
+async fn emptied(fixture: Fixture) -> Fixture {
     let path = format!("/applications/{ROOT}");
     // The last super administrator does not go by itself, so the store forgets it behind everybody's back.
     let found = fixture.admin(&fixture.root().await, Method::GET, &path, None).await;
@@ -24,6 +28,13 @@ async fn empty() -> Fixture {
         .change(async |edit| Ok(edit.tx.delete_row(ambit_protocol::admin::audit::Resource::Application, &id).await?))
         .await;
     fixture
+}
+
+/// Registers an application that administers everything.
+async fn automate(fixture: &Fixture) {
+    let body = json!({"name": "x", "client_id": "x", "type": "service", "level": "platform", "allowed_scopes": ["admin:write"]});
+    let body = serde_json::from_value(body).expect("a body");
+    fixture.change(async |edit| ambit_core::registry::application::create(edit, body).await).await;
 }
 
 async fn link(fixture: &Fixture) -> Option<String> {
@@ -94,6 +105,21 @@ async fn of_those_who_send_the_form_at_once_one_becomes_the_administrator() {
     assert_eq!(statuses, [200, 404, 404, 404]);
 }
 
+/// attacks.md C10 245: whoever administers everything by then, by whichever way, is the first.
+#[tokio::test]
+async fn an_administrator_who_came_about_while_the_form_was_on_its_way_stays_the_only_one() {
+    let (fixture, store) = Faulty::fixture("").await;
+    let fixture = emptied(fixture).await;
+    let path = link(&fixture).await.expect("a link");
+    let browser = Browser::new(&fixture);
+    let token = form_token(&browser.get(&path).await);
+    let sent = send(&browser, &path, &token, ROOT_EMAIL, "Root", PASSWORD);
+    let sent = store.meanwhile("use_one_time_token", sent, async || automate(&fixture).await);
+    assert_eq!(sent.await.status, 404);
+    let users: Vec<User> = noun::list(&*fixture.store, &Filter::default(), Reach::Platform).await.expect("users");
+    assert_eq!(users, []);
+}
+
 #[tokio::test]
 async fn a_link_is_good_for_a_day_and_until_the_next_one() {
     let fixture = empty().await;
@@ -118,9 +144,7 @@ async fn where_an_application_administers_everything_there_is_no_link() {
     let path = link(&fixture).await.expect("a link");
     let browser = Browser::new(&fixture);
     let token = form_token(&browser.get(&path).await);
-    let body = json!({"name": "x", "client_id": "x", "type": "service", "level": "platform", "allowed_scopes": ["admin:write"]});
-    let body = serde_json::from_value(body).expect("a body");
-    fixture.change(async |edit| ambit_core::registry::application::create(edit, body).await).await;
+    automate(&fixture).await;
     assert_eq!(browser.get(&path).await.status, 404);
     assert_eq!(send(&browser, &path, &token, ROOT_EMAIL, "Root", PASSWORD).await.status, 404);
 }

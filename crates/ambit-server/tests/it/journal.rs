@@ -78,6 +78,28 @@ async fn a_full_queue_slows_requests_down_and_no_token_leaves_that_is_not_on_rec
     assert_eq!(recorded(&fixture).await as usize, jtis.len(), "as many as were issued, and none that was not");
 }
 
+/// A token that may come is counted as one that came, and no longer than it may.
+#[tokio::test]
+async fn a_place_that_is_kept_is_taken_until_it_is_given_up() {
+    let fixture = Fixture::with("[journal]\nqueue = 64\nflush = \"1 ms\"\n").await;
+    let journal = &fixture.server.app().journal;
+    let mut kept = vec![];
+    for _ in 0..64 {
+        kept.push(journal.hold().await.expect("a place"));
+    }
+    for _ in 0..2 {
+        let refused = ask(&fixture).await;
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{}", refused.text);
+        kept.pop();
+        for _ in 0..2 {
+            let answer = ask(&fixture).await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+            journal.flush().await.expect("written");
+        }
+        kept.push(journal.hold().await.expect("the place of before"));
+    }
+}
+
 #[tokio::test]
 async fn a_store_that_fails_for_a_while_loses_nothing() {
     let (fixture, store) = Faulty::fixture("[journal]\nflush = \"1 ms\"\n").await;

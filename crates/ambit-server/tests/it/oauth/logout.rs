@@ -1,6 +1,7 @@
 //! Applications that are told that a session has ended: by the server, and in the browser that signs out.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -161,6 +162,21 @@ async fn the_job_logout_tells_an_application_that_a_session_has_ended() {
 
     job(&lending.fixture).await;
     assert_eq!(listener.heard().len(), 1, "once");
+}
+
+/// attacks.md C13 289: a proxy would resolve the names by itself, and connect to wherever they lead.
+#[test]
+fn no_proxy_that_the_environment_names_is_asked() {
+    let called = "oauth::logout::the_job_logout_tells_an_application_that_a_session_has_ended";
+    let nobody = "http://127.0.0.1:1";
+    let tested = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", called])
+        .envs([("http_proxy", nobody), ("https_proxy", nobody), ("all_proxy", nobody), ("no_proxy", "")])
+        .env_remove("NO_PROXY")
+        .output()
+        .expect("a process");
+    let told = String::from_utf8_lossy(&tested.stdout);
+    assert!(tested.status.success() && told.contains("1 passed"), "{told}");
 }
 
 /// Whoever knows people by pairwise names is told by those.

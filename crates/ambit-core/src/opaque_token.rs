@@ -123,6 +123,17 @@ const SECRET_OCTETS: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::MasterKey;
+
+    /// The same octet, over and over.
+    #[derive(Debug)]
+    struct Same(u8);
+
+    impl Entropy for Same {
+        fn fill(&self, buf: &mut [u8]) {
+            buf.fill(self.0);
+        }
+    }
 
     fn tokens(key: u8) -> RefreshTokens {
         let key = |purpose: &str| hmac::Key::new(hmac::HMAC_SHA256, &[&[key], purpose.as_bytes()].concat());
@@ -141,6 +152,21 @@ mod tests {
         assert_ne!(next(1).expose_secret(), tokens(1).successor(grant(1), "ambit_rt_y").expose_secret());
         assert_eq!(next(1).expose_secret().len(), "ambit_rt_".len() + 107);
         assert_eq!(format!("{:?} {:?}", next(1), tokens(1)), "OpaqueToken([REDACTED]) RefreshTokens([REDACTED])");
+    }
+
+    #[test]
+    fn the_secret_and_the_tag_of_a_successor_are_each_under_a_key_that_nobody_has() {
+        let successor = |master: u8| {
+            let vault = Vault::new(&MasterKey::generate(&Same(master))).unwrap();
+            let token = RefreshTokens::new(&vault).unwrap().successor(grant(1), "ambit_rt_x");
+            BASE64_URL_SAFE_NO_PAD.decode(&token.expose_secret()[9..]).unwrap()
+        };
+        let (one, other) = (successor(1), successor(2));
+        assert_eq!(one, successor(1));
+        assert_eq!(one[..GRANT_OCTETS], other[..GRANT_OCTETS], "the grant is told to anybody");
+        let tag = GRANT_OCTETS + SECRET_OCTETS;
+        assert_ne!(one[GRANT_OCTETS..tag], other[GRANT_OCTETS..tag]);
+        assert_ne!(one[tag..], other[tag..]);
     }
 
     #[test]

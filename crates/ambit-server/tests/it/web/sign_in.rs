@@ -413,6 +413,20 @@ async fn all_send(asked: &[(Browser<'_>, String, String)], code: &str) -> Vec<bo
     futures_util::future::join_all(all).await
 }
 
+/// A code is used up for the one whose it is.
+#[tokio::test]
+async fn two_people_sign_in_by_codes_of_one_moment() {
+    let (fixture, tenant, ada) = shop(json!({})).await;
+    let bob = fixture.person(Some(&tenant), "bob@shop.example").await;
+    for (email, app) in [(ADA, fixture.app_of(&ada).await), ("bob@shop.example", fixture.app_of(&bob).await)] {
+        let browser = Browser::new(&fixture);
+        let at = begun(&browser, &fixture, &tenant).await;
+        browser.password(&at, email, PASSWORD).await;
+        let answer = browser.step(&at, "second-factor", &[("code", &fixture.code(&app))]).await;
+        assert!(is_signed_in(&answer), "{email}: {}", answer.text);
+    }
+}
+
 #[tokio::test]
 async fn of_two_who_send_the_same_code_at_once_one_is_signed_in() {
     let (fixture, tenant, ada) = shop(json!({})).await;

@@ -378,6 +378,15 @@ async fn what_could_lock_somebody_out_asks_for_a_recent_proof_as_strong_as_they_
             assert!(page.text.contains(&format!("name=\"{asked}\"")), "{path}: {}", page.text);
         }
     }
+    // What was shown too long ago is shown again, and the first thing first.
+    for old in [&[Proof::Password][..], &[Proof::Password, Proof::Otp]] {
+        let (mut old, _) = Visitor::of_proven(&shop.fixture, &shop.ada, old).await;
+        shop.fixture.clock.advance_secs(300);
+        let answer = send(&mut old, "/account/security/apps").await;
+        assert!(is_led_to_a_proof(&answer), "{} {}", answer.status, answer.text);
+        let page = old.follow(answer).await;
+        assert!(page.text.contains("name=\"password\""), "{}", page.text);
+    }
     let kept = shop.fixture.credentials_of(&shop.ada).await;
     assert_eq!((kept.totp.len(), kept.recovery.expect("codes").left()), (1, 10));
     assert!(is_password(&shop.fixture, &shop.ada, PASSWORD).await);

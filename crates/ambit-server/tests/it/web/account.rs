@@ -192,7 +192,8 @@ async fn what_an_application_may_do_is_taken_back_with_all_that_came_of_it() {
 async fn nobody_takes_back_what_another_gave() {
     let shop = Shop::new().await;
     let (mut ada, _) = Visitor::of(&shop.fixture, &shop.ada).await;
-    shop.asks(&mut ada, "openid shop", &[]).await.allow(&mut ada, &["shop"]).await;
+    let back = shop.asks(&mut ada, "openid shop", &[]).await.allow(&mut ada, &["shop"]).await;
+    let tokens = shop.redeemed(&back).await;
     let bob = user(&shop.fixture, Some(&shop.tenant), "bob@acme.example", json!({})).await;
     let (mut his, _) = Visitor::of(&shop.fixture, &bob).await;
     let page = his.get("/account/applications").await;
@@ -200,7 +201,12 @@ async fn nobody_takes_back_what_another_gave() {
     let token = form_token(&his.get("/account/").await);
     let path = format!("/account/applications/{}/withdraw", shop.application_id());
     assert_eq!(his.post(&path, &[("form", &token)]).await.status, StatusCode::NOT_FOUND);
+    // Nor does he with what he gave himself.
+    shop.asks(&mut his, "openid shop", &[]).await.allow(&mut his, &["shop"]).await;
+    assert_eq!(his.post(&path, &[("form", &token)]).await.header(header::LOCATION), "/account/applications");
     assert_eq!(shop.consented().await.as_deref(), Some("openid shop"));
+    let renewed = shop.renew(&tokens).await;
+    assert_eq!(renewed.status, StatusCode::OK, "{}", renewed.text);
 }
 
 #[tokio::test]

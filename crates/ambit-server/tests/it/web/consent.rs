@@ -408,3 +408,19 @@ async fn whoever_is_disabled_while_the_page_is_open_gives_no_code() {
         set(UserStatus::Active).await;
     }
 }
+
+/// attacks.md C10 241: the second click of a double click on the page before falls on this one.
+#[tokio::test]
+async fn the_buttons_take_no_click_as_soon_as_they_appear() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let asked = shop.asks(&mut browser, "openid shop", &[]).await;
+    let page = &asked.page().text;
+    assert!(
+        page.contains("<form method=\"post\" action=\"/consent/") && page.contains("class=\"considered\">"),
+        "{page}"
+    );
+    let style: String = page.split_whitespace().collect();
+    assert!(style.contains(".consideredbutton{animation:appears.8sstep-end}"), "{style}");
+    assert!(style.contains("@keyframesappears{from{pointer-events:none}}"), "{style}");
+}

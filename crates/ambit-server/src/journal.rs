@@ -223,10 +223,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn hold(&self) -> Result<Place<'_>, JournalError> {
-        let held = match self.desk.try_hold()? {
-            Some(()) => Ok(()),
-            None => Box::pin(self.once_there_is_room(|| self.desk.try_hold())).await,
-        };
+        let held = self.once_there_is_room(|| self.desk.try_hold()).await;
         held.inspect_err(|_| count(&self.counts.lost_tokens, 1))?;
         Ok(Place(&self.desk))
     }
@@ -340,23 +337,24 @@ impl Journal {
     /// Puts a note into the batch; where that is full, once it was taken away.
     async fn note(&self, put: impl FnOnce(&mut Batch)) -> Result<(), JournalError> {
         let mut put = Some(put);
-        match self.desk.try_put(&mut put)? {
-            Some(()) => Ok(()),
-            None => Box::pin(self.once_there_is_room(|| self.desk.try_put(&mut put))).await,
-        }
+        self.once_there_is_room(|| self.desk.try_put(&mut put)).await
     }
 
     async fn once_there_is_room(
         &self,
-        mut attempt: impl FnMut() -> Result<Option<()>, JournalError>,
+        mut attempt: impl FnMut() -> Result<bool, JournalError>,
     ) -> Result<(), JournalError> {
+        if attempt()? { Ok(()) } else { Box::pin(self.wait_for_room(attempt)).await }
+    }
+
+    async fn wait_for_room(&self, mut attempt: impl FnMut() -> Result<bool, JournalError>) -> Result<(), JournalError> {
         count(&self.counts.waits, 1);
         let deadline = Instant::now() + PATIENCE;
         loop {
             let mut emptied = pin!(self.desk.emptied.notified());
             // From here on no notice is missed, so the batch is looked at once more before waiting.
             emptied.as_mut().enable();
-            if let Some(()) = attempt()? {
+            if attempt()? {
                 return Ok(());
             }
             timeout_at(deadline, emptied).await.map_err(|_| JournalError::Full)?;
@@ -388,25 +386,25 @@ impl Drop for Place<'_> {
 
 impl Desk {
     /// Puts a note into the batch and takes it from its place, or leaves it there where the batch is full.
-    fn try_put<P: FnOnce(&mut Batch)>(&self, put: &mut Option<P>) -> Result<Option<()>, JournalError> {
+    fn try_put<P: FnOnce(&mut Batch)>(&self, put: &mut Option<P>) -> Result<bool, JournalError> {
         let batch = self.open_batch()?;
         if batch.taken() >= self.most {
-            return Ok(None);
+            return Ok(false);
         }
         if let Some(put) = put.take() {
             self.put(batch, put);
         }
-        Ok(Some(()))
+        Ok(true)
     }
 
     /// Keeps a place in the batch, if there is one.
-    fn try_hold(&self) -> Result<Option<()>, JournalError> {
+    fn try_hold(&self) -> Result<bool, JournalError> {
         let mut batch = self.open_batch()?;
         if batch.taken() >= self.most {
-            return Ok(None);
+            return Ok(false);
         }
         batch.held += 1;
-        Ok(Some(()))
+        Ok(true)
     }
 
     fn open_batch(&self) -> Result<MutexGuard<'_, Batch>, JournalError> {

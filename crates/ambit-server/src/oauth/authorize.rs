@@ -389,16 +389,16 @@ impl Asking<'_> {
             (Ok(None), None) => return self.begin(asked, Progress::SignedIn, Some(person)).await,
             (Err(refusal), _) => return self.refused(&asked.callback, &refusal),
         };
-        // What is sent together shares a commit. A code of a request that was over is told to nobody.
-        match tokio::try_join!(self.try_end(waited), issued.keep(self.app)) {
-            // A form that is sent twice repeats nothing: one of the two is the request's end.
-            Ok((true, ())) => match self.repeats_its_challenge(asked).await {
-                Ok(false) => self.lent(asked, &issued),
-                Ok(true) => self.refused(&asked.callback, &Refusal::ChallengeRepeated),
-                Err(error) => self.failed(&asked.callback, error),
-            },
-            // Whoever sends the same once more, in another tab or by the button back, finds it over.
-            Ok((false, ())) => lost_with(self, &Lost::over()),
+        match self.try_end(waited).await {
+            Ok(true) => {}
+            // Whoever sends the same once more, in another tab or by the button back, finds it over: that repeats nothing.
+            Ok(false) => return lost_with(self, &Lost::over()),
+            Err(error) => return self.failed(&asked.callback, error),
+        }
+        // What is kept together shares a commit. A code that is refused after all is told to nobody.
+        match tokio::try_join!(issued.keep(self.app), self.repeats_its_challenge(asked)) {
+            Ok(((), false)) => self.lent(asked, &issued),
+            Ok(((), true)) => self.refused(&asked.callback, &Refusal::ChallengeRepeated),
             Err(error) => self.failed(&asked.callback, error),
         }
     }

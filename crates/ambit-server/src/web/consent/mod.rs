@@ -182,23 +182,7 @@ impl Waiting {
         ticked: &[&str],
     ) -> Result<(), StoreError> {
         if !is_denied {
-            let now = app.clock.now();
-            let question = asked.choices(now);
-            let catalogue = &*asked.facts.catalogue;
-            let granted = question.granted(|name| ticked.contains(&name), catalogue);
-            let (user_id, application_id) = (self.signed_in.person.id(), asked.facts.client.application.id);
-            let sign_ins = app.store.sign_ins();
-            loop {
-                let before = sign_ins.find_consent(user_id, application_id).await?;
-                let consented = read(before.as_ref())?.with(&granted, &question.asked(catalogue), catalogue, now);
-                let document =
-                    serde_json::to_string(&consented).map_err(|error| StoreError::Unavailable(error.into()))?;
-                let consent = Consent { user_id, application_id, updated_at: now, document };
-                if sign_ins.keep_consent(&consent, before.as_ref()).await? {
-                    break;
-                }
-                // Another answer or a withdrawal came between. This one is added to what that left.
-            }
+            self.agree(app, asked, ticked).await?;
         }
         let interaction = &self.underway.interaction;
         if interaction.denied != is_denied {
@@ -206,6 +190,26 @@ impl Waiting {
             self.underway.advance(app, &Interaction { denied: is_denied, ..interaction.clone() }).await?;
         }
         Ok(())
+    }
+
+    /// Adds what was ticked, and takes away what was not, to what is kept by then: an answer to another question, or a withdrawal,
+    /// may come between.
+    async fn agree(&self, app: &App, asked: &ConsentQuestion, ticked: &[&str]) -> Result<(), StoreError> {
+        let now = app.clock.now();
+        let question = asked.choices(now);
+        let catalogue = &*asked.facts.catalogue;
+        let granted = question.granted(|name| ticked.contains(&name), catalogue);
+        let (user_id, application_id) = (self.signed_in.person.id(), asked.facts.client.application.id);
+        let sign_ins = app.store.sign_ins();
+        loop {
+            let before = sign_ins.find_consent(user_id, application_id).await?;
+            let consented = read(before.as_ref())?.with(&granted, &question.asked(catalogue), catalogue, now);
+            let document = serde_json::to_string(&consented).map_err(|error| StoreError::Unavailable(error.into()))?;
+            let consent = Consent { user_id, application_id, updated_at: now, document };
+            if sign_ins.keep_consent(&consent, before.as_ref()).await? {
+                return Ok(());
+            }
+        }
     }
 
     async fn consented(&self, app: &App, asked: &ConsentQuestion) -> Result<Consented, StoreError> {

@@ -16,7 +16,7 @@ use super::opened::{Opened, failed, hashed, is_good, over, told};
 use super::view::ChoicePage;
 use super::{Purpose, tell_of_new_password};
 use crate::middleware::{Outcome, RequestContext};
-use crate::session::{self};
+use crate::session;
 use crate::state::App;
 use crate::web::branding::Brand;
 use crate::web::posted::Posted;

@@ -30,7 +30,7 @@ async fn all_on_record(fixture: &Fixture, jtis: &[String]) {
 }
 
 /// The journal was to be written so many times.
-async fn writes(store: &Faulty, times: u64) {
+pub(crate) async fn writes(store: &Faulty, times: u64) {
     let counted = async {
         while store.calls(&["append_journal"]) < times {
             tokio::time::sleep(Duration::from_millis(1)).await;

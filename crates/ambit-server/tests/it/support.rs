@@ -12,6 +12,7 @@ use ambit_core::time::Clock;
 use ambit_protocol::time::Timestamp;
 use ambit_server::config::{Config, File, Sources};
 use ambit_server::first_start::{Start, prepare};
+use ambit_server::jobs::{JOBS, attempt};
 use ambit_server::logs::Log;
 use ambit_server::server::{Parts, Server};
 use ambit_store::{SqlStore, StoreConfig};
@@ -108,6 +109,13 @@ pub(crate) struct Answer {
 }
 
 impl Fixture {
+    /// One turn of every job, as each node has it several times in a minute.
+    pub(crate) async fn turn(&self) {
+        for job in &JOBS {
+            attempt(self.server.app(), job).await.expect("a job that does its work");
+        }
+    }
+
     pub(crate) async fn new() -> Self {
         Self::with("").await
     }

@@ -2,7 +2,6 @@
 
 use ambit_core::authentication::Method as Proof;
 use ambit_protocol::admin::user::User;
-use ambit_server::jobs::{JOBS, attempt};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
@@ -519,9 +518,7 @@ async fn a_challenge_that_is_sent_again_is_counted_and_refused_where_its_applica
     lending.code(&[("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cU")]).await;
     // It is remembered for an hour and as long again as clocks may differ, and of each application by itself.
     lending.fixture.clock.advance_secs(2 * 3600 + 1);
-    for job in &JOBS {
-        attempt(lending.fixture.server.app(), job).await.expect("a job that does its work");
-    }
+    lending.fixture.turn().await;
     let cookie = lending.sign_in(&[Proof::Password]).await;
     let back = Back::of(&lending.authorize_with(&cookie, &[]).await);
     assert!(back.get("code").is_some(), "{back:?}");

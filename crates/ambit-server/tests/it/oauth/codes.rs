@@ -3,11 +3,10 @@
 use ambit_core::authentication::Method as Proof;
 use ambit_core::store::noun;
 use ambit_protocol::admin::user::{User, UserStatus};
-use ambit_server::jobs::{JOBS, attempt};
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::lending::{Back, CALLBACK, ISSUER, Lending, TOKEN, VERIFIER, is_refused, refresh_token};
+use super::lending::{Back, CALLBACK, ISSUER, Lending, TOKEN, VERIFIER, is_refused, redemption, refresh_token};
 use crate::support::{Answer, START, claims};
 
 #[tokio::test]
@@ -94,12 +93,7 @@ async fn of_many_who_redeem_one_code_at_once_one_gets_tokens() {
     let lending = Lending::new().await;
     let code = lending.code(&[]).await;
     let other = lending.fixture.another_node().await;
-    let fields = [
-        ("grant_type", "authorization_code"),
-        ("code", code.as_str()),
-        ("redirect_uri", CALLBACK),
-        ("code_verifier", VERIFIER),
-    ];
+    let fields = redemption(&code);
     let client = Some(("shop", lending.secret.as_str()));
     let tries = (0..50).map(|place| {
         let fixture = if place % 2 == 0 { &lending.fixture } else { &other };
@@ -193,19 +187,10 @@ async fn a_code_lives_a_minute() {
 async fn what_is_another_clients_is_good_for_nobody_else() {
     let lending = Lending::new().await;
     let fixture = &lending.fixture;
-    let other = json!({
-        "name": "Other", "type": "web", "level": "tenant", "tenant_id": lending.tenant_id, "client_id": "other",
-        "allowed_scopes": ["openid", "shopper.read"], "redirect_uris": [CALLBACK],
-    });
-    let other = fixture.made(Method::POST, "/applications", &other).await;
-    let client = Some(("other", other["client_secret"].as_str().expect("a secret")));
+    let secret = lending.another().await;
+    let client = Some(("other", secret.as_str()));
     let code = lending.code(&[]).await;
-    let fields = [
-        ("grant_type", "authorization_code"),
-        ("code", code.as_str()),
-        ("redirect_uri", CALLBACK),
-        ("code_verifier", VERIFIER),
-    ];
+    let fields = redemption(&code);
     is_refused(&fixture.form(TOKEN, client, &fields).await, "oauth2-grant-of-another-client");
     // Whose it is, it is still good for: nobody can spoil another's code.
     let tokens = lending.redeem(&code).await;
@@ -272,13 +257,7 @@ async fn less_may_be_asked_for_and_never_more() {
     assert_eq!(again.json["scope"], "openid shopper.read");
     // A scope on the request that redeems a code is no parameter of it (attacks.md C7 155).
     let code = lending.code(&[("scope", "openid shopper.read")]).await;
-    let fields = [
-        ("grant_type", "authorization_code"),
-        ("code", code.as_str()),
-        ("redirect_uri", CALLBACK),
-        ("code_verifier", VERIFIER),
-        ("scope", "openid shopper.read shopper.write"),
-    ];
+    let fields = [&redemption(&code)[..], &[("scope", "openid shopper.read shopper.write")]].concat();
     assert_eq!(lending.ask(&fields).await.json["scope"], "openid shopper.read");
 }
 
@@ -408,13 +387,7 @@ async fn what_was_lent_for_one_api_is_asked_for_no_other() {
     let asked = [("scope", "openid shopper.read"), shopper];
     let redeem = async |resource| {
         let code = lending.code(&asked).await;
-        let fields = [
-            ("grant_type", "authorization_code"),
-            ("code", code.as_str()),
-            ("redirect_uri", CALLBACK),
-            ("code_verifier", VERIFIER),
-            resource,
-        ];
+        let fields = [&redemption(&code)[..], &[resource]].concat();
         lending.ask(&fields).await
     };
     assert_eq!(redeem(pos).await.json["error"], "invalid_target");
@@ -584,11 +557,6 @@ async fn why_a_persons_token_carries_what_it_carries_can_be_told_later() {
 async fn a_clock_that_went_back_issues_nothing_that_was_lent_and_costs_nobody_what_they_have() {
     let lending = Lending::new().await;
     let clock = &lending.fixture.clock;
-    let turn = async || {
-        for job in &JOBS {
-            attempt(lending.fixture.server.app(), job).await.expect("a job that does its work");
-        }
-    };
     let code = lending.code(&[]).await;
     let refused = |answer: &Answer| {
         let error = answer.json["error"].as_str().unwrap_or_default();
@@ -599,17 +567,17 @@ async fn a_clock_that_went_back_issues_nothing_that_was_lent_and_costs_nobody_wh
             answer.text
         );
     };
-    turn().await;
+    lending.fixture.turn().await;
     clock.jump_secs(-301);
-    turn().await;
+    lending.fixture.turn().await;
     refused(&lending.redeem(&code).await);
     clock.jump_secs(301);
-    turn().await;
+    lending.fixture.turn().await;
     let token = refresh_token(&lending.redeem(&code).await);
     clock.jump_secs(-301);
-    turn().await;
+    lending.fixture.turn().await;
     refused(&lending.refresh(&token, &[]).await);
     clock.jump_secs(301);
-    turn().await;
+    lending.fixture.turn().await;
     assert_eq!(lending.refresh(&token, &[]).await.status, StatusCode::OK);
 }

@@ -5,11 +5,9 @@ use ambit_core::store::Store as _;
 use ambit_core::store::sign_in::RefreshToken;
 use ambit_protocol::id::GrantId;
 use ambit_protocol::time::Timestamp;
-use ambit_server::jobs::{JOBS, attempt};
-use axum::http::{Method, StatusCode};
-use serde_json::json;
+use axum::http::StatusCode;
 
-use super::lending::{CALLBACK, Lending, TOKEN, is_refused, refresh_token};
+use super::lending::{Lending, TOKEN, is_refused, refresh_token};
 use crate::support::{Answer, claims};
 
 const REUSED: &str = "oauth2-refresh-token-reused";
@@ -30,6 +28,18 @@ impl Lending {
             tokens.push(refresh_token(&last));
         }
         (tokens, last)
+    }
+
+    /// Somebody else uses a refresh token, and is given another successor than this node would give.
+    async fn used_elsewhere(&self, token: &str, of: &Answer, at: Timestamp) {
+        let next = RefreshToken {
+            token: SecretHash::of("what the other one is given"),
+            grant_id: grant_of(of),
+            expires_at: self.now().plus_secs(60),
+            used_at: None,
+        };
+        let used = SecretHash::of(token);
+        self.fixture.sql.sign_ins().rotate_refresh_token(&used, at, &next).await.expect("an answer");
     }
 
     async fn kept(&self, answer: &Answer) -> Vec<RefreshToken> {
@@ -62,14 +72,7 @@ async fn a_token_that_is_followed_while_it_is_repeated_ends_its_grant() {
     let (lending, store) = Lending::held_up().await;
     let (tokens, last) = lending.renewed(1).await;
     let repeated = store.meanwhile("rotate_refresh_token", lending.refresh(&tokens[0], &[]), async || {
-        let next = RefreshToken {
-            token: SecretHash::of("what the other one is given"),
-            grant_id: grant_of(&last),
-            expires_at: lending.now().plus_secs(60),
-            used_at: None,
-        };
-        let used = SecretHash::of(&tokens[1]);
-        lending.fixture.sql.sign_ins().rotate_refresh_token(&used, lending.now(), &next).await.expect("an answer");
+        lending.used_elsewhere(&tokens[1], &last, lending.now()).await;
     });
     is_refused(&repeated.await, REUSED);
     assert!(!lending.is_active(&last.access_token()).await);
@@ -83,14 +86,8 @@ async fn a_token_that_another_node_uses_at_the_same_moment_ends_its_grant() {
         let (lending, store) = Lending::held_up().await;
         let (tokens, last) = lending.renewed(1).await;
         let second = store.meanwhile("rotate_refresh_token", lending.refresh(&tokens[1], &[]), async || {
-            let next = RefreshToken {
-                token: SecretHash::of("what the other one is given"),
-                grant_id: grant_of(&last),
-                expires_at: lending.now().plus_secs(60),
-                used_at: None,
-            };
-            let (used, at) = (SecretHash::of(&tokens[1]), Timestamp::from_millis(lending.now().millis() - ago));
-            lending.fixture.sql.sign_ins().rotate_refresh_token(&used, at, &next).await.expect("an answer");
+            let at = Timestamp::from_millis(lending.now().millis() - ago);
+            lending.used_elsewhere(&tokens[1], &last, at).await;
         });
         is_refused(&second.await, REUSED);
         assert!(!lending.is_active(&last.access_token()).await, "{ago}");
@@ -103,12 +100,8 @@ async fn a_token_that_another_node_uses_at_the_same_moment_ends_its_grant() {
 async fn an_old_token_is_its_clients_and_takes_its_grant_back() {
     let lending = Lending::new().await;
     let fixture = &lending.fixture;
-    let other = json!({
-        "name": "Other", "type": "web", "level": "tenant", "tenant_id": lending.tenant_id, "client_id": "other",
-        "allowed_scopes": ["openid", "shopper.read"], "redirect_uris": [CALLBACK],
-    });
-    let other = fixture.made(Method::POST, "/applications", &other).await;
-    let other = Some(("other", other["client_secret"].as_str().expect("a secret")));
+    let secret = lending.another().await;
+    let other = Some(("other", secret.as_str()));
     let own = Some(("shop", lending.secret.as_str()));
     let revoke = "/tenants/acme/connect/revoke";
 
@@ -134,9 +127,7 @@ async fn a_token_that_is_too_old_was_not_used_twice() {
     is_refused(&lending.refresh(&tokens[1], &[]).await, EXPIRED);
     // What is over is kept an hour longer.
     lending.fixture.clock.advance_secs(3700);
-    for job in &JOBS {
-        attempt(lending.fixture.server.app(), job).await.expect("a job that does its work");
-    }
+    lending.fixture.turn().await;
     assert_eq!(lending.kept(&last).await, []);
     for token in &tokens {
         is_refused(&lending.refresh(token, &[]).await, EXPIRED);

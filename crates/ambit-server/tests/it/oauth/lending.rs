@@ -176,13 +176,17 @@ impl Lending {
     }
 
     pub(super) async fn redeem(&self, code: &str) -> Answer {
-        self.ask(&[
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", CALLBACK),
-            ("code_verifier", VERIFIER),
-        ])
-        .await
+        self.ask(&redemption(code)).await
+    }
+
+    /// The secret of another application of the tenant: its `client_id` is `other`.
+    pub(super) async fn another(&self) -> String {
+        let other = json!({
+            "name": "Other", "type": "web", "level": "tenant", "tenant_id": self.tenant_id, "client_id": "other",
+            "allowed_scopes": ["openid", "shopper.read"], "redirect_uris": [CALLBACK],
+        });
+        let other = self.fixture.made(Method::POST, "/applications", &other).await;
+        other["client_secret"].as_str().expect("a secret").to_owned()
     }
 
     pub(super) async fn refresh(&self, token: &str, own: &[(&str, &str)]) -> Answer {
@@ -209,6 +213,11 @@ pub(super) fn is_refused(answer: &Answer, page: &str) {
     assert_eq!(answer.json["error"], "invalid_grant", "{}", answer.text);
     assert!(answer.json["error_uri"].as_str().is_some_and(|uri| uri.ends_with(page)), "{}", answer.text);
     assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
+}
+
+/// What a client brings to redeem a code.
+pub(super) fn redemption(code: &str) -> [(&str, &str); 4] {
+    [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)]
 }
 
 /// The usual request, with parameters of the test's own.

@@ -6,7 +6,8 @@ use axum::http::{Method, StatusCode};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::lending::{CALLBACK, ISSUER, Lending, TOKEN, VERIFIER, is_refused, refresh_token};
+use super::lending::{CALLBACK, ISSUER, Lending, TOKEN, is_refused, redemption, refresh_token};
+use crate::journal::writes;
 use crate::support::{Answer, claims};
 
 /// attacks.md C4 85: of what a person saw when they lent it nothing may be missing, what they consented to least of all.
@@ -139,12 +140,7 @@ async fn a_code_and_a_refresh_token_are_good_at_the_door_of_their_tenant_alone_a
     let own = ("shop", lending.secret.as_str());
     let token = refresh_token(&lending.redeem(&lending.code(&[]).await).await);
     let code = lending.code(&[]).await;
-    let redeem = [
-        ("grant_type", "authorization_code"),
-        ("code", code.as_str()),
-        ("redirect_uri", CALLBACK),
-        ("code_verifier", VERIFIER),
-    ];
+    let redeem = redemption(&code);
     let renew = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
     let there = "/tenants/bolt/connect/token";
     let is_sent_away = |answer: &Answer, issuer: &str| {
@@ -172,12 +168,8 @@ async fn a_code_and_a_refresh_token_are_good_at_the_door_of_their_tenant_alone_a
 async fn what_is_ended_because_it_may_be_stolen_is_in_the_audit_trail() {
     let lending = Lending::new().await;
     let fixture = &lending.fixture;
-    let other = json!({
-        "name": "Other", "type": "web", "level": "tenant", "tenant_id": lending.tenant_id, "client_id": "other",
-        "allowed_scopes": ["openid"], "redirect_uris": [CALLBACK],
-    });
-    let other = fixture.made(Method::POST, "/applications", &other).await;
-    let other = Some(("other", other["client_secret"].as_str().expect("a secret")));
+    let secret = lending.another().await;
+    let other = Some(("other", secret.as_str()));
     let trail = async || {
         let root = fixture.root().await;
         fixture.admin(&root, Method::GET, "/audit?resource=grant", None).await.json["items"].clone()
@@ -247,9 +239,7 @@ async fn a_full_journal_costs_nobody_their_code_nor_their_refresh_token() {
         let before = store.calls(&["append_journal"]);
         store.journal_stalls.send_replace(true);
         lending.ask(&service).await;
-        while store.calls(&["append_journal"]) == before {
-            tokio::task::yield_now().await;
-        }
+        writes(&store, before + 1).await;
         let waiting = join_all((0..64).map(|_| lending.ask(&service))).await;
         assert!(waiting.iter().all(|answer| answer.status == StatusCode::OK));
         assert_eq!(journal.depth(), 64);

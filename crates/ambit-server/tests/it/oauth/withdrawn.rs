@@ -3,7 +3,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 
-use super::lending::{CALLBACK, Lending, VERIFIER, is_refused, refresh_token};
+use super::lending::{Lending, is_refused, redemption, refresh_token};
 use crate::support::claims;
 
 const SHOPPER: (&str, &str) = ("resource", "https://api.retail.example/shopper");
@@ -97,15 +97,7 @@ async fn a_code_is_void_once_a_scope_of_it_is_whatever_resource_is_named() {
     let lending = Lending::new().await;
     let scope = ("scope", "openid shopper.read pos.read");
     let all = ["openid", "shopper.read", "pos.read"];
-    let redeem = async |code: &str, own: &[(&str, &str)]| {
-        let usual = [
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", CALLBACK),
-            ("code_verifier", VERIFIER),
-        ];
-        lending.ask(&[&usual, own].concat()).await
-    };
+    let redeem = async |code: &str, own: &[(&str, &str)]| lending.ask(&[&redemption(code), own].concat()).await;
     for (asked, redeemed, granted) in [
         (&[scope][..], &[][..], "openid pos.read shopper.read"),
         (&[scope], &[SHOPPER], "openid shopper.read"),

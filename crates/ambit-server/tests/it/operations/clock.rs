@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use ambit_server::jobs::{JOBS, attempt};
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -15,13 +14,6 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 const YEAR: i64 = 365 * DAY;
 const JUMPS: [i64; 5] = [1, MINUTE, 10 * MINUTE, 2 * DAY, YEAR];
-
-/// One turn of every job, as each node has it several times in a minute.
-async fn turn(fixture: &Fixture) {
-    for job in &JOBS {
-        attempt(fixture.server.app(), job).await.expect("a job that does its work");
-    }
-}
 
 async fn is_active(fixture: &Fixture, token: &str) -> bool {
     let answer = fixture.form("/connect/introspect", Some((ROOT, ROOT_SECRET)), &[("token", token)]).await;
@@ -50,17 +42,17 @@ async fn published(fixture: &Fixture) -> Value {
 async fn what_was_revoked_stays_so_whether_before_a_jump_or_during_it() {
     for jump in JUMPS {
         let fixture = Fixture::new().await;
-        turn(&fixture).await;
+        fixture.turn().await;
         let (before, during, good) = (fixture.root().await, fixture.root().await, fixture.root().await);
         revoke(&fixture, &before).await;
         fixture.clock.jump_secs(jump);
-        turn(&fixture).await;
+        fixture.turn().await;
         assert!(!is_active(&fixture, &before).await, "{jump}");
         // To a clock that is a year ahead this token is over. It is revoked all the same.
         revoke(&fixture, &during).await;
-        turn(&fixture).await;
+        fixture.turn().await;
         fixture.clock.jump_secs(-jump);
-        turn(&fixture).await;
+        fixture.turn().await;
         // And to a node that comes up now and knows what the store knows.
         for node in [&fixture, &fixture.another_node().await] {
             let active = [is_active(node, &before).await, is_active(node, &during).await, is_active(node, &good).await];
@@ -92,9 +84,9 @@ async fn an_assertion_is_used_once_whatever_the_clock_says_meanwhile() {
     assert_eq!(present(&fixture, "a").await, StatusCode::OK);
     for jump in JUMPS {
         fixture.clock.jump_secs(jump);
-        turn(&fixture).await;
+        fixture.turn().await;
         fixture.clock.jump_secs(-jump);
-        turn(&fixture).await;
+        fixture.turn().await;
         for node in [&fixture, &fixture.another_node().await] {
             assert_eq!(present(node, "a").await, StatusCode::UNAUTHORIZED, "{jump}");
         }
@@ -103,9 +95,9 @@ async fn an_assertion_is_used_once_whatever_the_clock_says_meanwhile() {
 
     // It is over, and forgotten an hour later; then the clock goes back to when it was good.
     fixture.clock.advance_secs(2 * HOUR);
-    turn(&fixture).await;
+    fixture.turn().await;
     fixture.clock.jump_secs(-2 * HOUR);
-    turn(&fixture).await;
+    fixture.turn().await;
     for jti in ["a", "c"] {
         assert_eq!(present(&fixture, jti).await, StatusCode::UNAUTHORIZED, "{jti}");
     }
@@ -123,13 +115,13 @@ async fn a_request_with_a_key_takes_effect_once_through_a_jump() {
     assert_eq!(first.status, StatusCode::CREATED, "{}", first.text);
     for jump in [2 * DAY, YEAR, -2 * DAY - YEAR] {
         fixture.clock.jump_secs(jump);
-        turn(&fixture).await;
+        fixture.turn().await;
         let again = send().await;
         assert_eq!((again.status, &again.text), (StatusCode::CREATED, &first.text), "{jump}");
     }
     // A day that passed is a day.
     fixture.clock.advance_secs(DAY);
-    turn(&fixture).await;
+    fixture.turn().await;
     assert_eq!(send().await.status, StatusCode::CONFLICT);
 }
 
@@ -137,24 +129,24 @@ async fn a_request_with_a_key_takes_effect_once_through_a_jump() {
 async fn a_jump_rotates_and_removes_no_key_and_a_clock_that_stays_there_does() {
     let fixture = Fixture::with("[keys]\nrotate = '30 days'\noverlap = '2 days'").await;
     fixture.clock.advance_secs(30 * DAY);
-    turn(&fixture).await;
+    fixture.turn().await;
     let keys = published(&fixture).await;
     assert_eq!(keys["keys"].as_array().map(Vec::len), Some(3), "one of them retiring");
     let token = fixture.root().await;
     fixture.clock.jump_secs(YEAR);
-    turn(&fixture).await;
+    fixture.turn().await;
     assert_eq!(published(&fixture).await, keys);
     // What is issued by the wrong clock is good by the wrong clock.
     assert!(is_active(&fixture, &fixture.root().await).await);
     fixture.clock.jump_secs(-YEAR);
-    turn(&fixture).await;
+    fixture.turn().await;
     assert_eq!(published(&fixture).await, keys);
     assert!(is_active(&fixture, &token).await);
 
     fixture.clock.jump_secs(YEAR);
-    turn(&fixture).await;
+    fixture.turn().await;
     fixture.clock.advance_secs(25 * HOUR);
-    turn(&fixture).await;
+    fixture.turn().await;
     assert_ne!(published(&fixture).await, keys);
 }
 
@@ -173,9 +165,9 @@ async fn the_journal_keeps_and_finds_what_was_issued_before_during_and_after_a_j
         issued.push(jti(&fixture.root().await));
     }
     fixture.clock.jump_secs(YEAR);
-    turn(&fixture).await;
+    fixture.turn().await;
     fixture.clock.jump_secs(-YEAR);
-    turn(&fixture).await;
+    fixture.turn().await;
     for jti in &issued {
         assert!(journal.find_token(jti).await.expect("a look").is_some(), "{jti}");
     }
@@ -189,7 +181,7 @@ async fn whoever_failed_too_often_waits_as_long_whatever_is_done_to_the_clock() 
     while wrong().await.status != StatusCode::TOO_MANY_REQUESTS {}
     for jump in [1, YEAR, -2 * YEAR, YEAR] {
         fixture.clock.jump_secs(jump);
-        turn(&fixture).await;
+        fixture.turn().await;
         let told = ask(&fixture).await;
         assert_eq!(told.status, StatusCode::TOO_MANY_REQUESTS, "{jump}");
         assert_eq!(told.header(header::RETRY_AFTER), "20", "{jump}");
@@ -210,17 +202,17 @@ async fn a_clock_that_went_back_issues_nothing_that_is_over_and_brings_nothing_b
     assert_eq!(with_first().await, StatusCode::OK);
     let token = fixture.root().await;
     fixture.clock.advance_secs(DAY);
-    turn(&fixture).await;
+    fixture.turn().await;
     assert!(!is_active(&fixture, &token).await);
     assert_eq!(with_first().await, StatusCode::UNAUTHORIZED);
 
     // As far as the clocks of two nodes may be apart.
     fixture.clock.jump_secs(-5 * MINUTE);
-    turn(&fixture).await;
+    fixture.turn().await;
     assert_eq!(ask(&fixture).await.status, StatusCode::OK);
     assert_eq!(readiness(&fixture).await.0, StatusCode::OK);
     fixture.clock.jump_secs(-1);
-    turn(&fixture).await;
+    fixture.turn().await;
     let refused = ask(&fixture).await;
     assert_eq!(
         (refused.status, &refused.json["error"]),
@@ -229,14 +221,14 @@ async fn a_clock_that_went_back_issues_nothing_that_is_over_and_brings_nothing_b
     assert_eq!(readiness(&fixture).await, (StatusCode::SERVICE_UNAVAILABLE, json!("the clock has gone back")));
 
     fixture.clock.jump_secs(5 * MINUTE + 1 - DAY);
-    turn(&fixture).await;
+    fixture.turn().await;
     assert!(!is_active(&fixture, &token).await, "what had expired stays so");
     assert_eq!(with_first().await, StatusCode::UNAUTHORIZED, "what had ended stays so");
     let text = fixture.server.app().metrics.render(fixture.server.app());
     assert!(Samples::read(&text).value("ambit_clock_jumps_total", &[]) >= 2.0, "{text}");
 
     fixture.clock.jump_secs(DAY);
-    turn(&fixture).await;
+    fixture.turn().await;
     assert_eq!(ask(&fixture).await.status, StatusCode::OK);
     assert_eq!(readiness(&fixture).await.0, StatusCode::OK);
 }
@@ -250,7 +242,7 @@ async fn facts_grow_old_while_the_clock_goes_back() {
     fixture.clock.advance_secs(1);
     let old = json!("changes made elsewhere have not been read for too long");
     assert_eq!(readiness(&fixture).await, (StatusCode::SERVICE_UNAVAILABLE, old));
-    turn(&fixture).await;
+    fixture.turn().await;
     // A jump forwards makes nothing old.
     fixture.clock.jump_secs(YEAR);
     assert_eq!(readiness(&fixture).await.0, StatusCode::OK);
@@ -264,14 +256,14 @@ async fn two_nodes_whose_clocks_are_five_minutes_apart_forget_nothing_for_each_o
     let ahead = here.another_node_by(clock).await;
     let (revoked, good) = (here.root().await, here.root().await);
     revoke(&here, &revoked).await;
-    turn(&ahead).await;
+    ahead.turn().await;
     let active = async |node: &Fixture| [is_active(node, &revoked).await, is_active(node, &good).await];
     assert_eq!(active(&ahead).await, [false, true]);
     // To the one that is ahead it is over, by more than a revocation is remembered in memory; here it would be good still.
     let lives = claims(&revoked)["exp"].as_i64().expect("exp") - START;
     for node in [&here, &ahead] {
         node.clock.advance_secs(lives - 1);
-        turn(node).await;
+        node.turn().await;
     }
     let again = here.another_node().await;
     assert_eq!(active(&again).await, [false, true]);
@@ -286,7 +278,7 @@ async fn moments_that_do_not_fit_into_32_bits_are_moments_like_others() {
         for past in [-1, 0, 1] {
             let now = ambit_core::time::Clock::now(&*fixture.clock).secs();
             fixture.clock.advance_secs(edge + past - now);
-            turn(&fixture).await;
+            fixture.turn().await;
             let token = fixture.root().await;
             assert_eq!(claims(&token)["iat"], edge + past);
             assert!(is_active(&fixture, &token).await);

@@ -141,7 +141,8 @@ impl<'a> BearerToken<'a> {
     pub fn parse(token: &'a str) -> Result<Self, AuthorizationError> {
         let body = token.trim_end_matches('=');
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-        if body.is_empty() || !body.bytes().all(legal) {
+        // Each octet is looked at, so that many are at once: a token has hundreds.
+        if body.is_empty() || !body.bytes().fold(true, |all, byte| all & legal(byte)) {
             return Err(AuthorizationError::BadToken);
         }
         Ok(Self(token))

@@ -20,7 +20,7 @@ use ambit_protocol::time::Timestamp;
 use ambit_protocol::verify::{self, Accepted, LEEWAY_SECS, TokenError, Validation, Verified};
 use futures_util::future::join_all;
 
-use crate::cache::{Digest, TokenCache};
+use crate::cache::TokenCache;
 use crate::carried::Carried;
 use crate::denial::Holder;
 use crate::fetch::{Fetch, Transport};
@@ -146,7 +146,7 @@ pub struct TokenVerifierBuilder {
     fetch: Option<Arc<dyn Fetch>>,
     transport: Transport,
     policy: Policy,
-    cache_capacity: u64,
+    cache_capacity: usize,
     cache_for: Duration,
     max_len: usize,
 }
@@ -212,7 +212,7 @@ impl TokenVerifier {
 
     /// How many verified tokens are remembered.
     #[must_use]
-    pub fn remembered(&self) -> u64 {
+    pub fn remembered(&self) -> usize {
         self.0.cache.len()
     }
 
@@ -255,24 +255,23 @@ impl TokenVerifier {
     }
 
     fn look(&self, token: &str, now: Timestamp) -> Look {
-        // A text that is too long is not even hashed.
+        // A text that is too long is not even looked for.
         if token.len() > self.0.max_len {
             return Look::Refused(TokenError::Jws(JwsError::TooLong).into());
         }
-        let digest = Digest::of(token);
-        let looked = if let Some(verified) = self.0.remembered(digest, now) {
+        let looked = if let Some(verified) = self.0.remembered(token, now) {
             self.0.hits.fetch_add(1, Ordering::Relaxed);
             Look::Verified(verified)
         } else {
             self.0.misses.fetch_add(1, Ordering::Relaxed);
-            self.0.look_at(token, digest, now)
+            self.0.look_at(token, now)
         };
         let Look::Verified(verified) = looked else { return looked };
         // At each use: a token that was verified before may have expired or been revoked since.
         match self.0.still_stands(&verified, now) {
             Ok(()) => Look::Verified(verified),
             Err(error) => {
-                self.0.cache.remove(digest);
+                self.0.cache.remove(token);
                 Look::Refused(error)
             }
         }
@@ -299,17 +298,17 @@ enum Look {
 
 impl Inner {
     /// A token that was verified with keys that are still the issuer's.
-    fn remembered(&self, digest: Digest, now: Timestamp) -> Option<Arc<VerifiedToken>> {
-        let token = self.cache.find(digest)?;
+    fn remembered(&self, text: &str, now: Timestamp) -> Option<Arc<VerifiedToken>> {
+        let token = self.cache.find(text, now)?;
         let keys = self.trusted[token.issuer].keys.current(now)?;
         if Arc::ptr_eq(&keys, &token.keys) {
             return Some(token);
         }
-        self.cache.remove(digest);
+        self.cache.remove(text);
         None
     }
 
-    fn look_at(&self, token: &str, digest: Digest, now: Timestamp) -> Look {
+    fn look_at(&self, text: &str, now: Timestamp) -> Look {
         let mut refusal = TokenError::Jws(JwsError::UnknownKey);
         let mut keys_missing = false;
         for (place, issuer) in self.trusted.iter().enumerate() {
@@ -323,10 +322,10 @@ impl Inner {
                 max_len: self.max_len,
                 ..Validation::new(Accepted::Where(&accepts), Accepted::Where(&|_| true), now)
             };
-            match verify::access_token(token, &*keys, &validation) {
+            match verify::access_token(text, &*keys, &validation) {
                 Ok(verified) => {
                     let token = Arc::new(VerifiedToken { verified, issuer: place, keys });
-                    self.cache.insert(digest, Arc::clone(&token), now, self.cache_for);
+                    self.cache.insert(text, Arc::clone(&token), now, self.cache_for);
                     return Look::Verified(token);
                 }
                 // Another issuer may have this key, or another key of this name.
@@ -452,8 +451,8 @@ impl TokenVerifierBuilder {
         self
     }
 
-    /// How many verified tokens are remembered; 10,000 where left out, none with 0. One takes 1 to 2 KiB.
-    pub fn cache_capacity(mut self, tokens: u64) -> Self {
+    /// How many verified tokens are remembered; 10,000 where left out, none with 0. One takes 2 to 3 KiB.
+    pub fn cache_capacity(mut self, tokens: usize) -> Self {
         self.cache_capacity = tokens;
         self
     }
@@ -527,5 +526,5 @@ impl fmt::Display for VerifiedToken {
 
 /// The most issuers one verifier trusts: a token that names no key is tried with the keys of each.
 pub const MAX_ISSUERS: usize = 16;
-const USUAL_CACHE_CAPACITY: u64 = 10_000;
+const USUAL_CACHE_CAPACITY: usize = 10_000;
 const USUAL_CACHE_TIME: Duration = Duration::from_mins(10);

@@ -69,4 +69,4 @@ impl TokenStatus for Memory {
 }
 
 /// How many verified tokens are remembered.
-const REMEMBERED: u64 = 20_000;
+const REMEMBERED: usize = 20_000;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ambit_protocol::jose::{JwkSet, VerifyingKeys};
 use ambit_protocol::time::Timestamp;
-use ambit_resource_server::{Issuer, Keys, ResourceServer, TokenVerifier, VerifyError};
+use ambit_resource_server::{Issuer, Keys, Lookups, ResourceServer, TokenVerifier, VerifyError};
 use http::header;
 use serde_json::json;
 
@@ -274,7 +274,7 @@ async fn a_token_of_a_key_that_was_withdrawn_is_refused_although_it_was_verified
 async fn a_set_that_says_the_same_costs_no_verification() {
     let key = Key::new("k1");
     let world = World::with(&[&key]);
-    let verifier = world.verifier().issuer(ISSUER).build().expect("a verifier");
+    let verifier = world.verifier().issuer(ISSUER).cache_time(60 * MINUTE).build().expect("a verifier");
     let token = long_lived(&key);
     let first = verifier.verify(&token).await.expect("good");
     for reply in [Reply::Fresh(key_set(&[&key]), 300), Reply::Bare(key_set(&[&key]).into())] {
@@ -284,6 +284,44 @@ async fn a_set_that_says_the_same_costs_no_verification() {
         assert!(Arc::ptr_eq(&first, &again), "304, or the same octets: what was verified stays so");
     }
     assert_eq!(world.asked(JWKS), 3);
+}
+
+#[tokio::test]
+async fn a_verified_token_is_remembered_for_its_time_and_then_verified_anew() {
+    let key = Key::new("k1");
+    let world = World::with(&[&key]);
+    let verifier = world.verifier().issuer(ISSUER).cache_time(MINUTE).build().expect("a verifier");
+    verifier.warm_up().await;
+    let token = long_lived(&key);
+    let first = verifier.verify(&token).await.expect("good");
+    world.advance(MINUTE - Duration::from_secs(1));
+    assert!(Arc::ptr_eq(&first, &verifier.verify(&token).await.expect("good")));
+    world.advance(Duration::from_secs(1));
+    let second = verifier.verify(&token).await.expect("good");
+    assert!(!Arc::ptr_eq(&first, &second));
+    assert!(Arc::ptr_eq(&second, &verifier.verify(&token).await.expect("good")));
+    assert_eq!(verifier.remembered(), 1);
+    assert_eq!(verifier.lookups(), Lookups { hits: 2, misses: 2 });
+
+    let without = world.verifier().issuer(ISSUER).cache_capacity(0).build().expect("a verifier");
+    assert!(without.verify(&token).await.is_ok() && without.verify(&token).await.is_ok());
+    assert_eq!((without.remembered(), without.lookups().hits), (0, 0));
+}
+
+#[tokio::test]
+async fn a_token_that_differs_in_one_octet_from_one_that_was_verified_is_not_taken_for_it() {
+    let key = Key::new("k1");
+    let verifier = World::with(&[&key]).verifier().issuer(ISSUER).build().expect("a verifier");
+    let token = key.token("a");
+    assert!(verifier.verify(&token).await.is_ok());
+    for place in 0..token.len() {
+        let mut other = token.clone().into_bytes();
+        other[place] = if other[place] == b'A' { b'B' } else { b'A' };
+        let other = String::from_utf8(other).expect("ASCII");
+        assert!(verifier.verify(&other).await.is_err(), "octet {place}");
+    }
+    assert_eq!(verifier.lookups().hits, 0);
+    assert_eq!(verifier.remembered(), 1);
 }
 
 #[tokio::test]

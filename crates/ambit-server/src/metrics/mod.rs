@@ -289,7 +289,7 @@ fn render_registry(text: &mut Text, app: &App) {
         hits: lookups.hits,
         absent_hits: 0,
         misses: lookups.misses,
-        found: app.verifier.remembered(),
+        found: app.verifier.remembered() as u64,
         absent: 0,
     };
     let caches: Vec<_> = app.registry.caches().into_iter().chain([verified]).collect();

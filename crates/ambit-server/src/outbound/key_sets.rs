@@ -8,6 +8,7 @@
 //! What comes back is said to nobody: a client whose keys cannot be had is answered as one with the wrong key. Only the time of
 //! a first fetch can be seen from outside, by whoever names a client whose keys nobody asked for of late.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,7 +29,7 @@ use crate::config::Outbound;
 
 /// The key sets of clients that publish them, by address.
 pub struct KeySets {
-    sets: moka::sync::Cache<OutboundUri, Refreshed<KeySet>>,
+    sets: quick_cache::sync::Cache<OutboundUri, Refreshed<KeySet>>,
     fetcher: Arc<Fetcher>,
     clock: Arc<dyn Clock>,
 }
@@ -45,7 +46,7 @@ impl KeySets {
             max_len: config.body_bytes.get(),
             counts: Fetches::default(),
         };
-        Self { sets: moka::sync::Cache::new(KEY_SETS), fetcher: Arc::new(fetcher), clock }
+        Self { sets: quick_cache::sync::Cache::new(KEY_SETS), fetcher: Arc::new(fetcher), clock }
     }
 
     /// How fetches ended since the start.
@@ -55,11 +56,12 @@ impl KeySets {
     }
 
     fn set(&self, uri: &OutboundUri) -> Refreshed<KeySet> {
-        self.sets.get_with_by_ref(uri, || {
+        let Ok(set) = self.sets.get_or_insert_with(uri, || {
             let clock = self.clock.clone();
             let set = KeySet { uri: uri.clone(), fetcher: self.fetcher.clone() };
-            Refreshed::new(set, POLICY, ambit_resource_server::Clock::new(move || clock.now()))
-        })
+            Ok::<_, Infallible>(Refreshed::new(set, POLICY, ambit_resource_server::Clock::new(move || clock.now())))
+        });
+        set
     }
 }
 
@@ -83,7 +85,7 @@ impl PublishedKeys for KeySets {
 
 impl std::fmt::Debug for KeySets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeySets").field("count", &self.sets.entry_count()).finish_non_exhaustive()
+        f.debug_struct("KeySets").field("count", &self.sets.len()).finish_non_exhaustive()
     }
 }
 
@@ -189,7 +191,7 @@ const POLICY: Policy = Policy {
     max_age: Duration::from_hours(2),
 };
 /// Key sets in memory. One that goes is fetched again when it is asked for.
-const KEY_SETS: u64 = 10_000;
+const KEY_SETS: usize = 10_000;
 /// Fetches at work at once.
 const FETCHES_AT_ONCE: usize = 32;
 

@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ambit_core::store::StoreError;
+use ambit_core::time::Clock;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::DefaultLifecycle;
 
 /// How a cache is used, for those who watch.
 #[derive(Debug, Clone, Copy)]
@@ -24,12 +27,21 @@ pub struct CacheUse {
     pub absent: u64,
 }
 
+/// What the caches of a registry share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    /// The newest revision of which all that it changed was forgotten.
+    pub(super) seen: Arc<Mutex<u64>>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
 /// Things by name.
 pub(super) struct Cache<V> {
     name: &'static str,
-    found: moka::sync::Cache<Arc<str>, Arc<V>>,
-    missing: moka::sync::Cache<Arc<str>, ()>,
-    seen: Arc<Mutex<u64>>,
+    found: quick_cache::sync::Cache<Arc<str>, Arc<V>>,
+    /// Until when, by the steady clock. Anybody can name what is not there, so these are hashed with a secret.
+    missing: quick_cache::sync::Cache<Arc<str>, Duration, UnitWeighter, RandomState>,
+    shared: Shared,
     loading: Box<[tokio::sync::Mutex<()>]>,
     hasher: RandomState,
     hits: AtomicU64,
@@ -38,12 +50,18 @@ pub(super) struct Cache<V> {
 }
 
 impl<V: Send + Sync + 'static> Cache<V> {
-    pub(super) fn new(name: &'static str, capacity: u64, missing: u64, seen: Arc<Mutex<u64>>) -> Self {
+    pub(super) fn new(name: &'static str, capacity: usize, missing: usize, shared: &Shared) -> Self {
         Self {
             name,
-            found: moka::sync::Cache::new(capacity),
-            missing: moka::sync::Cache::builder().max_capacity(missing).time_to_live(MISSING_FOR).build(),
-            seen,
+            found: quick_cache::sync::Cache::new(capacity),
+            missing: quick_cache::sync::Cache::with(
+                missing,
+                missing as u64,
+                UnitWeighter,
+                RandomState::new(),
+                DefaultLifecycle::default(),
+            ),
+            shared: shared.clone(),
             loading: (0..STRIPES).map(|_| tokio::sync::Mutex::new(())).collect(),
             hasher: RandomState::new(),
             hits: AtomicU64::new(0),
@@ -72,7 +90,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Some(Some(found));
         }
-        let is_missing = self.missing.contains_key(key);
+        let is_missing = self.missing.get(key).is_some_and(|until| self.shared.clock.steady() < until);
         if is_missing { &self.absent_hits } else { &self.misses }.fetch_add(1, Ordering::Relaxed);
         is_missing.then_some(None)
     }
@@ -89,41 +107,38 @@ impl<V: Send + Sync + 'static> Cache<V> {
             return Ok(Some(found));
         }
         loop {
-            let before = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = *self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let loaded = load().await?.map(Arc::new);
-            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
             if *seen != before {
                 continue;
             }
             match &loaded {
                 Some(found) => self.found.insert(key.into(), found.clone()),
-                None => self.missing.insert(key.into(), ()),
+                None => self.missing.insert(key.into(), self.shared.clock.steady() + MISSING_FOR),
             }
             return Ok(loaded);
         }
     }
 
     pub(super) fn forget(&self, key: &str) {
-        self.found.invalidate(key);
-        self.missing.invalidate(key);
+        self.found.remove(key);
+        self.missing.remove(key);
     }
 
     pub(super) fn forget_all(&self) {
-        self.found.invalidate_all();
-        self.missing.invalidate_all();
+        self.found.clear();
+        self.missing.clear();
     }
 
     pub(super) fn cache_use(&self) -> CacheUse {
-        // What is counted is what was put in and taken out; that is worked off now and then, and now.
-        self.found.run_pending_tasks();
-        self.missing.run_pending_tasks();
         CacheUse {
             name: self.name,
             hits: self.hits.load(Ordering::Relaxed),
             absent_hits: self.absent_hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
-            found: self.found.entry_count(),
-            absent: self.missing.entry_count(),
+            found: self.found.len() as u64,
+            absent: self.missing.len() as u64,
         }
     }
 }

@@ -36,8 +36,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 pub use acting::{Acting, UnitName};
-use cache::Cache;
 pub use cache::CacheUse;
+use cache::{Cache, Shared};
 pub use load::LoadError;
 use load::{CachedClient, CachedTenant, CachedUnit, Origins};
 pub use snapshot::{Document, Snapshot};
@@ -46,17 +46,17 @@ pub use snapshot::{Document, Snapshot};
 #[derive(Debug, Clone, Copy)]
 pub struct Capacity {
     /// Clients.
-    pub clients: u64,
+    pub clients: usize,
     /// Tenants.
-    pub tenants: u64,
+    pub tenants: usize,
     /// Units.
-    pub units: u64,
+    pub units: usize,
     /// Those who call the admin API, with their administrators' roles.
-    pub administrators: u64,
+    pub administrators: usize,
     /// People.
-    pub people: u64,
+    pub people: usize,
     /// Names that nothing has: floods of invented ones are answered from here.
-    pub missing: u64,
+    pub missing: usize,
 }
 
 impl Default for Capacity {
@@ -112,17 +112,18 @@ impl Registry {
         let snapshot = Snapshot::load(&*store, &vault, &KeyRing::default()).await?;
         let seen = Arc::new(std::sync::Mutex::new(snapshot.revision));
         let refreshed_at = AtomicI64::new(steady_millis(&*clock));
+        let shared = Shared { seen: seen.clone(), clock: clock.clone() };
         Ok(Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             catching_up: Mutex::new(()),
-            clients: Cache::new("clients", capacity.clients, capacity.missing, seen.clone()),
-            tenants: Cache::new("tenants", capacity.tenants, capacity.missing, seen.clone()),
-            tenant_ids: Cache::new("tenant_slugs", capacity.tenants, capacity.missing, seen.clone()),
-            units: Cache::new("units", capacity.units, capacity.missing, seen.clone()),
-            unit_ids: Cache::new("unit_slugs", capacity.units, capacity.missing, seen.clone()),
-            roles: Cache::new("roles", capacity.administrators, capacity.missing, seen.clone()),
-            people: Cache::new("people", capacity.people, capacity.missing, seen.clone()),
-            origins: Cache::new("origins", 1, 1, seen.clone()),
+            clients: Cache::new("clients", capacity.clients, capacity.missing, &shared),
+            tenants: Cache::new("tenants", capacity.tenants, capacity.missing, &shared),
+            tenant_ids: Cache::new("tenant_slugs", capacity.tenants, capacity.missing, &shared),
+            units: Cache::new("units", capacity.units, capacity.missing, &shared),
+            unit_ids: Cache::new("unit_slugs", capacity.units, capacity.missing, &shared),
+            roles: Cache::new("roles", capacity.administrators, capacity.missing, &shared),
+            people: Cache::new("people", capacity.people, capacity.missing, &shared),
+            origins: Cache::new("origins", 1, 1, &shared),
             seen,
             refreshed_at,
             store,

@@ -107,6 +107,21 @@ async fn what_happened_is_counted() {
 }
 
 #[tokio::test]
+async fn that_nobody_has_a_name_is_remembered_for_a_minute() {
+    let fixture = Fixture::new().await;
+    let lookups =
+        |result: &str| scrape(&fixture).value("ambit_cache_lookups_total", &[("cache", "clients"), ("result", result)]);
+    let before = (lookups("miss"), lookups("absent"));
+    let mut asked = Vec::new();
+    for pause in [0, 59, 1, 0] {
+        fixture.clock.advance_secs(pause);
+        fixture.token("/connect/token", ("nobody", "wrong"), &[]).await;
+        asked.push((lookups("miss") - before.0, lookups("absent") - before.1));
+    }
+    assert_eq!(asked, [(1.0, 0.0), (1.0, 1.0), (2.0, 1.0), (2.0, 2.0)]);
+}
+
+#[tokio::test]
 async fn the_age_of_the_facts_grows_with_the_clock_until_they_are_read_again() {
     let fixture = Fixture::new().await;
     fixture.clock.advance_secs(7);

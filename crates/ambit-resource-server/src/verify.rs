@@ -9,15 +9,17 @@
 //! introspection endpoint does not.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ambit_protocol::claims::AccessTokenClaims;
+use ambit_protocol::introspection::IntrospectionResponse;
 use ambit_protocol::jose::VerifyingKeys;
 use ambit_protocol::jose::jws::{JwsError, MAX_TOKEN_LEN};
 use ambit_protocol::time::Timestamp;
 use ambit_protocol::verify::{self, Accepted, LEEWAY_SECS, TokenError, Validation, Verified};
+use bytes::Bytes;
 use futures_util::future::join_all;
 
 use crate::cache::TokenCache;
@@ -77,6 +79,7 @@ pub struct VerifiedToken {
     issuer: usize,
     /// The keys among which the one that verified it was found.
     keys: Arc<VerifyingKeys>,
+    introspection: OnceLock<Bytes>,
 }
 
 /// Why a token was not verified. The texts are for its holder.
@@ -324,7 +327,8 @@ impl Inner {
             };
             match verify::access_token(text, &*keys, &validation) {
                 Ok(verified) => {
-                    let token = Arc::new(VerifiedToken { verified, issuer: place, keys });
+                    let token =
+                        Arc::new(VerifiedToken { verified, issuer: place, keys, introspection: OnceLock::new() });
                     self.cache.insert(text, Arc::clone(&token), now, self.cache_for);
                     return Look::Verified(token);
                 }
@@ -396,6 +400,15 @@ impl VerifiedToken {
     /// The names of the scopes that it carries.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.claims().scopes()
+    }
+
+    /// What an authorization server answers of it (RFC 7662 §2.2) as long as it holds all that it carries: JSON, written when it
+    /// is first asked for.
+    pub fn introspection(&self) -> Bytes {
+        let claims = self.claims();
+        let scope = claims.scope.as_deref().unwrap_or_default();
+        let write = || IntrospectionResponse::active(claims, scope).to_json().into();
+        self.introspection.get_or_init(write).clone()
     }
 
     /// Whether it carries a scope by name. What its bundles imply: [`TokenVerifier::holds`].

@@ -7,7 +7,7 @@ use ambit_core::reach::Owner;
 use ambit_core::tokens::introspect::{check_person, check_standing, may_introspect, still_carried, user_of};
 use ambit_protocol::claims::AccessTokenClaims;
 use ambit_protocol::introspection::{IntrospectionRequest, IntrospectionResponse};
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
@@ -30,7 +30,7 @@ async fn looked_at(call: &Call) -> Result<Response, Refused> {
     let request = IntrospectionRequest::parse(&params).map_err(|error| by(super::malformed(error).into()))?;
     let active = active(call, &caller, request.token).await.map_err(by)?;
     let outcome = if active.is_some() { "active" } else { "inactive" };
-    let body = active.unwrap_or_else(|| IntrospectionResponse::<&str>::Inactive.to_json());
+    let body = active.unwrap_or_else(|| IntrospectionResponse::<&str>::Inactive.to_json().into());
     let mut response = Response::new(Body::from(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -44,7 +44,7 @@ async fn looked_at(call: &Call) -> Result<Response, Refused> {
 }
 
 /// What is said of the token, if it is active and concerns the caller.
-async fn active(call: &Call, caller: &AuthenticatedClient, token: &str) -> Result<Option<Vec<u8>>, Refused> {
+async fn active(call: &Call, caller: &AuthenticatedClient, token: &str) -> Result<Option<Bytes>, Refused> {
     let app = &call.app;
     // Verified, not expired, not revoked. Keys are in memory: there is nothing to wait for.
     let Some(Ok(token)) = app.verifier.verify_now(token) else { return Ok(None) };
@@ -65,8 +65,11 @@ async fn active(call: &Call, caller: &AuthenticatedClient, token: &str) -> Resul
         }
         None => None,
     };
-    let scopes = still_carried(claims, &facts, person.as_deref(), call.now);
-    Ok(Some(IntrospectionResponse::active(claims, &scopes.join(" ")).to_json()))
+    let held = still_carried(claims, &facts, person.as_deref(), call.now);
+    if held.len() == claims.scopes().count() {
+        return Ok(Some(token.introspection()));
+    }
+    Ok(Some(IntrospectionResponse::active(claims, &held.join(" ")).to_json().into()))
 }
 
 /// The facts of now for the client, the tenant and the unit of a token; none where one of them is gone.

@@ -1,20 +1,65 @@
-//! Tokens whose signature was verified lately, so that the next request with the same token costs a look and not a
+//! Tokens whose signature was verified lately, so that the next request with the same token costs a short hash and not a
 //! signature.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ambit_protocol::time::Timestamp;
+use aws_lc_rs::digest;
+use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 use crate::verify::VerifiedToken;
 
+/// A text that is presented for a token, as it is looked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Presented<'a> {
+    pub(crate) text: &'a str,
+    signed: &'a str,
+    signature: [u8; 32],
+}
+
+impl<'a> Presented<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        // RFC 7515 §7.1: what is signed, a dot and the signature.
+        let (signed, signature) = text.rsplit_once('.').unwrap_or((text, ""));
+        let mut octets = [0; 32];
+        // SHA-256 has 32 octets.
+        octets.copy_from_slice(digest::digest(&digest::SHA256, signature.as_bytes()).as_ref());
+        Self { text, signed, signature: octets }
+    }
+}
+
+/// What is kept of a token: what was signed, and the SHA-256 of its signature. Nobody can use it without that. The hash of the
+/// whole would say as much, and take five times as long.
+#[derive(PartialEq, Eq)]
+struct Kept {
+    signed: Box<str>,
+    signature: [u8; 32],
+}
+
+impl Hash for Presented<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.signature.hash(state);
+    }
+}
+
+impl Hash for Kept {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.signature.hash(state);
+    }
+}
+
+impl Equivalent<Kept> for Presented<'_> {
+    fn equivalent(&self, kept: &Kept) -> bool {
+        self.signature == kept.signature && *self.signed == *kept.signed
+    }
+}
+
 /// A bounded memory of verified tokens. Only tokens that somebody with a trusted key signed get into it.
-///
-/// They are found by their whole text. To hash it so that no two texts have one hash would take longer than all else that is
-/// done for a token that was seen before.
-pub(crate) struct TokenCache(Cache<Box<str>, Entry>);
+pub(crate) struct TokenCache(Cache<Kept, Entry>);
 
 #[derive(Clone)]
 struct Entry {
@@ -28,22 +73,29 @@ impl TokenCache {
         Self(Cache::new(capacity))
     }
 
-    pub(crate) fn find(&self, text: &str, now: Timestamp) -> Option<Arc<VerifiedToken>> {
-        let entry = self.0.get(text)?;
+    pub(crate) fn find(&self, presented: Presented<'_>, now: Timestamp) -> Option<Arc<VerifiedToken>> {
+        let entry = self.0.get(&presented)?;
         if now < entry.until {
             return Some(entry.token);
         }
-        self.remove(text);
+        self.remove(presented);
         None
     }
 
     /// Keeps it for no longer than `at_most`.
-    pub(crate) fn insert(&self, text: &str, token: Arc<VerifiedToken>, now: Timestamp, at_most: Duration) {
-        self.0.insert(text.into(), Entry { token, until: now + at_most });
+    pub(crate) fn insert(
+        &self,
+        presented: Presented<'_>,
+        token: Arc<VerifiedToken>,
+        now: Timestamp,
+        at_most: Duration,
+    ) {
+        let kept = Kept { signed: presented.signed.into(), signature: presented.signature };
+        self.0.insert(kept, Entry { token, until: now + at_most });
     }
 
-    pub(crate) fn remove(&self, text: &str) {
-        self.0.remove(text);
+    pub(crate) fn remove(&self, presented: Presented<'_>) {
+        self.0.remove(&presented);
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -2,67 +2,45 @@
 //! signature.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ambit_protocol::time::Timestamp;
 use aws_lc_rs::digest;
-use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 use crate::verify::VerifiedToken;
 
-/// A text that is presented for a token, as it is looked for.
+/// The text of a token, in the two parts by which it is found.
 #[derive(Clone, Copy)]
-pub(crate) struct Presented<'a> {
-    pub(crate) text: &'a str,
+pub(crate) struct TokenText<'a> {
+    pub(crate) whole: &'a str,
     signed: &'a str,
-    signature: [u8; 32],
+    signature: SignatureHash,
 }
 
-impl<'a> Presented<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
+type SignatureHash = [u8; 32];
+
+impl<'a> TokenText<'a> {
+    pub(crate) fn new(whole: &'a str) -> Self {
         // RFC 7515 §7.1: what is signed, a dot and the signature.
-        let (signed, signature) = text.rsplit_once('.').unwrap_or((text, ""));
-        let mut octets = [0; 32];
+        let (signed, text) = whole.rsplit_once('.').unwrap_or((whole, ""));
+        let mut signature = [0; 32];
         // SHA-256 has 32 octets.
-        octets.copy_from_slice(digest::digest(&digest::SHA256, signature.as_bytes()).as_ref());
-        Self { text, signed, signature: octets }
-    }
-}
-
-/// What is kept of a token: what was signed, and the SHA-256 of its signature. Nobody can use it without that. The hash of the
-/// whole would say as much, and take five times as long.
-#[derive(PartialEq, Eq)]
-struct Kept {
-    signed: Box<str>,
-    signature: [u8; 32],
-}
-
-impl Hash for Presented<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.signature.hash(state);
-    }
-}
-
-impl Hash for Kept {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.signature.hash(state);
-    }
-}
-
-impl Equivalent<Kept> for Presented<'_> {
-    fn equivalent(&self, kept: &Kept) -> bool {
-        self.signature == kept.signature && *self.signed == *kept.signed
+        signature.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+        Self { whole, signed, signature }
     }
 }
 
 /// A bounded memory of verified tokens. Only tokens that somebody with a trusted key signed get into it.
-pub(crate) struct TokenCache(Cache<Kept, Entry>);
+///
+/// Of the text is kept what was signed, and the SHA-256 of the signature: nobody can use that. The hash of the whole would say as
+/// much, and take five times as long.
+pub(crate) struct TokenCache(Cache<SignatureHash, Entry>);
 
 #[derive(Clone)]
 struct Entry {
+    signed: Arc<str>,
     token: Arc<VerifiedToken>,
     until: Timestamp,
 }
@@ -73,29 +51,22 @@ impl TokenCache {
         Self(Cache::new(capacity))
     }
 
-    pub(crate) fn find(&self, presented: Presented<'_>, now: Timestamp) -> Option<Arc<VerifiedToken>> {
-        let entry = self.0.get(&presented)?;
+    pub(crate) fn find(&self, text: TokenText<'_>, now: Timestamp) -> Option<Arc<VerifiedToken>> {
+        let entry = self.0.get(&text.signature).filter(|entry| *entry.signed == *text.signed)?;
         if now < entry.until {
             return Some(entry.token);
         }
-        self.remove(presented);
+        self.remove(text);
         None
     }
 
     /// Keeps it for no longer than `at_most`.
-    pub(crate) fn insert(
-        &self,
-        presented: Presented<'_>,
-        token: Arc<VerifiedToken>,
-        now: Timestamp,
-        at_most: Duration,
-    ) {
-        let kept = Kept { signed: presented.signed.into(), signature: presented.signature };
-        self.0.insert(kept, Entry { token, until: now + at_most });
+    pub(crate) fn insert(&self, text: TokenText<'_>, token: Arc<VerifiedToken>, now: Timestamp, at_most: Duration) {
+        self.0.insert(text.signature, Entry { signed: text.signed.into(), token, until: now + at_most });
     }
 
-    pub(crate) fn remove(&self, presented: Presented<'_>) {
-        self.0.remove(&presented);
+    pub(crate) fn remove(&self, text: TokenText<'_>) {
+        self.0.remove(&text.signature);
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -22,7 +22,7 @@ use ambit_protocol::verify::{self, Accepted, LEEWAY_SECS, TokenError, Validation
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use crate::cache::{Presented, TokenCache};
+use crate::cache::{TokenCache, TokenText};
 use crate::carried::Carried;
 use crate::denial::Holder;
 use crate::fetch::{Fetch, Transport};
@@ -262,20 +262,20 @@ impl TokenVerifier {
         if token.len() > self.0.max_len {
             return Look::Refused(TokenError::Jws(JwsError::TooLong).into());
         }
-        let presented = Presented::new(token);
-        let looked = if let Some(verified) = self.0.remembered(presented, now) {
+        let text = TokenText::new(token);
+        let looked = if let Some(verified) = self.0.remembered(text, now) {
             self.0.hits.fetch_add(1, Ordering::Relaxed);
             Look::Verified(verified)
         } else {
             self.0.misses.fetch_add(1, Ordering::Relaxed);
-            self.0.look_at(presented, now)
+            self.0.look_at(text, now)
         };
         let Look::Verified(verified) = looked else { return looked };
         // At each use: a token that was verified before may have expired or been revoked since.
         match self.0.still_stands(&verified, now) {
             Ok(()) => Look::Verified(verified),
             Err(error) => {
-                self.0.cache.remove(presented);
+                self.0.cache.remove(text);
                 Look::Refused(error)
             }
         }
@@ -302,17 +302,17 @@ enum Look {
 
 impl Inner {
     /// A token that was verified with keys that are still the issuer's.
-    fn remembered(&self, presented: Presented<'_>, now: Timestamp) -> Option<Arc<VerifiedToken>> {
-        let token = self.cache.find(presented, now)?;
+    fn remembered(&self, text: TokenText<'_>, now: Timestamp) -> Option<Arc<VerifiedToken>> {
+        let token = self.cache.find(text, now)?;
         let keys = self.trusted[token.issuer].keys.current(now)?;
         if Arc::ptr_eq(&keys, &token.keys) {
             return Some(token);
         }
-        self.cache.remove(presented);
+        self.cache.remove(text);
         None
     }
 
-    fn look_at(&self, presented: Presented<'_>, now: Timestamp) -> Look {
+    fn look_at(&self, text: TokenText<'_>, now: Timestamp) -> Look {
         let mut refusal = TokenError::Jws(JwsError::UnknownKey);
         let mut keys_missing = false;
         for (place, issuer) in self.trusted.iter().enumerate() {
@@ -326,11 +326,11 @@ impl Inner {
                 max_len: self.max_len,
                 ..Validation::new(Accepted::Where(&accepts), Accepted::Where(&|_| true), now)
             };
-            match verify::access_token(presented.text, &*keys, &validation) {
+            match verify::access_token(text.whole, &*keys, &validation) {
                 Ok(verified) => {
                     let token =
                         Arc::new(VerifiedToken { verified, issuer: place, keys, introspection: OnceLock::new() });
-                    self.cache.insert(presented, Arc::clone(&token), now, self.cache_for);
+                    self.cache.insert(text, Arc::clone(&token), now, self.cache_for);
                     return Look::Verified(token);
                 }
                 // Another issuer may have this key, or another key of this name.

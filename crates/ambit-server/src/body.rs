@@ -5,18 +5,16 @@
 //! ([`WaitingBodies`]), so that a thousand slow callers cost a few megabytes and no place.
 
 use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::Extensions;
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Collected, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
 
-use crate::middleware::Place;
+use crate::middleware::{Place, RequestContext};
 use crate::state::App;
 
 /// Why a body was not read to its end.
@@ -47,7 +45,7 @@ pub enum BodyError {
 /// # Errors
 /// [`BodyError`].
 pub async fn read(app: &App, extensions: &Extensions, body: Body, most: usize) -> Result<Bytes, BodyError> {
-    let place = extensions.get::<Arc<Place>>().map(|place| &**place);
+    let place = extensions.get::<RequestContext>().and_then(|context| context.place.as_deref());
     read_within(body, most, app.config.limits.body_timeout, &app.waiting_bodies, place).await
 }
 
@@ -62,24 +60,19 @@ async fn read_within(
     if body.size_hint().lower() > most as u64 {
         return Err(BodyError::TooLarge { most });
     }
-    let there = AtomicUsize::new(0);
-    let counted = Limited::new(body, most).map_frame(|frame| {
-        there.fetch_add(frame.data_ref().map_or(0, Bytes::len), Ordering::Relaxed);
-        frame
-    });
-    let mut reading = pin!(counted.collect());
+    let mut gathered = Gathered { body, most, first: Bytes::new(), all: BytesMut::new() };
     // Most bodies came together with their head.
-    let read = match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+    match poll_fn(|context| Poll::Ready(gathered.poll_whole(context))).await {
         Poll::Ready(read) => read,
         Poll::Pending => {
             let mut taken = Taken { room, bytes: 0 };
-            taken.grow_to(PER_REQUEST + there.load(Ordering::Relaxed))?;
+            taken.grow_to(PER_REQUEST + gathered.len())?;
             if let Some(place) = place {
                 place.give_back();
             }
-            let waiting = poll_fn(|context| match reading.as_mut().poll(context) {
-                Poll::Ready(read) => Poll::Ready(Ok(read)),
-                Poll::Pending => match taken.grow_to(PER_REQUEST + there.load(Ordering::Relaxed)) {
+            let waiting = poll_fn(|context| match gathered.poll_whole(context) {
+                Poll::Ready(read) => Poll::Ready(read),
+                Poll::Pending => match taken.grow_to(PER_REQUEST + gathered.len()) {
                     Ok(()) => Poll::Pending,
                     Err(busy) => Poll::Ready(Err(busy)),
                 },
@@ -88,12 +81,53 @@ async fn read_within(
             if place.is_some_and(|place| !place.take_again()) {
                 return Err(BodyError::Busy);
             }
-            read
+            Ok(read)
         }
-    };
-    read.map(Collected::to_bytes).map_err(|error| {
-        if error.is::<LengthLimitError>() { BodyError::TooLarge { most } } else { BodyError::BrokenOff }
-    })
+    }
+}
+
+/// What is there of a body.
+struct Gathered {
+    body: Body,
+    most: usize,
+    /// The first piece as it came, which is nearly always the whole.
+    first: Bytes,
+    /// All pieces, where there are several.
+    all: BytesMut,
+}
+
+impl Gathered {
+    fn len(&self) -> usize {
+        self.all.len().max(self.first.len())
+    }
+
+    /// The whole body, once it is there.
+    fn poll_whole(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, BodyError>> {
+        while !self.body.is_end_stream() {
+            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) else { break };
+            // What is no data are trailers, which nobody here reads.
+            if let Ok(piece) = frame.map_err(|_| BodyError::BrokenOff)?.into_data() {
+                self.add(piece)?;
+            }
+        }
+        let first = std::mem::take(&mut self.first);
+        Poll::Ready(Ok(if self.all.is_empty() { first } else { std::mem::take(&mut self.all).freeze() }))
+    }
+
+    fn add(&mut self, piece: Bytes) -> Result<(), BodyError> {
+        if self.len() + piece.len() > self.most {
+            return Err(BodyError::TooLarge { most: self.most });
+        }
+        if self.len() == 0 {
+            self.first = piece;
+            return Ok(());
+        }
+        if self.all.is_empty() {
+            self.all.extend_from_slice(&self.first);
+        }
+        self.all.extend_from_slice(&piece);
+        Ok(())
+    }
 }
 
 /// Room for bodies that are not all there, in bytes.
@@ -137,6 +171,8 @@ const PER_REQUEST: usize = 4 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     const LONG: Duration = Duration::from_mins(1);
@@ -165,6 +201,19 @@ mod tests {
         let endless = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[b'a'; 1024])));
         let answer = read(Body::from_stream(endless), 4096, LONG).await;
         assert_eq!(answer, Err(BodyError::TooLarge { most: 4096 }));
+    }
+
+    #[tokio::test]
+    async fn pieces_are_put_together_in_their_order_and_counted_as_one() {
+        let of = |pieces: &[&'static str]| {
+            let pieces: Vec<_> =
+                pieces.iter().map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece.as_bytes()))).collect();
+            Body::from_stream(futures_util::stream::iter(pieces))
+        };
+        assert_eq!(read(of(&["", "a", "", "bc", "d"]), 4, LONG).await.as_deref(), Ok(&b"abcd"[..]));
+        assert_eq!(read(of(&["abc"]), 4, LONG).await.as_deref(), Ok(&b"abc"[..]));
+        assert_eq!(read(of(&["", ""]), 4, LONG).await, Ok(Bytes::new()));
+        assert_eq!(read(of(&["ab", "cd", "e"]), 4, LONG).await, Err(BodyError::TooLarge { most: 4 }));
     }
 
     #[tokio::test]

@@ -26,7 +26,6 @@ use std::time::Duration;
 
 use ambit_core::page::{self, Page};
 use ambit_protocol::trace::{TraceId, TraceParent};
-use axum::body::HttpBody as _;
 use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
@@ -44,7 +43,7 @@ use crate::problem::Answer;
 use crate::state::App;
 
 /// What is known of a request before it is looked at.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RequestContext {
     /// Its trace: in the answer, in the log, in the journal.
     pub trace_id: TraceId,
@@ -52,6 +51,8 @@ pub struct RequestContext {
     pub client_address: IpAddr,
     /// When it came in.
     pub arrived: Instant,
+    /// Its place among the requests at work, which it gives back while it waits for a body.
+    pub(crate) place: Option<Arc<Place>>,
 }
 
 impl RequestContext {
@@ -59,10 +60,11 @@ impl RequestContext {
     /// trace of its own is better than a panic.
     #[must_use]
     pub fn of(parts: &Parts, app: &App) -> Self {
-        parts.extensions.get::<Self>().copied().unwrap_or_else(|| Self {
+        parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self {
             trace_id: crate::trace::generate(app.clock.now(), &*app.entropy),
             client_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             arrived: Instant::now(),
+            place: None,
         })
     }
 }
@@ -174,9 +176,11 @@ where
     // In process, as in tests, there is no peer.
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip().to_canonical());
     let client_address = client_address(peer, request.headers(), &app.config.place.trusted_proxies);
-    request.extensions_mut().insert(RequestContext { trace_id, client_address, arrived });
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("-", MatchedPath::as_str);
+    let is_watching = matches!(route, "/healthz" | "/readyz" | "/metrics");
+    let place = if is_watching { None } else { Place::take(&app.places) };
+    request.extensions_mut().insert(RequestContext { trace_id, client_address, arrived, place: place.clone() });
     let method = request.method().clone();
     let version = request.version();
     #[cfg(feature = "otel")]
@@ -185,11 +189,6 @@ where
     let failed =
         |page: &Page, detail: &str| Answer::new(&app, trace_id, uri.path()).problem(page, detail).into_response();
 
-    let is_watching = matches!(route, "/healthz" | "/readyz" | "/metrics");
-    let place = if is_watching { None } else { Place::take(&app.places) };
-    if let Some(place) = place.as_ref().filter(|_| !request.body().is_end_stream()) {
-        request.extensions_mut().insert(place.clone());
-    }
     let mut response = if let Some((page, detail)) = malformed {
         failed(page, &detail)
     } else if place.is_some() || is_watching {
@@ -203,7 +202,10 @@ where
     } else {
         failed(&page::UNAVAILABLE, "too many requests at once; try again")
     };
-    drop(place);
+    // Whoever else holds it, its work is done.
+    if let Some(place) = place {
+        place.give_back();
+    }
 
     let outcome = response.extensions_mut().remove::<Outcome>();
     let took = arrived.elapsed();

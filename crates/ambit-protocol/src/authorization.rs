@@ -11,6 +11,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memchr;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -117,13 +118,14 @@ impl BasicCredentials {
             return Err(AuthorizationError::NotFormEncoded { fault: EncodingFault::NotAscii });
         }
         // RFC 6749 App. A.1 and A.2 have only VSCHAR; form-urlencoded text has none of these either.
-        if decoded.iter().any(u8::is_ascii_control) {
+        if decoded.iter().fold(false, |any, byte| any | byte.is_ascii_control()) {
             return Err(AuthorizationError::ControlCharacter);
         }
         // ASCII is UTF-8.
         let decoded = str::from_utf8(&decoded).expect("ASCII");
         // RFC 7617 §2: "the user-id ... cannot contain a colon": the first one is the separator.
-        let (client_id, secret) = decoded.split_once(':').ok_or(AuthorizationError::NoColon)?;
+        let colon = memchr(b':', decoded.as_bytes()).ok_or(AuthorizationError::NoColon)?;
+        let (client_id, secret) = (&decoded[..colon], &decoded[colon + 1..]);
         let client_id = half(client_id)?.into_owned();
         if client_id.is_empty() {
             return Err(AuthorizationError::NoClientId);

@@ -4,6 +4,7 @@
 //! one, go through [`crate::verify`], which hands out claims only behind [`Verified`](crate::verify::Verified).
 
 use std::borrow::Cow;
+use std::iter;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
@@ -11,6 +12,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::jose::strict_json::{Fault, Object};
+use crate::params::split_at;
 use crate::time::Timestamp;
 
 /// The claims of an access token. `S` is `&str` when one is written and `String` when one was read.
@@ -232,7 +234,13 @@ impl<S> AccessTokenClaims<S> {
 impl<S: AsRef<str>> AccessTokenClaims<S> {
     /// The names in `scope`; none when there is no such claim.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.scope.as_ref().map_or("", AsRef::as_ref).split(' ').filter(|name| !name.is_empty())
+        let mut rest = self.scope.as_ref().map_or("", AsRef::as_ref);
+        iter::from_fn(move || {
+            let name;
+            (name, rest) = (!rest.is_empty()).then(|| split_at(b' ', rest))?;
+            Some(name)
+        })
+        .filter(|name| !name.is_empty())
     }
 }
 
@@ -448,3 +456,22 @@ pub const MAX_JTI_LEN: usize = 256;
 const END_OF_9999: i64 = 253_402_300_799;
 /// What the claims of a service token usually take, in octets.
 const USUAL_LEN: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_a_scope_are_what_is_between_its_spaces() {
+        for scope in ["", " ", "a", "pos:baskets:read pos:baskets:write", " a  b ", "a ", " é", "   "] {
+            let claims = AccessTokenClaims {
+                scope: Some(scope),
+                ..AccessTokenClaims::new("i", "s", Audience::One("a"), "c", 1, 2, "t")
+            };
+            let names: Vec<&str> = claims.scopes().collect();
+            let expected: Vec<&str> = scope.split(' ').filter(|name| !name.is_empty()).collect();
+            assert_eq!(names, expected, "'{scope}'");
+        }
+        assert_eq!(AccessTokenClaims::new("i", "s", Audience::One("a"), "c", 1, 2, "t").scopes().next(), None);
+    }
+}

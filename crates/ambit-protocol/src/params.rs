@@ -139,6 +139,10 @@ impl<'a> Params<'a> {
     ///
     /// [`ParamsError::InUri`], or what makes the query unreadable.
     pub fn refuse_in_query(query: &[u8], rules: ParamRules) -> Result<(), ParamsError> {
+        // As nearly all are.
+        if query.is_empty() {
+            return Ok(());
+        }
         let query = Params::parse(query, rules)?;
         match query.entries.iter().find(|entry| rules.known.contains(&&*entry.name)) {
             Some(entry) => Err(ParamsError::InUri { name: shown(&entry.name) }),
@@ -302,7 +306,7 @@ impl FormFault {
 
 /// What is before the first `separator` and what is behind it, which is nothing where there is none. A token is most of a
 /// request, and this looks at many octets of it at once.
-fn split_at(separator: u8, text: &str) -> (&str, &str) {
+pub(crate) fn split_at(separator: u8, text: &str) -> (&str, &str) {
     debug_assert!(separator.is_ascii(), "a text is not split within a character");
     match memchr(separator, text.as_bytes()) {
         Some(place) => (&text[..place], &text[place + 1..]),

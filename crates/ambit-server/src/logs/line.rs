@@ -209,7 +209,8 @@ impl fmt::Write for Escaped<'_> {
             cut = true;
         }
         self.left -= text.len();
-        if text.bytes().all(is_harmless_ascii) {
+        // Each octet is looked at, so that many are at once.
+        if text.bytes().fold(true, |all, byte| all & is_harmless_ascii(byte)) {
             self.out.extend_from_slice(text.as_bytes());
         } else {
             for c in text.chars() {

@@ -184,7 +184,13 @@ impl TokenVerifier {
     /// As [`TokenVerifier::verify`], with what is in memory; none where keys would have to be fetched to tell.
     #[must_use]
     pub fn verify_now(&self, token: &str) -> Option<Result<Arc<VerifiedToken>, VerifyError>> {
-        match self.look(token, self.0.clock.now()) {
+        self.verify_at(token, self.now())
+    }
+
+    /// As [`TokenVerifier::verify_now`], at a moment that was read already, so that a request has one.
+    #[must_use]
+    pub fn verify_at(&self, token: &str, now: Timestamp) -> Option<Result<Arc<VerifiedToken>, VerifyError>> {
+        match self.look(token, now) {
             Look::Verified(token) => Some(Ok(token)),
             Look::Refused(error) => Some(Err(error)),
             Look::KeyUnknown | Look::KeysMissing => None,

@@ -41,7 +41,7 @@ struct Memory {
 
 impl Keys for Memory {
     fn current(&self, _: Timestamp) -> Option<Arc<VerifyingKeys>> {
-        Some(self.registry.snapshot().keys.verifying().clone())
+        Some(self.registry.verifying_keys())
     }
 }
 
@@ -61,7 +61,7 @@ impl TokenStatus for Memory {
         if claims.grant_id.as_ref().is_some_and(|grant| self.revocations.is_revoked(grant)) {
             return Err(Withdrawn::Revoked);
         }
-        if is_lost_in_restore(claims, self.registry.snapshot().epoch) {
+        if is_lost_in_restore(claims, self.registry.restored()) {
             return Err(Withdrawn::LostInRestore);
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ambit_protocol::jose::{JwkSet, VerifyingKeys};
 use ambit_protocol::time::Timestamp;
+use ambit_protocol::verify::{LEEWAY_SECS, TokenError};
 use ambit_resource_server::{Issuer, Keys, Lookups, ResourceServer, TokenVerifier, VerifyError};
 use http::header;
 use serde_json::json;
@@ -230,6 +231,19 @@ async fn the_memory_of_verified_tokens_is_bounded() {
         assert!(verifier.verify(&token).await.is_ok());
     }
     assert!(verifier.remembered() <= 50, "{}", verifier.remembered());
+}
+
+#[tokio::test]
+async fn a_moment_that_was_read_before_counts_in_place_of_the_clocks() {
+    let key = Key::new("k1");
+    let world = World::with(&[&key]);
+    let verifier = world.verifier().issuer(ISSUER).build().expect("a verifier");
+    let token = key.sign(&claims_with("exp", json!(NOW + 60)));
+    let end = verifier.verify(&token).await.expect("good").claims().expires_at();
+    let at = |moment| verifier.verify_at(&token, moment).expect("keys are there");
+    assert!(at(end).is_ok(), "within the leeway");
+    assert!(matches!(at(end.plus_secs(LEEWAY_SECS)), Err(VerifyError::Token(TokenError::Expired { .. }))));
+    assert!(matches!(verifier.verify_now(&token), Some(Ok(_))), "by the clock it is good");
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ async fn looked_at(call: &Call) -> Result<Response, Refused> {
 async fn active(call: &Call, caller: &AuthenticatedClient, token: &str) -> Result<Option<Bytes>, Refused> {
     let app = &call.app;
     // Verified, not expired, not revoked. Keys are in memory: there is nothing to wait for.
-    let Some(Ok(token)) = app.verifier.verify_now(token) else { return Ok(None) };
+    let Some(Ok(token)) = app.verifier.verify_at(token, app.settled.no_earlier(call.now)) else { return Ok(None) };
     let claims = token.claims();
     let Some(facts) = facts_of(call, claims).await? else { return Ok(None) };
     let owner = Owner::from_ids(facts.client.application.tenant_id, facts.client.application.partner_id);

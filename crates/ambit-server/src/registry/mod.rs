@@ -26,12 +26,13 @@ use ambit_core::person::Person;
 use ambit_core::reach::{Owner, Reach};
 use ambit_core::refusal::{AuthenticationFailure, Refusal};
 use ambit_core::store::noun::{self, unit_key, user_key};
-use ambit_core::store::{By, ChangeHead, Store, StoreError};
+use ambit_core::store::{By, ChangeHead, RestoreEpoch, Store, StoreError};
 use ambit_core::time::Clock;
 use ambit_protocol::admin::administrator::{Administrator, Holder};
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::user::User;
 use ambit_protocol::id::{GroupId, Id as _, TenantId, UserId};
+use ambit_protocol::jose::VerifyingKeys;
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
@@ -136,6 +137,18 @@ impl Registry {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// The keys of the newest revision seen. As the snapshot's, which need not be taken hold of for them.
+    #[must_use]
+    pub fn verifying_keys(&self) -> Arc<VerifyingKeys> {
+        self.snapshot.load().keys.verifying().clone()
+    }
+
+    /// Whether and when the registry was restored from a backup.
+    #[must_use]
+    pub fn restored(&self) -> Option<RestoreEpoch> {
+        self.snapshot.load().epoch
     }
 
     /// How long ago the store was last asked for changes. While it does not answer, decisions rest on facts that old.

@@ -3,6 +3,7 @@
 //! Exactly one registered method per client (RFC 7591 §2); every failure is `invalid_client`, and why is for the log alone.
 //! A client that does not exist costs the same comparison as one that does.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -94,11 +95,12 @@ pub enum AuthenticationError {
 ///
 /// # Errors
 /// [`AuthenticationFailure`] where they name none.
-pub fn claimed_client_id(presented: &PresentedCredentials) -> Result<String, AuthenticationFailure> {
+pub fn claimed_client_id(presented: &PresentedCredentials) -> Result<Cow<'_, str>, AuthenticationFailure> {
     match (presented.client_id(), presented) {
-        (Some(client_id), _) => Ok(client_id.to_owned()),
+        (Some(client_id), _) => Ok(client_id.into()),
         (None, PresentedCredentials::Assertion { assertion, .. }) => {
             verify::claimed_client_id(assertion.expose_secret())
+                .map(Cow::Owned)
                 .map_err(|error| AuthenticationFailure::Assertion(error.to_string()))
         }
         (None, _) => Err(AuthenticationFailure::Missing),

@@ -1,5 +1,7 @@
 //! The two kinds of issuer: the platform, and each tenant (identity.md §3).
 
+use std::borrow::Cow;
+
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
@@ -33,10 +35,10 @@ impl Issuer {
 
     /// The issuer's identifier: what `iss` and discovery say (RFC 8414 §2). Never taken from the request.
     #[must_use]
-    pub fn url(&self, base: &str) -> String {
+    pub fn url<'b>(&self, base: &'b str) -> Cow<'b, str> {
         match self {
-            Self::Platform => base.to_owned(),
-            Self::Tenant(slug) => format!("{base}/tenants/{slug}"),
+            Self::Platform => base.into(),
+            Self::Tenant(slug) => format!("{base}/tenants/{slug}").into(),
         }
     }
 

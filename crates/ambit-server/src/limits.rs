@@ -16,7 +16,7 @@
 //! 3. [`settle`](Failures::settle) with the outcome. Under one lock it takes from the allowance, or finds it used up: then the
 //!    outcome is told to nobody.
 //!
-//! While nobody fails, both cost one look at a counter.
+//! While nobody fails, both cost one look at a counter, and not even one at a clock.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -87,10 +87,11 @@ impl Failures {
     ///
     /// # Errors
     /// An allowance is used up.
-    pub fn check(&self, caller: Caller<'_>, now: Timestamp) -> Result<(), TooManyFailures> {
+    pub fn check(&self, caller: Caller<'_>, now: impl FnOnce() -> Timestamp) -> Result<(), TooManyFailures> {
         if self.is_empty() {
             return Ok(());
         }
+        let now = now();
         let mut entries = self.lock();
         let mut verdict = Ok(());
         // All of them are looked at, because a look also corrects what a clock set back has made too long.
@@ -104,10 +105,16 @@ impl Failures {
     ///
     /// # Errors
     /// An allowance is used up.
-    pub fn settle(&self, caller: Caller<'_>, outcome: Outcome, now: Timestamp) -> Result<(), TooManyFailures> {
+    pub fn settle(
+        &self,
+        caller: Caller<'_>,
+        outcome: Outcome,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Result<(), TooManyFailures> {
         if outcome == Outcome::Right {
             return self.check(caller, now);
         }
+        let now = now();
         let mut entries = self.lock();
         // What is used up takes nothing more, so that waiting helps; and it takes nothing from the others.
         let spent: [Option<(u64, Spent)>; 3] = {
@@ -311,7 +318,7 @@ impl SignInFailures {
     /// # Errors
     /// An allowance is used up.
     pub fn check_password(&self, account: &str, address: IpAddr, now: Timestamp) -> Result<(), TooManyFailures> {
-        self.passwords.check(Caller { client_id: Some(account), address }, now)
+        self.passwords.check(Caller { client_id: Some(account), address }, || now)
     }
 
     /// Whether the outcome of a password may be told.
@@ -325,7 +332,7 @@ impl SignInFailures {
         outcome: Outcome,
         now: Timestamp,
     ) -> Result<(), TooManyFailures> {
-        self.passwords.settle(Caller { client_id: Some(account), address }, outcome, now)
+        self.passwords.settle(Caller { client_id: Some(account), address }, outcome, || now)
     }
 
     /// Whether to look at a code at all.
@@ -333,8 +340,8 @@ impl SignInFailures {
     /// # Errors
     /// An allowance is used up.
     pub fn check_code(&self, account: &str, now: Timestamp) -> Result<(), TooManyFailures> {
-        self.codes.check(anywhere(account), now)?;
-        self.codes_of_a_day.check(anywhere(account), now)
+        self.codes.check(anywhere(account), || now)?;
+        self.codes_of_a_day.check(anywhere(account), || now)
     }
 
     /// Whether the outcome of a code may be told.
@@ -342,8 +349,8 @@ impl SignInFailures {
     /// # Errors
     /// An allowance is used up.
     pub fn settle_code(&self, account: &str, outcome: Outcome, now: Timestamp) -> Result<(), TooManyFailures> {
-        self.codes.settle(anywhere(account), outcome, now)?;
-        self.codes_of_a_day.settle(anywhere(account), outcome, now)
+        self.codes.settle(anywhere(account), outcome, || now)?;
+        self.codes_of_a_day.settle(anywhere(account), outcome, || now)
     }
 
     /// Forgets what has been forgiven.
@@ -467,7 +474,7 @@ mod tests {
     const NOON: Timestamp = Timestamp::from_secs(1_700_000_000);
 
     fn fail(failures: &Failures, caller: Caller<'_>, times: u32) -> u32 {
-        (0..times).map(|_| u32::from(failures.settle(caller, Outcome::Wrong, NOON).is_ok())).sum()
+        (0..times).map(|_| u32::from(failures.settle(caller, Outcome::Wrong, || NOON).is_ok())).sum()
     }
 
     #[test]
@@ -477,13 +484,13 @@ mod tests {
         assert_eq!(fail(&failures, etl, 10), 6);
         // One comes back each ten seconds.
         let told = TooManyFailures { retry_after_secs: 10 };
-        assert_eq!(failures.check(etl, NOON), Err(told));
-        assert_eq!(failures.settle(etl, Outcome::Right, NOON), Err(told));
+        assert_eq!(failures.check(etl, || NOON), Err(told));
+        assert_eq!(failures.settle(etl, Outcome::Right, || NOON), Err(told));
         let late = NOON + Duration::from_millis(9_001);
-        assert_eq!(failures.check(etl, late), Err(TooManyFailures { retry_after_secs: 1 }));
-        assert_eq!(failures.settle(etl, Outcome::Right, NOON.plus_secs(10)), Ok(()));
-        assert_eq!(failures.settle(etl, Outcome::Wrong, NOON.plus_secs(10)), Ok(()));
-        assert!(failures.settle(etl, Outcome::Wrong, NOON.plus_secs(10)).is_err());
+        assert_eq!(failures.check(etl, || late), Err(TooManyFailures { retry_after_secs: 1 }));
+        assert_eq!(failures.settle(etl, Outcome::Right, || NOON.plus_secs(10)), Ok(()));
+        assert_eq!(failures.settle(etl, Outcome::Wrong, || NOON.plus_secs(10)), Ok(()));
+        assert!(failures.settle(etl, Outcome::Wrong, || NOON.plus_secs(10)).is_err());
     }
 
     #[test]
@@ -510,7 +517,7 @@ mod tests {
     fn success_takes_nothing() {
         let failures = Failures::new(&limits(1, 1, 1));
         for _ in 0..1000 {
-            assert_eq!(failures.settle(caller("etl", HERE), Outcome::Right, NOON), Ok(()));
+            assert_eq!(failures.settle(caller("etl", HERE), Outcome::Right, || NOON), Ok(()));
         }
         assert_eq!(failures.remembered(), 0);
     }
@@ -522,11 +529,11 @@ mod tests {
         let told: u32 = addresses.map(|address| fail(&failures, caller("etl", address), 10)).sum();
         assert_eq!(told, 20, "the client's own ceiling counts over all addresses");
         // From its own address: the right secret passes, a wrong one is told to wait.
-        assert_eq!(failures.check(caller("etl", HERE), NOON), Ok(()));
-        assert_eq!(failures.settle(caller("etl", HERE), Outcome::Right, NOON), Ok(()));
-        assert!(failures.settle(caller("etl", HERE), Outcome::Wrong, NOON).is_err());
+        assert_eq!(failures.check(caller("etl", HERE), || NOON), Ok(()));
+        assert_eq!(failures.settle(caller("etl", HERE), Outcome::Right, || NOON), Ok(()));
+        assert!(failures.settle(caller("etl", HERE), Outcome::Wrong, || NOON).is_err());
         // Others do not notice.
-        assert_eq!(failures.settle(caller("till", HERE), Outcome::Wrong, NOON), Ok(()));
+        assert_eq!(failures.settle(caller("till", HERE), Outcome::Wrong, || NOON), Ok(()));
     }
 
     #[test]
@@ -534,8 +541,8 @@ mod tests {
         let failures = Failures::new(&limits(5, 12, 100));
         let told: u32 = (0..10).map(|n| fail(&failures, caller(&format!("client-{n}"), HERE), 2)).sum();
         assert_eq!(told, 12);
-        assert!(failures.check(Caller { client_id: None, address: HERE.into() }, NOON).is_err());
-        assert_eq!(failures.check(caller("client-0", [192, 0, 2, 2]), NOON), Ok(()));
+        assert!(failures.check(Caller { client_id: None, address: HERE.into() }, || NOON).is_err());
+        assert_eq!(failures.check(caller("client-0", [192, 0, 2, 2]), || NOON), Ok(()));
     }
 
     #[test]
@@ -543,14 +550,14 @@ mod tests {
         let failures = Failures::new(&limits(100, 3, 100));
         let from = |address: &str| Caller { client_id: None, address: address.parse().expect("an address") };
         for address in ["2001:db8::1", "2001:db8::2", "2001:db8::ffff:1"] {
-            assert_eq!(failures.settle(from(address), Outcome::Wrong, NOON), Ok(()));
+            assert_eq!(failures.settle(from(address), Outcome::Wrong, || NOON), Ok(()));
         }
-        assert!(failures.check(from("2001:db8::3"), NOON).is_err());
-        assert_eq!(failures.check(from("2001:db8:0:1::3"), NOON), Ok(()));
+        assert!(failures.check(from("2001:db8::3"), || NOON).is_err());
+        assert_eq!(failures.check(from("2001:db8:0:1::3"), || NOON), Ok(()));
         for _ in 0..3 {
-            assert_eq!(failures.settle(from("192.0.2.7"), Outcome::Wrong, NOON), Ok(()));
+            assert_eq!(failures.settle(from("192.0.2.7"), Outcome::Wrong, || NOON), Ok(()));
         }
-        assert!(failures.check(from("::ffff:192.0.2.7"), NOON).is_err());
+        assert!(failures.check(from("::ffff:192.0.2.7"), || NOON).is_err());
     }
 
     #[test]
@@ -561,7 +568,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..625 {
-                        let outcome = failures.settle(caller("etl", HERE), Outcome::Wrong, NOON);
+                        let outcome = failures.settle(caller("etl", HERE), Outcome::Wrong, || NOON);
                         told.fetch_add(u32::from(outcome.is_ok()), Ordering::Relaxed);
                     }
                 });
@@ -576,9 +583,9 @@ mod tests {
         let etl = caller("etl", HERE);
         fail(&failures, etl, 2);
         let back = NOON.plus_secs(-365 * 86_400);
-        assert!(failures.check(etl, back).is_err());
-        assert!(failures.check(etl, back.plus_secs(29)).is_err());
-        assert_eq!(failures.check(etl, back.plus_secs(30)), Ok(()));
+        assert!(failures.check(etl, || back).is_err());
+        assert!(failures.check(etl, || back.plus_secs(29)).is_err());
+        assert_eq!(failures.check(etl, || back.plus_secs(30)), Ok(()));
     }
 
     #[test]
@@ -588,7 +595,7 @@ mod tests {
             let address = IpAddr::from(n.to_be_bytes());
             let client_id = n.to_string();
             let caller = Caller { client_id: Some(&client_id), address };
-            assert_eq!(failures.settle(caller, Outcome::Wrong, NOON.plus_secs((n / 100).into())), Ok(()));
+            assert_eq!(failures.settle(caller, Outcome::Wrong, || NOON.plus_secs((n / 100).into())), Ok(()));
             assert!(failures.remembered() <= 64);
         }
         failures.forget_forgiven(NOON.plus_secs(1_000));
@@ -621,9 +628,9 @@ mod tests {
         fail(&failures, etl, 5);
         for n in 0..1_000_u32 {
             let other = Caller { client_id: None, address: IpAddr::from(n.to_be_bytes()) };
-            assert_eq!(failures.settle(other, Outcome::Wrong, NOON), Ok(()));
+            assert_eq!(failures.settle(other, Outcome::Wrong, || NOON), Ok(()));
         }
-        assert!(failures.check(etl, NOON).is_err());
+        assert!(failures.check(etl, || NOON).is_err());
     }
 
     proptest! {
@@ -634,11 +641,11 @@ mod tests {
             let mut told = Vec::new();
             for step in steps {
                 now = now + Duration::from_millis(step);
-                match failures.settle(caller("etl", HERE), Outcome::Wrong, now) {
+                match failures.settle(caller("etl", HERE), Outcome::Wrong, || now) {
                     Ok(()) => told.push(now),
                     Err(wait) => {
                         let then = now.plus_secs(i64::try_from(wait.retry_after_secs).expect("small"));
-                        prop_assert_eq!(failures.check(caller("etl", HERE), then), Ok(()));
+                        prop_assert_eq!(failures.check(caller("etl", HERE), || then), Ok(()));
                     }
                 }
             }

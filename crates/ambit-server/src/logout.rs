@@ -57,7 +57,7 @@ pub(crate) async fn frames(app: &App, sessions: &[SessionId]) -> Result<Vec<Stri
             let Some(uri) = &application.frontchannel_logout_uri else { continue };
             let Some(issuer) = Issuer::of(&application, &app.registry).await? else { continue };
             let (issuer, sid) = (issuer.url(&app.base_url), session.to_string());
-            frames.push(web::with_query(uri.as_str(), [("iss", issuer.as_str()), ("sid", sid.as_str())]));
+            frames.push(web::with_query(uri.as_str(), [("iss", &*issuer), ("sid", sid.as_str())]));
             if frames.len() == MOST_FRAMES {
                 return Ok(frames);
             }

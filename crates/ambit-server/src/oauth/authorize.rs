@@ -315,7 +315,7 @@ impl Asking<'_> {
             return Ok(None);
         };
         let own = Issuer::of(&client.application, &app.registry).await?;
-        let issuer = own.filter(|own| own != self.issuer).map(|own| own.url(&app.base_url));
+        let issuer = own.filter(|own| own != self.issuer).map(|own| own.url(&app.base_url).into_owned());
         Ok(Some(Registered { client, issuer }))
     }
 
@@ -603,8 +603,7 @@ impl Asking<'_> {
     fn back(&self, callback: &Callback, answer: &[(&str, &str)]) -> Response {
         let issuer = self.issuer.url(&self.app.base_url);
         let state = callback.state().map(|state| ("state", state));
-        let members: Vec<(&str, &str)> =
-            answer.iter().copied().chain(state).chain([("iss", issuer.as_str())]).collect();
+        let members: Vec<(&str, &str)> = answer.iter().copied().chain(state).chain([("iss", &*issuer)]).collect();
         match callback.mode() {
             // RFC 6749 §3.1.2: the query that the URI has itself "MUST be retained".
             ResponseMode::Query => private(web::leave_for(&web::with_query(callback.redirect_uri(), members))),

@@ -28,7 +28,7 @@ pub async fn catalogue(State(app): State<App>, issuer: Issuer, parts: Parts) -> 
     let apis: BTreeSet<usize> = listed.iter().filter_map(|entry| entry.api).collect();
     let gated: BTreeSet<_> = listed.iter().filter_map(|entry| entry.scope.feature.as_ref()).collect();
     let document = CatalogueDocument {
-        issuer: issuer.url(&app.base_url),
+        issuer: issuer.url(&app.base_url).into_owned(),
         revision: snapshot.revision,
         apis: apis
             .iter()

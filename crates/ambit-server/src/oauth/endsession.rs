@@ -254,7 +254,7 @@ impl Leaving<'_> {
     }
 
     fn issuer_path(&self) -> String {
-        self.issuer.url("")
+        self.issuer.url("").into_owned()
     }
 }
 

@@ -28,7 +28,7 @@ use ambit_protocol::time::Timestamp;
 use ambit_protocol::token::TokenRequestError;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::Response;
 
 use crate::body::{self, BodyError};
@@ -61,10 +61,9 @@ impl Call {
 
     /// The form in the body (RFC 6749 §3.2: parameters are sent "using the `application/x-www-form-urlencoded` format").
     fn form(&self, rules: ParamRules) -> Result<Params<'_>, Refusal> {
-        let media_type =
-            self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let essence = media_type.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let media_type = self.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        let essence = media_type.split(|octet| *octet == b';').next().unwrap_or_default().trim_ascii();
+        if !essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
             return Err(Refusal::InvalidRequest(
                 "the body must be application/x-www-form-urlencoded, and the Content-Type header must say so"
                     .to_owned(),
@@ -83,19 +82,17 @@ impl Call {
     /// Who asks. Failures are counted, and answered no faster than [`FAILURE_TIME`] whatever they were.
     async fn authenticate(&self, params: &Params<'_>) -> Result<AuthenticatedClient, Refused> {
         let authorization = self.headers.get_all(header::AUTHORIZATION);
-        let presented =
-            PresentedCredentials::from_request(authorization.iter().map(http::HeaderValue::as_bytes), params).map_err(
-                |error| match error.code() {
-                    ErrorCode::InvalidClient => {
-                        Refusal::Unauthenticated(AuthenticationFailure::UnsupportedMethod(error.to_string()))
-                    }
-                    _ => Refusal::InvalidRequest(error.to_string()),
-                },
-            )?;
+        let presented = PresentedCredentials::from_request(authorization.iter().map(HeaderValue::as_bytes), params)
+            .map_err(|error| match error.code() {
+                ErrorCode::InvalidClient => {
+                    Refusal::Unauthenticated(AuthenticationFailure::UnsupportedMethod(error.to_string()))
+                }
+                _ => Refusal::InvalidRequest(error.to_string()),
+            })?;
         let client_id = claimed_client_id(&presented).map_err(Refusal::Unauthenticated)?;
         let failures = &self.app.failures;
         let caller = Caller { client_id: Some(&client_id), address: self.context.client_address };
-        let steady = self.app.steady_moment();
+        let steady = || self.app.steady_moment();
         failures.check(caller, steady).map_err(too_many)?;
         let client = self.app.registry.client(&client_id).await.map_err(unavailable)?;
         let issuer = self.issuer.url(&self.app.base_url);
@@ -107,7 +104,7 @@ impl Call {
             Err(AuthenticationError::Store(error)) => Err(unavailable(error).into()),
             Err(AuthenticationError::Failed(failure)) => {
                 failures.settle(caller, Outcome::Wrong, steady).map_err(too_many)?;
-                Err(Refused::new(Refusal::Unauthenticated(failure)).by(client.map(|_| client_id)))
+                Err(Refused::new(Refusal::Unauthenticated(failure)).by(client.map(|_| client_id.to_string())))
             }
         }
     }
@@ -123,7 +120,7 @@ impl Call {
         if right == self.issuer {
             return Ok(());
         }
-        Err(Refusal::WrongIssuer { issuer: right.url(&self.app.base_url) }.into())
+        Err(Refusal::WrongIssuer { issuer: right.url(&self.app.base_url).into_owned() }.into())
     }
 
     /// The client that asks about itself or about a token, which proved who it is: a public one cannot (RFC 7662 §2.1).

@@ -127,7 +127,7 @@ impl<'a> Minting<'a> {
             call,
             signer: Arc::clone(signer),
             jti: new_uuid(call.now, &*app.entropy),
-            issuer: call.issuer.url(&app.base_url),
+            issuer: call.issuer.url(&app.base_url).into_owned(),
         })
     }
 

@@ -29,8 +29,8 @@ use axum::response::{IntoResponse as _, Response};
 
 use self::view::{ConsentPage, Publisher};
 use super::posted::Posted;
-use super::sign_in::{Outside, Underway};
-use super::{for_a_person, language_of, leading_to, see_other};
+use super::sign_in::{Outside, Underway, to_go_on, to_step};
+use super::{for_a_person, language_of, leading_to};
 use crate::middleware::Outcome;
 use crate::oauth::authorize;
 use crate::problem::Answer;
@@ -116,7 +116,7 @@ impl Waiting {
         let signed_in = signed_in(app, &parts.headers, app.clock.now()).await.map_err(failed)?;
         match signed_in.filter(|signed_in| underway.interaction.session == Some(signed_in.session.id)) {
             Some(signed_in) => Ok(Self { underway, signed_in }),
-            None => Err(see_other(&format!("/sign-in/{id}"))),
+            None => Err(to_step(id)),
         }
     }
 
@@ -218,7 +218,7 @@ impl Waiting {
     }
 
     fn led_on(&self, asked: &ConsentQuestion, is_denied: bool) -> Response {
-        let mut response = see_other(&format!("/sign-in/{}/continue", self.underway.id));
+        let mut response = to_go_on(&self.underway.id);
         response.extensions_mut().insert(Outcome {
             actor: Some(self.signed_in.person.id().to_string()),
             tenant: asked.facts.tenant.as_ref().map(|tenant| tenant.tenant.slug.to_string()),

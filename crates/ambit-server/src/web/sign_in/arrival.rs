@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::steps::{new_app, settings_of};
-use super::{LASTS_SECS, challenged, document, name, noted};
+use super::{LASTS_SECS, challenged, document, name, noted, to_go_on, to_step};
 use crate::session::{self, Browser};
 use crate::state::App;
 use crate::web::see_other;
@@ -41,12 +41,12 @@ pub(crate) async fn arrive_with_new_password(
     // A password comes where one is asked for.
     let Ok((progress, proven)) = asked.after(event, &needs) else { return Ok(see_other("/account/")) };
     let (browser, cookie) = Browser::of_or_new(app, &parts.headers);
-    let mut response = see_other(&format!("/sign-in/{id}"));
+    let mut response = to_step(&id);
     let mut session = None;
     if let (Progress::SignedIn, Some(proven)) = (&progress, proven) {
         let (begun, set_cookie) = session::begin(app, parts, person, proven.methods, now).await?;
         session = Some(begun.id);
-        response = noted(see_other(&format!("/sign-in/{id}/continue")), Some(person), "signed_in", None);
+        response = noted(to_go_on(&id), Some(person), "signed_in", None);
         response.headers_mut().append(header::SET_COOKIE, set_cookie);
     }
     let interaction = Interaction {

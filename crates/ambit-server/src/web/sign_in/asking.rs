@@ -14,18 +14,18 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 
-use super::{MOST_TYPED, Underway, account, noted, open_tenant, told, told_to_wait};
+use super::{MOST_TYPED, Underway, account, noted, open_tenant, to_step, told, told_to_wait};
 use crate::middleware::RequestContext;
 use crate::problem::Answer;
 use crate::session::{check_form, form_token};
 use crate::state::App;
+use crate::web::for_a_person;
 use crate::web::letters;
 use crate::web::letters::view::AskingPage;
 use crate::web::letters::wording::Words;
 use crate::web::negotiate::wished_language;
 use crate::web::posted::Posted;
 use crate::web::shown::plain;
-use crate::web::{for_a_person, see_other};
 
 /// For what a letter is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Asking {
         let underway = Underway::find(app, parts, id).await?;
         let words = Words::of(wished_language([underway.interaction.ui_locales.as_deref()], &parts.headers));
         let Progress::Password { tenant: slug, .. } = &underway.interaction.progress else {
-            return Err(see_other(&format!("/sign-in/{id}")));
+            return Err(to_step(id));
         };
         let slug = slug.clone();
         let tenant = match &slug {
@@ -101,7 +101,7 @@ impl Asking {
             return Err(told(parts, words.no_mail, StatusCode::NOT_FOUND));
         }
         if self == Self::Registration && !tenant.as_ref().is_some_and(|it| it.tenant.settings.self_registration) {
-            return Err(see_other(&format!("/sign-in/{id}")));
+            return Err(to_step(id));
         }
         Ok(Asked { underway, slug, tenant, words })
     }

@@ -105,8 +105,8 @@ async fn wait(app: &App, parts: &Parts, id: &str, interaction: Interaction) -> R
         app.store.sign_ins().begin_interaction(&row).await
     };
     let mut response = match kept.await {
-        Ok(()) if is_signed_in => see_other(&format!("/sign-in/{id}/continue")),
-        Ok(()) => see_other(&format!("/sign-in/{id}")),
+        Ok(()) if is_signed_in => to_go_on(id),
+        Ok(()) => to_step(id),
         Err(error) => return Answer::of(parts, app).store_failure(&error).into_response(),
     };
     if let Some(cookie) = cookie {
@@ -133,7 +133,7 @@ pub async fn go_on(State(app): State<App>, Path(id): Path<String>, request: Requ
     };
     let answer = Answer::of(&parts, &app);
     let failed = |error: StoreError| answer.store_failure(&error).into_response();
-    let Some(session) = underway.interaction.session else { return see_other(&format!("/sign-in/{id}")) };
+    let Some(session) = underway.interaction.session else { return to_step(&id) };
     let person = match signed_in(&app, &parts.headers, app.clock.now()).await {
         Ok(found) => found.filter(|found| found.session.id == session),
         Err(error) => return failed(error),
@@ -142,7 +142,7 @@ pub async fn go_on(State(app): State<App>, Path(id): Path<String>, request: Requ
         // They signed out meanwhile, or as somebody else: they show who they are once more.
         let again = Interaction { session: None, ..underway.interaction.clone() }.at(Progress::Organisation);
         return match underway.advance(&app, &again).await {
-            Ok(_) => see_other(&format!("/sign-in/{id}")),
+            Ok(_) => to_step(&id),
             Err(error) => failed(error),
         };
     };
@@ -299,7 +299,7 @@ impl Underway {
                 let picture = secret.expose_address(&issuer, &account).and_then(|address| Picture::of(&address));
                 for_a_person(&EnrolmentPage { frame, picture, secret: secret.expose_text() })
             }
-            Progress::SignedIn => return Ok(see_other(&format!("/sign-in/{}/continue", self.id))),
+            Progress::SignedIn => return Ok(to_go_on(&self.id)),
         };
         if wrong.is_some() {
             *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
@@ -402,6 +402,16 @@ pub(crate) async fn open_tenant(app: &App, slug: &Slug) -> Result<Option<Arc<Ten
 }
 
 /// A page that says one thing.
+/// To where somebody who is signed in goes on.
+pub(super) fn to_go_on(id: &str) -> Response {
+    see_other(&format!("/sign-in/{id}/continue"))
+}
+
+/// To the page of the step that comes now.
+pub(super) fn to_step(id: &str) -> Response {
+    see_other(&format!("/sign-in/{id}"))
+}
+
 fn told(parts: &Parts, (title, text): (&'static str, &'static str), status: StatusCode) -> Response {
     let words = Words::of(wished_language([None], &parts.headers));
     let mut response = for_a_person(&Told { lang: words.lang, title, text, link: None });

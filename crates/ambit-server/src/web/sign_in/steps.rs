@@ -31,7 +31,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::view::{CodesPage, Frame};
-use super::{AtOnce, Underway, Wrong, busy, is_stale, noted, open_tenant, told, told_to_wait};
+use super::{AtOnce, Underway, Wrong, busy, is_stale, noted, open_tenant, to_go_on, to_step, told, told_to_wait};
 use crate::limits::{Outcome, TooManyFailures};
 use crate::middleware::{self, RequestContext};
 use crate::passwords::Unanswered;
@@ -40,7 +40,7 @@ use crate::session::{self, Beginning, check_form, form_token};
 use crate::state::App;
 use crate::web::branding::Brand;
 use crate::web::posted::Posted;
-use crate::web::{for_a_person, own, see_other};
+use crate::web::{for_a_person, own};
 
 /// Takes the step that a form is about, if it is the one that comes now.
 pub async fn take(State(app): State<App>, Path((id, step)): Path<(String, String)>, request: Request) -> Response {
@@ -450,12 +450,12 @@ impl Taking<'_> {
 
     /// To where somebody who is signed in goes on.
     fn on(&self) -> Response {
-        see_other(&format!("/sign-in/{}/continue", self.underway.id))
+        to_go_on(&self.underway.id)
     }
 
     /// To the page of the step that comes now.
     fn back(&self) -> Response {
-        see_other(&format!("/sign-in/{}", self.underway.id))
+        to_step(&self.underway.id)
     }
 }
 

@@ -1,9 +1,6 @@
 //! Chores of this repository, for people and for CI alike: `cargo xtask --help` lists them.
-#![expect(clippy::print_stdout, reason = "a chore tells its outcome on the terminal")]
 
-mod deny;
 mod openapi;
-mod spdx;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -20,8 +17,6 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
-    /// Check the licences, bans and sources of every dependency against deny.toml.
-    Deny,
     /// Compare the golden tables with what the code does; with --accept, write them anew.
     Golden {
         /// Take what the code does for right. The diff is the change of behaviour: read it.
@@ -38,7 +33,6 @@ enum Chore {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().chore {
-        Chore::Deny => deny::check(),
         Chore::Golden { accept } => golden(accept),
         Chore::Openapi { accept } => openapi::check(accept),
     };

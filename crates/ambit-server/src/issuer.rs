@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
@@ -57,15 +58,20 @@ impl FromRequestParts<App> for Issuer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let slug = RawPathParams::from_request_parts(parts, app)
-            .await
-            .ok()
-            .and_then(|params| params.iter().find(|(name, _)| *name == "slug").map(|(_, slug)| slug.to_owned()));
-        let Some(slug) = slug else { return Ok(Self::Platform) };
+        let params = RawPathParams::from_request_parts(parts, app).await;
         let answer = Answer::of(parts, app);
+        let unknown = || Err(answer.problem(&page::NOT_FOUND, "there is no such issuer").into_response());
+        let slug = match &params {
+            Ok(params) => params.iter().find(|(name, _)| *name == "slug").map(|(_, slug)| slug.to_owned()),
+            // What cannot be read is nobody's name, and least of all the platform's.
+            Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)) => return unknown(),
+            // A path without a place for one.
+            Err(_) => None,
+        };
+        let Some(slug) = slug else { return Ok(Self::Platform) };
         match app.registry.tenant(&slug).await {
             Ok(Some(_)) => Ok(Self::Tenant(slug)),
-            Ok(None) => Err(answer.problem(&page::NOT_FOUND, "there is no such issuer").into_response()),
+            Ok(None) => unknown(),
             Err(error) => Err(answer.store_failure(&error).into_response()),
         }
     }

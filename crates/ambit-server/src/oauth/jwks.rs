@@ -11,12 +11,12 @@ use crate::state::App;
 pub async fn jwks(State(app): State<App>, _issuer: Issuer, request: HeaderMap) -> Response {
     let snapshot = app.registry.snapshot();
     let document = snapshot.jwks();
-    if request.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == document.etag.as_bytes()) {
-        let any = HeaderValue::from_static("*");
-        let headers = [(header::ETAG, document.etag.clone()), (header::ACCESS_CONTROL_ALLOW_ORIGIN, any)];
-        return (StatusCode::NOT_MODIFIED, headers).into_response();
-    }
-    let mut response = document.body.clone().into_response();
+    let mut response = if document.is_known(&request) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        document.body.clone().into_response()
+    };
+    // RFC 9110 §15.4.5: with 304 as well.
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
     // The next key is published at least this long before it signs, so a cache knows it by then.

@@ -131,8 +131,11 @@ pub(super) fn public(document: &impl Serialize, request: &HeaderMap) -> Response
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let document = Document::new(body);
-    let unchanged = request.get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == document.etag.as_bytes());
-    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { document.body.into_response() };
+    let mut response = if document.is_known(request) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        document.body.into_response()
+    };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));

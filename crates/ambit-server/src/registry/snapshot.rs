@@ -9,7 +9,7 @@ use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::feature::Feature;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Bytes;
-use axum::http::HeaderValue;
+use axum::http::{HeaderMap, HeaderValue, header};
 
 use super::{LoadError, load};
 
@@ -47,6 +47,15 @@ impl Document {
         // Hexadecimal digits and quotes are good in a header.
         let etag = HeaderValue::try_from(format!("\"{hex:032x}\"")).unwrap_or(HeaderValue::from_static("\"\""));
         Self { body: body.into(), etag }
+    }
+
+    /// Whether somebody who asks with these headers has it already. RFC 9110 §13.1.2: "A recipient MUST use the weak comparison
+    /// function when comparing entity tags for If-None-Match": a proxy that compresses makes a tag weak.
+    #[must_use]
+    pub fn is_known(&self, request: &HeaderMap) -> bool {
+        let lines = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+        let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);
+        tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == self.etag.as_bytes())
     }
 }
 

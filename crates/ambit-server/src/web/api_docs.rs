@@ -17,8 +17,7 @@ pub async fn document(headers: HeaderMap) -> Response {
         // Values are always JSON.
         Document::new(serde_json::to_vec_pretty(&openapi::document()).unwrap_or_default())
     });
-    let known = headers.get(header::IF_NONE_MATCH) == Some(&DOCUMENT.etag);
-    let mut response = if known {
+    let mut response = if DOCUMENT.is_known(&headers) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.body.clone()).into_response()

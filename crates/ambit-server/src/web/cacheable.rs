@@ -24,7 +24,7 @@ impl Cacheable {
     /// The answer to a request with these headers.
     pub(super) fn answer(self, request: &HeaderMap) -> Response {
         let document = Document::new(self.body.into_bytes());
-        let mut response = if has(request, &document.etag) {
+        let mut response = if document.is_known(request) {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
             ([(header::CONTENT_TYPE, self.media_type)], document.body).into_response()
@@ -40,11 +40,4 @@ impl Cacheable {
         }
         response
     }
-}
-
-/// RFC 9110 §13.1.2: "A recipient MUST use the weak comparison function when comparing entity tags for If-None-Match".
-fn has(request: &HeaderMap, etag: &HeaderValue) -> bool {
-    let lines = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
-    let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);
-    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag.as_bytes())
 }

@@ -6,6 +6,9 @@ use std::ops::{Add, Sub};
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+use jiff::fmt::temporal::Pieces;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -72,8 +75,12 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(moment) => fmt::Display::fmt(&moment, f),
-            // Outside jiff's years −9999 to 9999 there is no RFC 3339 text.
-            Err(_) => write!(f, "{}ms", self.0),
+            // jiff's moments end a day before its dates do, so that every time zone has room.
+            Err(_) => match EPOCH.checked_add(SignedDuration::from_millis(self.0)) {
+                Ok(date_time) => write!(f, "{date_time}Z"),
+                // Outside the years −9999 to 9999 there is no RFC 3339 text.
+                Err(_) => write!(f, "{}ms", self.0),
+            },
         }
     }
 }
@@ -84,6 +91,9 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+const DAY_SECS: i32 = 24 * 3600;
+
 /// A text that is no RFC 3339 moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be a moment in RFC 3339 form, such as 2026-01-31T12:00:00Z")]
@@ -93,7 +103,15 @@ impl FromStr for Timestamp {
     type Err = TimestampError;
 
     fn from_str(text: &str) -> Result<Self, TimestampError> {
-        text.parse::<jiff::Timestamp>().map(|moment| Self(moment.as_millisecond())).map_err(|_| TimestampError)
+        let parts = Pieces::parse(text).map_err(|_| TimestampError)?;
+        let (Some(time), Some(offset)) = (parts.time(), parts.to_numeric_offset()) else { return Err(TimestampError) };
+        // RFC 3339 §5.6: the hours of an offset end at 23, and behind it there is nothing.
+        if offset.seconds().abs() >= DAY_SECS || parts.time_zone_annotation().is_some() {
+            return Err(TimestampError);
+        }
+        let since = DateTime::from_parts(parts.date(), time).duration_since(EPOCH);
+        let since = since - SignedDuration::from_secs(offset.seconds().into());
+        i64::try_from(since.as_millis()).map(Self).map_err(|_| TimestampError)
     }
 }
 
@@ -116,5 +134,54 @@ impl JsonSchema for Timestamp {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<i64> {
+        text.parse().ok().map(Timestamp::millis)
+    }
+
+    #[test]
+    fn a_text_is_the_moment_it_names() {
+        for (text, millis) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2026-01-31T12:00:00.250Z", 1_769_860_800_250),
+            ("2026-01-31T13:30:00+01:30", 1_769_860_800_000),
+            ("2026-01-30T12:01:00-23:59", 1_769_860_800_000),
+            ("2026-01-31t12:00:00z", 1_769_860_800_000),
+            ("1969-12-31T23:59:59.999Z", -1),
+            // "Never", as many write it: the last moment that RFC 3339 has.
+            ("9999-12-31T23:59:59Z", 253_402_300_799_000),
+            ("0001-01-01T00:00:00Z", -62_135_596_800_000),
+        ] {
+            assert_eq!(read(text), Some(millis), "{text}");
+            assert_eq!(read(&Timestamp::from_millis(millis).to_string()), Some(millis), "{text}, written again");
+        }
+        assert_eq!(Timestamp::from_millis(253_402_300_799_000).to_string(), "9999-12-31T23:59:59Z");
+        assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), format!("{}ms", i64::MAX));
+    }
+
+    #[test]
+    fn what_is_no_moment_is_refused() {
+        for text in [
+            "",
+            "now",
+            "2026-01-31",
+            "2026-01-31T12:00:00",
+            "2026-02-30T12:00:00Z",
+            "2026-01-31T25:00:00Z",
+            "2026-01-31T12:00:00+24:00",
+            "2026-01-31T12:00:00+25:00",
+            "2026-01-31T12:00:00-24:00",
+            "2026-01-31T12:00:00Z[UTC]",
+            "2026-01-31T12:00:00+01:00[Europe/Paris]",
+            "10000-01-01T00:00:00Z",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 }

@@ -270,11 +270,23 @@ fn malformed(request: &Request, is_from_a_peer: bool, most_headers: usize) -> Op
     // Host header field and to any request message that contains more than one Host header field line". What it says is for
     // proxies; no URL is ever made of it.
     let mut hosts = headers.get_all(header::HOST).iter();
-    let is_missing = hosts.next().is_none() && is_from_a_peer && request.version() == Version::HTTP_11;
+    let host = hosts.next();
+    let is_missing = host.is_none() && is_from_a_peer && request.version() == Version::HTTP_11;
     if is_missing || hosts.next().is_some() {
         return Some((&page::INVALID_REQUEST, "a request has exactly one Host header".to_owned()));
     }
+    // And to one "with an invalid field value".
+    if host.is_some_and(|host| !host.as_bytes().iter().all(|octet| is_of_a_host(*octet))) {
+        return Some((&page::INVALID_REQUEST, "the Host header names no host".to_owned()));
+    }
     None
+}
+
+/// What a host and a port are made of (RFC 3986 §3.2.2, §3.2.3).
+const fn is_of_a_host(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric()
+        || matches!(octet, b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
+        || matches!(octet, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 
 /// RFC 9700 §4.13: what a proxy says counts only from a proxy that we know. A value that is no address ends the search; it never

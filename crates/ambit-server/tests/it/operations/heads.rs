@@ -114,6 +114,18 @@ async fn a_request_has_exactly_one_host() {
         assert_eq!(answer.status, 400, "{hosts}");
         assert_eq!(answer.json["detail"], "a request has exactly one Host header");
     }
+    for host in ["a b", "a/c", "user@a", "a?b", "a#b", "<a>", "a\\b", "\u{e9}"] {
+        let mut wire = server.connect().await;
+        wire.send(format!("GET /connect/jwks HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        let answer = wire.answer().await;
+        assert_eq!(answer.status, 400, "{host}");
+        assert_eq!(answer.json["detail"], "the Host header names no host", "{host}");
+    }
+    for host in ["as.example", "as.example:8443", "[2001:db8::1]:80", "a_b", "xn--e1afmkfd.example", "a%20b"] {
+        let mut wire = server.connect().await;
+        wire.send(format!("GET /connect/jwks HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        assert_eq!(wire.answer().await.status, 200, "{host}");
+    }
     // HTTP/1.0 knows none (RFC 9112 §3.2).
     let mut old = server.connect().await;
     old.send("GET /connect/jwks HTTP/1.0\r\n\r\n").await;

@@ -319,7 +319,7 @@ impl Refusal {
             // error, such as login_required".
             Self::Unasked(Unasked::OtherPerson) => told(
                 ErrorCode::LoginRequired,
-                "whoever signed in is not the person of 'id_token_hint', or not of the tenant that is asked for"
+                "whoever signed in is not the person of 'id_token_hint' or 'claims', or not of the tenant that is asked for"
                     .to_owned(),
                 &page::LOGIN_REQUIRED,
             ),

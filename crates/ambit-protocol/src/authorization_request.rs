@@ -47,6 +47,9 @@ pub struct AuthorizationRequest {
     pub acr_values: Vec<String>,
     /// `acr` that `claims` calls essential: one of these, or an error (OpenID Connect Core §5.5.1.1).
     pub essential_acr: Vec<String>,
+    /// `sub` that `claims` asks for by value: one of these, and nobody else (OpenID Connect Core §3.1.2.2). None asked for is
+    /// anybody.
+    pub subjects: Vec<String>,
     /// `login_hint`: fills a field in, and nothing else.
     pub login_hint: Option<String>,
     /// `id_token_hint`: whom the client expects.
@@ -198,6 +201,7 @@ impl AuthorizationRequest {
                 .transpose()?,
             acr_values: words("acr_values"),
             essential_acr: claims.essential_acr,
+            subjects: claims.subjects,
             login_hint: params.get("login_hint").filter(|hint| hint.len() <= MAX_HINT_LEN).map(str::to_owned),
             id_token_hint: params.get("id_token_hint").map(str::to_owned),
             ui_locales: words("ui_locales"),
@@ -241,12 +245,13 @@ impl Prompt {
     }
 }
 
-/// The `claims` parameter (OpenID Connect Core §5.5), as far as it is honoured: names, and an essential `acr`.
+/// The `claims` parameter (OpenID Connect Core §5.5), as far as it is honoured: names, an essential `acr`, and whose `sub`.
 #[derive(Debug, Default)]
 struct RequestedClaims {
     id_token: Vec<String>,
     userinfo: Vec<String>,
     essential_acr: Vec<String>,
+    subjects: Vec<String>,
 }
 
 impl RequestedClaims {
@@ -268,15 +273,18 @@ impl RequestedClaims {
         if id_token.len() + userinfo.len() > MAX_WORDS {
             return Err(AuthorizationRequestError::Claims);
         }
-        let essential_acr = match id_token.get("acr") {
-            Some(Some(wanted)) => {
-                let wanted: Wanted =
-                    serde_json::from_value(wanted.clone()).map_err(|_| AuthorizationRequestError::Claims)?;
-                if wanted.essential { wanted.value.into_iter().chain(wanted.values).collect() } else { vec![] }
-            }
-            _ => vec![],
+        let wanted = |name: &str| match id_token.get(name) {
+            Some(Some(wanted)) => serde_json::from_value(wanted.clone()).map_err(|_| AuthorizationRequestError::Claims),
+            _ => Ok(Wanted::default()),
         };
-        Ok(Self { essential_acr, id_token: id_token.into_keys().collect(), userinfo: userinfo.into_keys().collect() })
+        let (acr, subject) = (wanted("acr")?, wanted("sub")?);
+        let values = |wanted: Wanted| wanted.value.into_iter().chain(wanted.values).collect();
+        Ok(Self {
+            essential_acr: if acr.essential { values(acr) } else { vec![] },
+            subjects: values(subject),
+            id_token: id_token.into_keys().collect(),
+            userinfo: userinfo.into_keys().collect(),
+        })
     }
 }
 
@@ -467,11 +475,25 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_names_and_an_essential_acr() {
+    fn claims_are_names_an_essential_acr_and_whose_sub() {
         let claims = "%7B%22id_token%22%3A%7B%22acr%22%3A%7B%22essential%22%3Atrue%2C%22values%22%3A%5B%22a%22%5D%7D%2C%22email%22%3Anull%7D%7D";
         let request = parse(&format!("response_type=code&claims={claims}")).expect("a request");
         assert_eq!(request.essential_acr, ["a"]);
         assert_eq!(request.id_token_claims, ["acr", "email"]);
+        assert!(request.subjects.is_empty());
+        let claims = |sub: &str| {
+            let text = format!("{{\"id_token\":{{\"sub\":{sub}}}}}");
+            let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+            parse(&format!("response_type=code&claims={encoded}")).map(|request| request.subjects)
+        };
+        assert_eq!(claims("{\"value\":\"a\"}").expect("a request"), ["a"]);
+        assert_eq!(claims("{\"values\":[\"a\",\"b\"],\"essential\":true}").expect("a request"), ["a", "b"]);
+        for anybody in ["null", "{}", "{\"essential\":true}"] {
+            assert!(claims(anybody).expect("a request").is_empty(), "{anybody}");
+        }
+        for bad in ["7", "\"a\"", "{\"value\":7}", "{\"values\":\"a\"}"] {
+            assert!(claims(bad).is_err(), "{bad}");
+        }
         for bad in ["x", "%5B%5D", "%7B%22id_token%22%3A1%7D", "%7B%22id_token%22%3A%7B%22acr%22%3A7%7D%7D"] {
             assert!(parse(&format!("response_type=code&claims={bad}")).is_err(), "{bad}");
         }

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use ambit_core::page::{self, Page};
 use axum::body::{Body, HttpBody as _};
-use axum::http::Extensions;
+use axum::http::{Extensions, HeaderMap, HeaderValue, header};
 use bytes::{Bytes, BytesMut};
 
 use crate::middleware::{Place, RequestContext};
@@ -38,6 +39,25 @@ pub enum BodyError {
     /// While it was waited for, or when it was there at last, too many others were at work.
     #[error("too many requests at once; try again")]
     Busy,
+}
+
+impl BodyError {
+    /// The page about it, where no endpoint has one of its own.
+    pub(crate) const fn page(&self) -> &'static Page {
+        match self {
+            Self::TooLarge { .. } => &page::PAYLOAD_TOO_LARGE,
+            Self::TooSlow { .. } => &page::REQUEST_TOO_SLOW,
+            Self::BrokenOff => &page::INVALID_REQUEST,
+            Self::Busy => &page::UNAVAILABLE,
+        }
+    }
+}
+
+/// Whether a body is said to be a form. Type and subtype are case-insensitive, and parameters may follow (RFC 9110 §8.3.1).
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let essence = media_type.split(|octet| *octet == b';').next().unwrap_or_default().trim_ascii();
+    essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
 /// Reads a body of `most` bytes or fewer that comes within the time for it. `extensions` are those of its request.

@@ -40,7 +40,7 @@ use axum::response::{IntoResponse as _, Response};
 use url::form_urlencoded;
 
 use super::unavailable;
-use crate::body;
+use crate::body::{self, BodyError};
 use crate::issuer::Issuer;
 use crate::logs::with_causes;
 use crate::middleware::{Outcome, RequestContext};
@@ -57,8 +57,14 @@ pub async fn authorize(State(app): State<App>, issuer: Issuer, request: Request)
     // OpenID Connect Core §3.1.2.1: "Authorization Servers MUST support the use of the HTTP GET and POST methods".
     let parameters = if parts.method == Method::POST {
         match body::read(&app, &parts.extensions, body, app.config.limits.body_bytes.get()).await {
-            Ok(body) => String::from_utf8_lossy(&body).into_owned(),
-            Err(error) => return lost(&app, &parts, &Lost::unreadable(&error.to_string())),
+            Ok(body) => match String::from_utf8(body.into()) {
+                Ok(parameters) => parameters,
+                Err(_) => {
+                    let detail = "the parameters are not valid UTF-8 (RFC 6749 Appendix B)";
+                    return lost(&app, &parts, &Lost::unreadable(detail));
+                }
+            },
+            Err(error) => return lost(&app, &parts, &Lost::unread(&error, &error.to_string())),
         }
     } else {
         parts.uri.query().unwrap_or_default().to_owned()
@@ -200,7 +206,7 @@ impl Asking<'_> {
             Ok(found) => found,
             Err(error) => return self.failed(&asked.callback, error),
         };
-        let fitting = match self.fitting(&asked.request, found).await {
+        let fitting = match self.fitting(&asked, found).await {
             Ok(fitting) => fitting,
             Err(error) => return self.failed(&asked.callback, error),
         };
@@ -226,7 +232,7 @@ impl Asking<'_> {
                 Err(response) => response,
             };
         }
-        let fitting = match self.fitting(&asked.request, Some(person.clone())).await {
+        let fitting = match self.fitting(&asked, Some(person.clone())).await {
             Ok(fitting) => fitting,
             Err(error) => return self.failed(&asked.callback, error),
         };
@@ -249,7 +255,7 @@ impl Asking<'_> {
     async fn resumed_at_once(&self, waited: &Waited<'_>, beginning: &Beginning) -> Result<AtOnce, StoreError> {
         let person = &beginning.signed_in;
         let Ok(asked) = self.read().await else { return Ok(AtOnce::NotYet) };
-        let is_fitting = self.fitting(&asked.request, Some(person.clone())).await?.is_some();
+        let is_fitting = self.fitting(&asked, Some(person.clone())).await?.is_some();
         if waited.is_denied || !is_fitting || self.need(&asked, Some(&person.authentication)).is_err() {
             return Ok(AtOnce::NotYet);
         }
@@ -321,22 +327,24 @@ impl Asking<'_> {
 
     /// The person who is signed in, where they are one of those who are meant: of the tenant that the issuer or the request
     /// names, and the one whom the client expects.
-    async fn fitting(
-        &self,
-        request: &AuthorizationRequest,
-        person: Option<SignedIn>,
-    ) -> Result<Option<SignedIn>, StoreError> {
+    async fn fitting(&self, asked: &Asked, person: Option<SignedIn>) -> Result<Option<SignedIn>, StoreError> {
         let Some(person) = person else { return Ok(None) };
+        let request = &asked.request;
         if let Some(wanted) = self.wanted_tenant(request)
             && self.tenant_of(&person).await?.as_deref() != Some(wanted)
         {
             return Ok(None);
         }
+        let is_it = |user: Option<UserId>| user == Some(person.person.user.id);
         let is_expected = match &request.id_token_hint {
             None => true,
-            Some(hint) => self.subject_of(hint).await? == Some(person.person.user.id),
+            Some(hint) => is_it(self.subject_of(hint).await?),
         };
-        Ok(is_expected.then_some(person))
+        // OpenID Connect Core §3.1.2.2: the server "MUST NOT reply with an ID Token or Access Token for a different user", and this
+        // is the other way to ask for one: "by requesting a specific Claim Value".
+        let is_named = |name: &String| is_it(self.app.subjects.user(&asked.client.application, name));
+        let is_asked_for = request.subjects.is_empty() || request.subjects.iter().any(is_named);
+        Ok((is_expected && is_asked_for).then_some(person))
     }
 
     /// The slug of the tenant that a person belongs to.
@@ -669,6 +677,13 @@ impl<'a> Lost<'a> {
 
     const fn unreadable(detail: &'a str) -> Self {
         Self::new(&page::INVALID_REQUEST, StatusCode::BAD_REQUEST, Why::Unreadable(detail))
+    }
+
+    /// Its body was not read.
+    fn unread(error: &BodyError, detail: &'a str) -> Self {
+        let page = error.page();
+        let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::BAD_REQUEST);
+        Self::new(page, status, Why::Unreadable(detail))
     }
 
     const fn over() -> Self {

@@ -41,7 +41,7 @@ pub async fn end_session(State(app): State<App>, issuer: Issuer, request: Reques
     let sent = if parts.method == Method::POST {
         match body::read(&app, &parts.extensions, body, app.config.limits.body_bytes.get()).await {
             Ok(body) => body,
-            Err(error) => return answer.problem(&page::INVALID_REQUEST, &error.to_string()).into_response(),
+            Err(error) => return answer.problem(error.page(), &error.to_string()).into_response(),
         }
     } else {
         parts.uri.query().unwrap_or_default().as_bytes().to_vec().into()

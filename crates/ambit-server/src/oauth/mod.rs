@@ -61,9 +61,7 @@ impl Call {
 
     /// The form in the body (RFC 6749 §3.2: parameters are sent "using the `application/x-www-form-urlencoded` format").
     fn form(&self, rules: ParamRules) -> Result<Params<'_>, Refusal> {
-        let media_type = self.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-        let essence = media_type.split(|octet| *octet == b';').next().unwrap_or_default().trim_ascii();
-        if !essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
+        if !body::is_form(&self.headers) {
             return Err(Refusal::InvalidRequest(
                 "the body must be application/x-www-form-urlencoded, and the Content-Type header must say so"
                     .to_owned(),

@@ -6,18 +6,20 @@
 use ambit_core::authorize::Lent;
 use ambit_core::tokens::id_token::{Asked, tell};
 use ambit_core::tokens::introspect::{check_person, check_standing, still_carried, user_of};
-use ambit_protocol::authorization::BearerToken;
+use ambit_protocol::authorization::{Authorization, AuthorizationError, BearerToken};
 use ambit_protocol::claims::{AboutUser, IdTokenClaims};
 use ambit_protocol::params::{ParamRules, Params};
 use ambit_protocol::scope::ScopeToken;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
+use url::form_urlencoded;
 
-use crate::body;
+use crate::body::{self, BodyError};
 use crate::issuer::Issuer;
 use crate::middleware::{Outcome, RequestContext};
 use crate::oauth::cors;
@@ -51,24 +53,15 @@ enum Untold {
     Scope,
     /// The request cannot be read.
     Unreadable(String),
+    /// Its body was not read.
+    Unread(BodyError),
     Store(StoreError),
 }
 
 /// Tells of the person of a token.
 pub async fn userinfo(State(app): State<App>, issuer: Issuer, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let token = if parts.method == Method::POST && !parts.headers.contains_key(header::AUTHORIZATION) {
-        match body::read(&app, &parts.extensions, body, app.config.limits.body_bytes.get()).await {
-            // RFC 6750 §2.2: in a form, where there is no header.
-            Ok(body) => Params::parse(&body, FORM)
-                .map(|params| params.get("access_token").map(str::to_owned))
-                .map_err(|error| Untold::Unreadable(error.to_string())),
-            Err(error) => Err(Untold::Unreadable(error.to_string())),
-        }
-    } else {
-        presented(&parts)
-    };
-    let told = match token {
+    let told = match presented(&app, &parts, body).await {
         Ok(Some(token)) => tell_of(&app, &issuer, &parts, &token).await,
         Ok(None) => Err(Untold::Missing),
         Err(untold) => Err(untold),
@@ -83,17 +76,41 @@ pub async fn userinfo(State(app): State<App>, issuer: Issuer, request: Request) 
     }
 }
 
-/// The token of the `Authorization` header (RFC 6750 §2.1). One in the query is refused as if it were not there (§2.3).
-fn presented(parts: &Parts) -> Result<Option<String>, Untold> {
-    use ambit_protocol::authorization::Authorization;
+/// The token of the request: in the `Authorization` header or in a form (RFC 6750 §2.1, §2.2). One in the query is as good as
+/// none (§2.3), and still one way too many beside another.
+async fn presented(app: &App, parts: &Parts, body: Body) -> Result<Option<String>, Untold> {
+    let of_header = of_header(parts)?;
+    let of_body = if parts.method == Method::POST && body::is_form(&parts.headers) {
+        let most = app.config.limits.body_bytes.get();
+        let body = body::read(app, &parts.extensions, body, most).await.map_err(Untold::Unread)?;
+        let params = Params::parse(&body, FORM).map_err(|error| Untold::Unreadable(error.to_string()))?;
+        params.get("access_token").map(str::to_owned)
+    } else {
+        None
+    };
+    let mut query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    let is_in_query = query.any(|(name, _)| name == "access_token");
+    if usize::from(of_header.is_some()) + usize::from(of_body.is_some()) + usize::from(is_in_query) > 1 {
+        // RFC 6750 §3.1: `invalid_request` where the request "uses more than one method for including an access token".
+        return Err(Untold::Unreadable(
+            "the access token is sent in more than one way; send it in the header".to_owned(),
+        ));
+    }
+    Ok(of_header.or(of_body))
+}
+
+/// As `ambit-resource-server` reads it for the admin API.
+fn of_header(parts: &Parts) -> Result<Option<String>, Untold> {
+    use AuthorizationError as Error;
     let values = parts.headers.get_all(header::AUTHORIZATION);
     match Authorization::parse(values.iter().map(HeaderValue::as_bytes)) {
         Ok(Some(Authorization::Bearer(token))) => Ok(Some(BearerToken::expose_token(token).to_owned())),
-        Ok(None) => Ok(None),
-        Ok(Some(Authorization::Basic(_))) => {
-            Err(Untold::Unreadable("the Authorization header must be 'Bearer' and an access token".to_owned()))
+        Err(error @ (Error::Repeated | Error::NotAscii | Error::NoCredentials)) => {
+            Err(Untold::Unreadable(error.to_string()))
         }
-        Err(error) => Err(Untold::Unreadable(error.to_string())),
+        Err(Error::BadToken | Error::TooLong) => Err(Untold::Token),
+        // RFC 6750 §3.1: "attempted using an unsupported authentication method" is as good as no attempt.
+        Ok(Some(Authorization::Basic(_)) | None) | Err(_) => Ok(None),
     }
 }
 
@@ -182,6 +199,7 @@ fn refused(app: &App, issuer: &Issuer, parts: &Parts, untold: &Untold) -> Respon
             "the token does not hold 'openid': the application asks for it at the authorization endpoint",
             Some("insufficient_scope"),
         ),
+        Untold::Unread(error) => return answer.problem(error.page(), &error.to_string()).into_response(),
         Untold::Unreadable(detail) => (&page::INVALID_AUTHORIZATION, detail.as_str(), Some("invalid_request")),
         Untold::Store(error) => return answer.store_failure(error).into_response(),
     };
@@ -196,9 +214,7 @@ fn refused(app: &App, issuer: &Issuer, parts: &Parts, untold: &Untold) -> Respon
         app.base_url,
         page.slug
     );
-    if let Ok(challenge) = HeaderValue::try_from(challenge)
-        && response.status() != StatusCode::BAD_REQUEST
-    {
+    if let Ok(challenge) = HeaderValue::try_from(challenge) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     response

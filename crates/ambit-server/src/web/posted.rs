@@ -2,12 +2,11 @@
 
 use ambit_core::page;
 use axum::body::Body;
-use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use zeroize::Zeroizing;
 
-use crate::body::{self, BodyError};
+use crate::body;
 use crate::problem::Answer;
 use crate::state::App;
 
@@ -17,22 +16,13 @@ pub(crate) struct Posted(Vec<(String, Zeroizing<String>)>);
 impl Posted {
     /// Reads a form. Another media type is refused: a page of another site can send `text/plain` without asking us first.
     pub(crate) async fn read(app: &App, parts: &Parts, body: Body) -> Result<Self, Response> {
-        let media_type =
-            parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let essence = media_type.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        if !body::is_form(&parts.headers) {
             let detail = "the form is application/x-www-form-urlencoded";
             return Err(Answer::of(parts, app).problem(&page::UNSUPPORTED_MEDIA_TYPE, detail).into_response());
         }
-        let body = body::read(app, &parts.extensions, body, MAX_FORM).await.map_err(|error| {
-            let page = match error {
-                BodyError::Busy => &page::UNAVAILABLE,
-                BodyError::TooLarge { .. } => &page::PAYLOAD_TOO_LARGE,
-                BodyError::TooSlow { .. } => &page::REQUEST_TOO_SLOW,
-                BodyError::BrokenOff => &page::INVALID_REQUEST,
-            };
-            Answer::of(parts, app).problem(page, &error.to_string()).into_response()
-        })?;
+        let body = body::read(app, &parts.extensions, body, MAX_FORM)
+            .await
+            .map_err(|error| Answer::of(parts, app).problem(error.page(), &error.to_string()).into_response())?;
         let fields = url::form_urlencoded::parse(&body);
         Ok(Self(fields.map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned()))).collect()))
     }

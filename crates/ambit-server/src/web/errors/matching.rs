@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use super::{Asked, unreadable};
 use crate::admin_api::describe::Operation;
-use crate::body::{self, BodyError};
+use crate::body;
 use crate::limits::TooManyFailures;
 use crate::middleware::RequestContext;
 use crate::problem::Answer;
@@ -167,15 +167,9 @@ pub(super) fn json_answer(value: &impl Serialize) -> Response {
 }
 
 pub(super) async fn read(app: &App, parts: &Parts, body: Body, most: usize) -> Result<Bytes, Response> {
-    body::read(app, &parts.extensions, body, most).await.map_err(|error| {
-        let page = match error {
-            BodyError::TooLarge { .. } => &page::PAYLOAD_TOO_LARGE,
-            BodyError::TooSlow { .. } => &page::REQUEST_TOO_SLOW,
-            BodyError::BrokenOff => &page::INVALID_REQUEST,
-            BodyError::Busy => &page::UNAVAILABLE,
-        };
-        Answer::of(parts, app).problem(page, &error.to_string()).into_response()
-    })
+    body::read(app, &parts.extensions, body, most)
+        .await
+        .map_err(|error| Answer::of(parts, app).problem(error.page(), &error.to_string()).into_response())
 }
 
 /// The media type of a body, without parameters, in small letters.

@@ -38,6 +38,22 @@ async fn a_person_who_is_signed_in_and_consented_goes_back_with_a_code() {
     assert!(Back::of(&answer).get("code").is_some(), "{}", answer.text);
 }
 
+/// RFC 6749 App. B. Nothing of it is changed on the way: `state` is "the exact value received" (§4.1.2), or there is no answer.
+#[tokio::test]
+async fn octets_that_are_no_utf_8_are_refused_however_they_are_sent() {
+    let lending = Lending::new().await;
+    let cookie = lending.sign_in(&[Proof::Password]).await;
+    for raw in [&b"&nonce=\xff"[..], b"&nonce=%FF", b"&ui_locales=\xc3\x28"] {
+        let request = Request::post(AUTHORIZE)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::COOKIE, &cookie);
+        let body = [query(&[]).as_bytes(), raw].concat();
+        let answer = lending.fixture.send(request.body(Body::from(body)).expect("a request")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{raw:?}: {}", answer.text);
+        assert!(answer.text.contains("not valid UTF-8"), "{raw:?}: {}", answer.text);
+    }
+}
+
 /// attacks.md C2 41 to 46, 49, 51: nothing is sent anywhere until the redirect URI is proven.
 #[tokio::test]
 async fn an_address_that_is_not_registered_is_never_gone_to() {
@@ -266,6 +282,18 @@ async fn nobody_is_asked_where_nobody_may_be() {
     // Somebody else is expected, the proof is too old, or too weak.
     let own = [none, ("id_token_hint", "e30.e30.x")];
     assert_eq!(Back::of(&lending.authorize(&own).await).get("error"), Some("login_required"));
+    let id = lending.user["id"].as_str().expect("an id");
+    let values = [json!({ "value": id }), json!({ "values": ["usr_x", id], "essential": true }), json!(null)];
+    for (wanted, is_lent) in values.iter().map(|wanted| (wanted, true)).chain([
+        (&json!({ "value": "usr_00000000000000000000000000" }), false),
+        (&json!({ "value": "" }), false),
+        (&json!({ "values": ["somebody"] }), false),
+    ]) {
+        let claims = json!({ "id_token": { "sub": wanted } }).to_string();
+        let back = Back::of(&lending.authorize(&[none, ("claims", &claims)]).await);
+        assert_eq!(back.get("code").is_some(), is_lent, "{claims}");
+        assert_eq!(back.get("error"), (!is_lent).then_some("login_required"), "{claims}");
+    }
     assert_eq!(Back::of(&lending.authorize(&[none, ("max_age", "0")]).await).get("error"), Some("login_required"));
     lending.fixture.clock.advance_secs(61);
     assert_eq!(Back::of(&lending.authorize(&[none, ("max_age", "60")]).await).get("error"), Some("login_required"));
@@ -327,14 +355,16 @@ async fn somebody_else_than_is_expected_lends_nothing_though_nothing_is_to_be_as
     let hint = tokens.json["id_token"].as_str().expect("an ID token").to_owned();
     let acme = lending.fixture.server.app().registry.tenant("acme").await.expect("facts").expect("a tenant");
     let bob = lending.fixture.person(Some(&acme.tenant), "bob@acme.example").await;
+    let claims = json!({ "id_token": { "sub": { "value": lending.user["id"] } } }).to_string();
     lending.user = serde_json::to_value(bob).expect("JSON");
     lending.consent("openid profile shopper.read").await;
     let path = format!("/applications/{}", lending.application["id"].as_str().expect("an id"));
     for policy in ["ask", "trusted"] {
         lending.fixture.made(Method::PATCH, &path, &json!({ "consent": policy })).await;
-        for (hint, is_lent) in [(hint.as_str(), false), ("", true)] {
+        let named = [("id_token_hint", hint.as_str()), ("claims", claims.as_str())];
+        for (named, is_lent) in [(named[0], false), (named[1], false), (("id_token_hint", ""), true)] {
             let browser = Browser::new(&lending.fixture);
-            let at = browser.begin(&format!("{AUTHORIZE}?{}", query(&[("id_token_hint", hint)]))).await;
+            let at = browser.begin(&format!("{AUTHORIZE}?{}", query(&[named]))).await;
             let mut answer = browser.password(&at, "bob@acme.example", PASSWORD).await;
             if !answer.header(header::LOCATION).starts_with(CALLBACK) {
                 answer = browser.get(answer.header(header::LOCATION)).await;

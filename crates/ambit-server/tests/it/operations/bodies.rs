@@ -309,6 +309,43 @@ async fn bodies_on_their_way_have_room_for_so_many() {
     assert_eq!(waiting[0].answer().await.status, 200);
 }
 
+/// Beside the endpoints that answer OAuth errors: userinfo, and the two that browsers are sent to.
+#[tokio::test]
+async fn what_keeps_a_body_from_being_read_has_its_own_status_everywhere() {
+    let server =
+        Running::limited("waiting_bodies = \"16 KiB\"\nbody_timeout = \"300 ms\"\nbody_bytes = \"1 KiB\"").await;
+    let form = |path: &str, length: usize| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: as.example\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {length}\r\n\r\n"
+        )
+    };
+    for path in ["/connect/userinfo", "/connect/authorize", "/connect/endsession"] {
+        let mut wire = server.connect().await;
+        wire.send(form(path, 1025) + &"a".repeat(1025)).await;
+        assert_eq!(wire.answer().await.status, 413, "{path}");
+
+        let mut slow = server.connect().await;
+        slow.send(form(path, 50) + "ab").await;
+        assert_eq!(slow.answer().await.status, 408, "{path}");
+
+        // A request counts for 4 KiB.
+        let mut waiting = vec![];
+        for _ in 0..4 {
+            let mut wire = server.connect().await;
+            wire.send(form(path, 50)).await;
+            waiting.push(wire);
+        }
+        let mut one_more = server.connect().await;
+        one_more.send(form(path, 50) + "ab").await;
+        let answer = one_more.answer().await;
+        assert!(matches!(answer.status, 503 | 408), "{path}: {answer:?}");
+        for mut wire in waiting {
+            assert_eq!(wire.answer().await.status, 408, "{path}");
+        }
+    }
+}
+
 fn is_oauth_error_of_ours(answer: &WireAnswer) {
     let error = answer.json["error"].as_str();
     assert_eq!((answer.status, error), (503, Some("temporarily_unavailable")), "{answer:?}");

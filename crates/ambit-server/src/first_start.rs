@@ -84,6 +84,13 @@ pub async fn prepare(store: &dyn Store, start: &Start<'_>) -> Result<(), StartEr
     for name in &installed.damaged {
         tracing::error!(%name, "it is not as it was written, and is left alone: `ambit doctor` names all that is damaged");
     }
+    if let Some(before) = &installed.renamed {
+        tracing::warn!(
+            %before,
+            now = %identifier,
+            "the public URL is another than at the last start: nodes that still have that one refuse every call of the admin API"
+        );
+    }
     // Another node may have been first: then its keys are there, and these were made for nothing.
     let missing = missing_states(&whole_keys(&*transaction).await?, start);
     for key in keys.into_iter().take(missing) {
@@ -91,8 +98,16 @@ pub async fn prepare(store: &dyn Store, start: &Start<'_>) -> Result<(), StartEr
     }
     if let Some((body, secret)) = bootstrap {
         // On the first start only: whoever can set the environment later must not be able to make an administrator.
+        let client_id = body.client_id.clone();
         if is_first && noun::count::<Application>(&*transaction, &Filter::default(), Reach::Platform).await? == 0 {
             application::create_with(&edit, body, Some(secret)).await?;
+        } else if let Some(client_id) = client_id
+            && !was_ever_registered(store, &*transaction, client_id.as_str()).await?
+        {
+            tracing::warn!(
+                %client_id,
+                "AMBIT_BOOTSTRAP_CLIENT_ID is left out: it is registered on the first start only, and this store had one before"
+            );
         }
     }
     if !was_ever_registered(store, &*transaction, builtin::COMMAND_LINE).await? {

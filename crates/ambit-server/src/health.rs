@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ambit_core::registry::builtin;
 use ambit_core::store::Store;
 use ambit_protocol::time::Timestamp;
 use axum::Json;
@@ -21,6 +22,7 @@ use crate::state::App;
 #[derive(Debug, Default)]
 pub struct Health {
     stopping: AtomicBool,
+    is_another: AtomicBool,
     store: Mutex<Option<Checked>>,
 }
 
@@ -35,6 +37,28 @@ impl Health {
     /// The server was told to stop.
     pub fn begin_stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Says so where the catalogue has come to have the admin API under the public URL of another node: tokens for that are none for
+    /// this one. Once, and once more when it is over.
+    pub(crate) fn see_public_url(&self, app: &App) {
+        let own = app.admin_api_identifier();
+        let snapshot = app.registry.snapshot();
+        let stored = builtin::admin_api_identifier(&snapshot.catalogue);
+        let is_another = stored.is_some_and(|stored| stored.as_str() != own);
+        if self.is_another.swap(is_another, Ordering::Relaxed) == is_another {
+            return;
+        }
+        if let Some(stored) = stored.filter(|_| is_another) {
+            tracing::error!(
+                %stored,
+                own,
+                "another node runs on this store with another public_url: every call of the admin API is refused here until all \
+                 nodes have the same and were started again"
+            );
+        } else {
+            tracing::info!(own, "the store has the public URL of this node again");
+        }
     }
 
     /// Whether the store answers, looked at no more often than once in a second.

@@ -11,6 +11,7 @@ use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::token::GrantType;
 
 use super::{Edit, RegistryError, api, feature, scope};
+use crate::governance::catalogue::Catalogue;
 use crate::reach::{Owner, Reach};
 use crate::store::noun;
 use crate::store::{By, Reads, StoreError};
@@ -54,6 +55,8 @@ pub struct Installed {
     pub taken: Vec<ScopeToken>,
     /// What is there and is not as it was written: scopes, and the admin API. Nobody is granted those scopes.
     pub damaged: Vec<String>,
+    /// What the admin API was called before, where that was another name.
+    pub renamed: Option<ApiIdentifier>,
 }
 
 /// Installs the identity scopes and the admin API, as far as they are not there. Does so again at each start: a new release
@@ -72,6 +75,7 @@ pub async fn install(edit: &Edit<'_>, admin_api_identifier: &ApiIdentifier) -> R
             }
             found => found?,
         };
+        installed.renamed = (before.identifier != *admin_api_identifier).then(|| before.identifier.clone());
         let after = Api { identifier: admin_api_identifier.clone(), ..before.clone() };
         edit.replace(&before, after).await?
     } else {
@@ -130,6 +134,13 @@ pub async fn admin_api_id(reads: &(impl Reads + ?Sized)) -> Result<Option<ApiId>
         found => found?,
     };
     Ok(scope.and_then(|scope| scope.api))
+}
+
+/// What the admin API is called in a catalogue; nothing where it is not in there.
+#[must_use]
+pub fn admin_api_identifier(catalogue: &Catalogue) -> Option<&ApiIdentifier> {
+    let place = [ADMIN_READ, ADMIN_WRITE].into_iter().find_map(|name| catalogue.find(name)?.api)?;
+    Some(&catalogue.apis()[place].identifier)
 }
 
 /// Whether a scope of this name comes with the server.

@@ -1,8 +1,11 @@
 //! What a server refuses to start with, and what its first start makes.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
-use crate::support::{AS_ROOT, Setup, folder};
+use reqwest::Method;
+
+use crate::support::{AS_ROOT, Setup, eventually, folder};
 
 /// A start that is refused says what is wrong, and makes nothing.
 async fn refuses(setup: Setup, why: &[&str]) {
@@ -110,6 +113,9 @@ async fn the_first_start_makes_what_is_needed_for_its_owner_alone() {
     let later = setup.variable("AMBIT_BOOTSTRAP_CLIENT_ID", "late").start().await;
     let secret = crate::support::ROOT_SECRET;
     assert_eq!(later.token(("late", secret), &[]).await.status, 401);
+    let says = async |what: &str| eventually(SOON, async || later.log.text().contains(what)).await;
+    says("AMBIT_BOOTSTRAP_CLIENT_ID is left out").await;
+    says("\"late\"").await;
     let listed = later.list("/applications").await;
     let mut names: Vec<&str> = listed.iter().filter_map(|it| it["client_id"].as_str()).collect();
     names.sort_unstable();
@@ -134,3 +140,36 @@ async fn a_first_start_that_was_killed_is_made_up_for() {
         assert_eq!(keys, 1);
     }
 }
+
+/// The admin API has one name in the store, and each node checks tokens by its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_with_another_public_url_is_noticed_by_itself_and_by_the_others() {
+    let folder = folder();
+    let setup = Setup::new(folder.path());
+    let first = setup.start().await;
+    first.list("/applications").await;
+    let second = setup.start().await;
+    let noticed = "the public URL is another than at the last start";
+    eventually(SOON, async || second.log.text().contains(noticed)).await;
+    assert!(!first.log.text().contains(noticed), "{}", first.log.text());
+    let told = "another node runs on this store with another public_url";
+    eventually(SOON, async || first.log.text().contains(told)).await;
+    assert!(first.log.text().contains(&format!("{}/api/v1/admin", second.issuer())), "{}", first.log.text());
+    let token = first.token(AS_ROOT, &[]).await.access_token();
+    assert_eq!(first.admin(&token, Method::GET, "/applications", None).await.status, 401);
+    second.list("/applications").await;
+    assert!(!second.log.text().contains(told), "{}", second.log.text());
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(first.log.text().matches(told).count(), 1, "once");
+
+    // Started again, each has the store to itself.
+    second.stop().await;
+    let url = first.issuer();
+    first.stop().await;
+    let same = setup.arguments(&["--public-url", &url]);
+    same.start().await.stop().await;
+    let again = same.start().await;
+    assert!(!again.log.text().contains(noticed), "{}", again.log.text());
+}
+
+const SOON: Duration = Duration::from_secs(10);

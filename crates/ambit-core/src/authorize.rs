@@ -9,6 +9,7 @@
 use ambit_protocol::admin::application::{ApplicationStatus, ApplicationType, ConsentPolicy};
 use ambit_protocol::admin::text::RoleName;
 use ambit_protocol::authorization_request::{Address, AuthorizationRequest, ResponseMode};
+use ambit_protocol::decision::DroppedScope;
 use ambit_protocol::id::{ApplicationId, SessionId, UnitId, UserId};
 use ambit_protocol::pkce::CodeChallenge;
 use ambit_protocol::resource::ResourceIndicator;
@@ -305,6 +306,9 @@ pub struct CodeDocument {
     pub code_challenge: Option<CodeChallenge>,
     /// For the ID token.
     pub nonce: Option<String>,
+    /// What was asked for and not lent. The client learns of it with its token.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<DroppedScope>,
 }
 
 /// The consent that counts: of a trusted application none is asked for.

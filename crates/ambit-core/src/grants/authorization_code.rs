@@ -61,15 +61,22 @@ pub fn check(
 }
 
 /// Grants what was lent, with the facts of now. Of what a person saw when they lent it, nothing may be missing a minute later but
-/// what the request leaves to another resource: then the client starts again.
+/// what the request leaves to another resource: then the client starts again. What they did not lend is told with it.
 ///
 /// # Errors
 /// [`GrantFault::Withdrawn`], [`Refusal::InvalidTarget`], [`Refusal::TenantShut`].
-pub fn grant(lending: &Lending<'_>, request: &Request<'_>, now: Timestamp) -> Result<Grant, Refusal> {
-    let grant = lent::renew(lending, None, request.resources, now)?;
+pub fn grant(
+    lending: &Lending<'_>,
+    document: &CodeDocument,
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<Grant, Refusal> {
+    let mut grant = lent::renew(lending, None, request.resources, now)?;
     let is_missing = |reason: &Reason| *reason != Reason::WrongResource;
     if grant.decision.against.iter().any(|(_, reasons)| reasons.iter().any(is_missing)) {
         return Err(Refusal::Grant(GrantFault::Withdrawn));
     }
+    let dropped = &mut grant.decision.dropped;
+    dropped.splice(0..0, document.dropped.iter().cloned());
     Ok(grant)
 }

@@ -534,6 +534,7 @@ impl Asking<'_> {
             is_redirect_uri_named: asked.callback.is_named(),
             code_challenge: request.code_challenge,
             nonce: request.nonce.clone(),
+            dropped: decision.dropped,
         };
         let document =
             serde_json::to_string(&document).map_err(|error| Refusal::Internal { reason: error.to_string() })?;

@@ -81,7 +81,7 @@ pub(super) async fn redeem(
     let decided = async {
         authorization_code::check(&code, &document, request, client, now).map_err(Refusal::Grant)?;
         let facts = Now::of(call, client, &document.lent).await?;
-        let grant = authorization_code::grant(&facts.lending(app, &document.lent), request, now)?;
+        let grant = authorization_code::grant(&facts.lending(app, &document.lent), &document, request, now)?;
         Ok::<_, Refused>((facts, grant))
     }
     .await;

@@ -36,7 +36,11 @@ async fn a_code_becomes_an_access_token_an_id_token_and_a_refresh_token() {
     assert!(id["email"].is_null(), "what scopes ask for comes from the userinfo endpoint");
 
     // A gated member whose gate is off is dropped, and named.
-    assert_eq!(answer.json["dropped_scopes"], Value::Null);
+    let dropped = &answer.json["dropped_scopes"][0];
+    assert_eq!(
+        (&dropped["scope"], &dropped["reason"]),
+        (&json!("pos:receipts:read"), &json!("feature_off_for_tenant"))
+    );
     let told = lending.fixture.userinfo("/tenants/acme/connect/userinfo", &answer.access_token()).await;
     assert_eq!(told.json["sub"], user);
     assert_eq!(

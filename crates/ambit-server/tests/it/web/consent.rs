@@ -22,11 +22,22 @@ async fn what_a_person_ticks_is_lent_and_the_next_time_they_are_not_asked() {
     assert_eq!(boxes(asked.page()), shown.map(|(name, ticked)| (name.to_owned(), ticked)));
     let back = asked.allow(&mut browser, &["shop"]).await;
     assert_eq!(parameter(&back, "state").as_deref(), Some("s"));
-    assert_eq!(shop.redeemed(&back).await["scope"], "openid shop");
+    // What was asked for and is not in the token is named with it.
+    let left_out = json!([{
+        "scope": "shop:close", "reason": "not_consented", "hint": "the user did not consent to this scope",
+    }, {
+        "scope": "shop:receipts", "reason": "feature_off_for_tenant",
+        "hint": "feature 'digital-receipts' is off for this tenant; a platform administrator can turn it on",
+    }]);
+    let tokens = shop.redeemed(&back).await;
+    assert_eq!((&tokens["scope"], &tokens["dropped_scopes"]), (&json!("openid shop"), &left_out));
     assert_eq!(shop.consented().await.as_deref(), Some("openid shop"));
 
     let again = shop.asks(&mut browser, "openid shop shop:close", &[]).await;
-    assert_eq!(shop.redeemed(&again.answer).await["scope"], "openid shop");
+    let tokens = shop.redeemed(&again.answer).await;
+    assert_eq!((&tokens["scope"], &tokens["dropped_scopes"]), (&json!("openid shop"), &left_out));
+    let less = shop.asks(&mut browser, "openid", &[]).await;
+    assert_eq!(shop.redeemed(&less.answer).await["dropped_scopes"], Value::Null);
 }
 
 #[tokio::test]

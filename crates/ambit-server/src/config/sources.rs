@@ -92,7 +92,7 @@ pub enum Origin {
     },
     /// A variable of the environment.
     Variable(String),
-    /// The command line; this key.
+    /// The command line; this key, by its own flag or by `--set`.
     Flag(String),
 }
 
@@ -102,7 +102,8 @@ impl fmt::Display for Origin {
             Self::Default => f.write_str("default"),
             Self::File { name, line } => write!(f, "{name}:{line}"),
             Self::Variable(name) => f.write_str(name),
-            Self::Flag(key) => write!(f, "--{}", key.replace(['_', '.'], "-")),
+            Self::Flag(key) if FLAGS.contains(&key.as_str()) => write!(f, "--{}", key.replace('_', "-")),
+            Self::Flag(key) => write!(f, "--set {key}"),
         }
     }
 }
@@ -284,6 +285,9 @@ fn nearest(name: &str, names: impl Iterator<Item = String>) -> String {
 fn is_elsewhere(name: &str) -> bool {
     ELSEWHERE.contains(&name) || name.starts_with("AMBIT_TEST_")
 }
+
+/// The keys that have a flag of their own; `--set` is for the others.
+const FLAGS: [&str; 5] = ["listen", "public_url", "data_dir", "database_url", "demo"];
 
 /// Read by `ambit` itself: the file, and how its commands find a running server and sign in there.
 const ELSEWHERE: [&str; 6] =

@@ -37,10 +37,13 @@ fn flags_count_over_the_environment_and_that_over_the_file() {
     sources.environment.insert("AMBIT_LISTEN".into(), "127.0.0.1:2".into());
     sources.environment.insert("AMBIT_LIMITS_CONCURRENCY".into(), "4".into());
     sources.flags.push(("listen".into(), "127.0.0.1:3".into()));
+    sources.flags.push(("limits.body_bytes".into(), "3 KiB".into()));
     let (config, effective) = Config::load_with_origins(&sources).expect("valid");
     assert_eq!((config.place.listen.port(), config.limits.concurrency, config.limits.headers), (3, 4, 33));
     let origin = |name: &str| effective.iter().find(|value| value.key.name == name).expect("a key").origin.to_string();
+    // As it was given: most keys have no flag of their own.
     assert_eq!(origin("listen"), "--listen");
+    assert_eq!(origin("limits.body_bytes"), "--set limits.body_bytes");
     assert_eq!(origin("limits.concurrency"), "AMBIT_LIMITS_CONCURRENCY");
     assert_eq!(origin("limits.headers"), "ambit.toml:4");
     assert_eq!(origin("limits.connections"), "default");
@@ -65,8 +68,9 @@ fn an_unknown_key_is_refused_with_its_line_and_the_nearest_key() {
         faults(&variables(&[("AMBIT_LISTN", "127.0.0.1:1")])),
         ["AMBIT_LISTN is not a variable of this server; the nearest is AMBIT_LISTEN"]
     );
-    let flags = Sources { flags: vec![("demmo".into(), "true".into())], ..Sources::default() };
-    assert_eq!(faults(&flags), [r#"--demmo: unknown key "demmo"; the nearest is "demo""#]);
+    let flags = Sources { flags: vec![("limits.body_byte".into(), "3KiB".into())], ..Sources::default() };
+    let unknown = r#"--set limits.body_byte: unknown key "limits.body_byte"; the nearest is "limits.body_bytes""#;
+    assert_eq!(faults(&flags), [unknown]);
 }
 
 #[test]

@@ -41,8 +41,11 @@ pub fn reference() -> String {
          `limits.body_bytes` is `body_bytes` under `[limits]` in the file and `AMBIT_LIMITS_BODY_BYTES` in the environment\n\
          (there a list is written with commas). On the command line: `--listen`, `--public-url`, `--data-dir`,\n\
          `--database-url`, `--demo`, and `--set KEY=VALUE` for every other key. A key or an `AMBIT_` variable that is not\n\
-         listed here stops the server from starting, and the message names the nearest one. `ambit serve --print-config`\n\
-         shows the values in force and who said so; [ambit.toml](ambit.toml) is a file to start from.\n",
+         listed here stops the server from starting, and the message names the nearest one. `AMBIT_CONFIG` names the file.\n\
+         `AMBIT_URL`, `AMBIT_CLIENT_ID`, `AMBIT_CLIENT_SECRET` and `AMBIT_TOKEN` are for commands, as\n\
+         [the command line](cli.md) has it, and `AMBIT_TEST_…` for tests: the server does not look at them.\n\
+         `ambit serve --print-config` shows the values in force and who said so; [ambit.toml](ambit.toml) is a file to\n\
+         start from.\n",
     );
     for section in SECTIONS {
         let title = if section.name.is_empty() { "Top of the file" } else { section.name };

@@ -290,5 +290,5 @@ fn is_elsewhere(name: &str) -> bool {
 const FLAGS: [&str; 5] = ["listen", "public_url", "data_dir", "database_url", "demo"];
 
 /// Read by `ambit` itself: the file, and how its commands find a running server and sign in there.
-const ELSEWHERE: [&str; 6] =
-    ["AMBIT_CONFIG", "AMBIT_URL", "AMBIT_CLIENT_ID", "AMBIT_CLIENT_SECRET", "AMBIT_TOKEN", "AMBIT_TENANT"];
+pub(super) const ELSEWHERE: [&str; 5] =
+    ["AMBIT_CONFIG", "AMBIT_URL", "AMBIT_CLIENT_ID", "AMBIT_CLIENT_SECRET", "AMBIT_TOKEN"];

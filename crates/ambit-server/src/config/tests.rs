@@ -78,6 +78,11 @@ fn variables_of_others_are_none_of_our_business() {
     let sources =
         variables(&[("AMBIT_TEST_POSTGRES_URL", "x"), ("AMBIT_CONFIG", "x"), ("PATH", "x"), ("AMBITIOUS", "x")]);
     assert!(faults(&sources).is_empty());
+    // The page says which are left alone, so all others stop the server, as it says.
+    for name in sources::ELSEWHERE.into_iter().chain(["AMBIT_TEST_"]) {
+        assert!(reference().contains(&format!("`{name}")), "{name}");
+    }
+    assert_eq!(faults(&variables(&[("AMBIT_TENANT", "acme")])).len(), 1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The checks that every entry passes before it is published.
 //!
-//! A [`Finding`] names the entry's file, the member, the [`Check`] and what to do. [`confusion`] answers every positive
+//! A [`Finding`] names the entry's file below the folder of the entries, the member, the [`Check`] and what to do. [`confusion`] answers every positive
 //! sample with the whole corpus and says which entry came first: what should be a diagonal.
 
 use std::fmt;
@@ -22,7 +22,7 @@ use crate::matcher::{Expression, Needs, Ranking, Verdict};
 /// Something about an entry that has to be put right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
-    /// The entry; its file is `kb/entries/<id>.toml`.
+    /// The entry; its file is `<id>.toml` below the folder of the entries.
     pub entry: EntryId,
     /// The member: `workarounds[0].how`.
     pub member: String,
@@ -167,9 +167,10 @@ impl fmt::Display for Confusion {
     }
 }
 
+/// The file first, below the folder of the entries: whoever knows that folder puts it before.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "kb/entries/{}.toml: {}: {}: {}", self.entry, self.member, self.check, self.advice)
+        write!(f, "{}.toml: {}: {}: {}", self.entry, self.member, self.check, self.advice)
     }
 }
 

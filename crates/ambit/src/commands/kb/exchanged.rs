@@ -174,6 +174,6 @@ fn product(text: &str) -> Result<Product, String> {
 }
 
 /// Where this repository has its entries.
-const ENTRIES: &str = "kb/entries";
+pub const ENTRIES: &str = "kb/entries";
 /// The largest collection that anybody publishes has a tenth of it.
 const MAX_FILE: u64 = 64 * 1024 * 1024;

@@ -63,7 +63,7 @@ impl Kb {
     pub fn run(self, output: Output) -> Result<(), Failure> {
         let entries = self.entries.as_deref();
         match self.command {
-            Command::Lint { repository } => check(&*knowledge(entries)?, repository.as_deref(), output),
+            Command::Lint { repository } => check(entries, repository.as_deref(), output),
             Command::Match { pasted, lang } => answer(&*knowledge(entries)?, &pasted.read()?, lang, output),
             Command::Show { id, lang } => show(&*knowledge(entries)?, &id, lang, output),
             Command::Export(export) => export.run(&*knowledge(entries)?, output),
@@ -150,12 +150,15 @@ pub fn unknown(knowledge: &Knowledge, id: &str) -> String {
     format!("there is no entry {shown:?}; there are {}", others.join(", "))
 }
 
-fn check(knowledge: &Knowledge, repository: Option<&Path>, output: Output) -> Result<(), Failure> {
+fn check(folder: Option<&Path>, repository: Option<&Path>, output: Output) -> Result<(), Failure> {
+    let knowledge = &*knowledge(folder)?;
+    let folder = folder.unwrap_or(Path::new(exchanged::ENTRIES));
     let exists = repository.map(|folder| move |path: &str| folder.join(path).exists());
     let has_path = exists.as_ref().map(|exists| exists as &dyn Fn(&str) -> bool);
     let findings = lint::check(knowledge, Surroundings { has_path });
     let entries = knowledge.corpus().entries().len();
-    let mut lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    let mut lines: Vec<String> =
+        findings.iter().map(|finding| folder.join(finding.to_string()).display().to_string()).collect();
     lines.push(format!(
         "{} checked, {}",
         counted(entries, "entry", "entries"),

@@ -93,8 +93,10 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(serve) => serve.run(output),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "ambit", &mut std::io::stdout());
-            Ok(())
+            // First as a whole: it panics where it cannot write, and whoever reads may have read enough.
+            let mut script = vec![];
+            clap_complete::generate(shell, &mut Cli::command(), "ambit", &mut script);
+            output::write(String::from_utf8_lossy(&script).trim_end())
         }
         Command::Openapi => output.document(&ambit_server::openapi::document()),
         Command::Kb(command) => command.run(output),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Stdio;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Node, ROOT, ROOT_SECRET, Ran, Setup, ambit, folder, given};
+use crate::support::{Node, ROOT, ROOT_SECRET, Ran, Setup, ambit, folder, given, speaking};
 
 /// A server with something of everything, and a terminal beside it.
 struct Terminal {
@@ -222,6 +223,21 @@ async fn every_command_goes_well_for_people_and_for_programs() {
     let page = include_str!("../../../../docs/reference/cli.md");
     for command in &told {
         assert!(page.contains(&format!("`ambit {command}")), "docs/reference/cli.md does not have {command}");
+    }
+}
+
+/// `ambit … | head`: whoever has read enough closes the pipe.
+#[tokio::test]
+async fn nobody_complains_of_a_reader_who_has_read_enough() {
+    let folder = folder();
+    for arguments in [&["completions", "bash"][..], &["completions", "zsh"], &["openapi"], &["kb", "export"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = speaking(folder.path(), arguments);
+        command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+        let ended = command.spawn().expect("it starts").wait_with_output().await.expect("it ends");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!((ended.status.code(), said.as_ref()), (Some(0), ""), "{arguments:?}");
     }
 }
 

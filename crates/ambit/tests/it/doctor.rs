@@ -25,7 +25,10 @@ async fn found(folder: &Path, arguments: &str, variables: &[(&str, &str)], what:
 async fn a_machine_without_anything_is_well_and_stays_as_it_is() {
     let folder = folder();
     let (good, text) = found(folder.path(), "--offline --data-dir data", &[], "store").await;
-    assert!(good && text.contains("the first start makes them"), "{text}");
+    assert!(good && text == "neither master key nor database in data: the first start makes them", "{text}");
+    let apart = "--offline --data-dir data --set master_key_file=apart.key";
+    let (good, text) = found(folder.path(), apart, &[], "store").await;
+    assert!(good && text.contains("neither master key apart.key nor database data/ambit.db:"), "{text}");
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
 }
 

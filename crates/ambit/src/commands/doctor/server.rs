@@ -140,11 +140,15 @@ async fn mail(config: &Config, offline: bool) -> Result<String, String> {
 async fn on_this_machine(config: &Config) -> Vec<Check> {
     let path = config.master_key_file();
     let key = master_key::read(&path).map_err(|failure| failure.to_string());
-    let is_first = key.as_ref().is_ok_and(Option::is_none)
-        && store_config(config).file().is_ok_and(|file| file.is_some_and(|file| !file.exists()));
-    if is_first {
-        let found = format!("neither master key nor database in {}: the first start makes them", path.display());
-        return vec![Check { what: "store", outcome: Ok(found) }];
+    let absent = store_config(config).file().ok().flatten().filter(|file| !file.exists());
+    if let (Ok(None), Some(file)) = (&key, absent) {
+        let neither = match path.parent() {
+            Some(folder) if file.parent() == Some(folder) => {
+                format!("neither master key nor database in {}", folder.display())
+            }
+            _ => format!("neither master key {} nor database {}", path.display(), file.display()),
+        };
+        return vec![Check { what: "store", outcome: Ok(format!("{neither}: the first start makes them")) }];
     }
     let mut checks = vec![Check {
         what: "master key",

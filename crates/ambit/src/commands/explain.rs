@@ -105,8 +105,14 @@ impl Explain {
             self.connection.admin().await?.post("/explain", &question).await?
         };
         output.say(&shown(&answer, self.lang), &answer)?;
-        let broken = answer.get("fix").and_then(Value::as_array).is_some_and(|fix| !fix.is_empty());
-        if broken { Err(Failure::finding("a link of the chain is broken; the fix is above")) } else { Ok(()) }
+        let is_broken = answer.get("fix").and_then(Value::as_array).is_some_and(|fix| !fix.is_empty());
+        // What was refused before any link was looked at has no fix, and has the page of its refusal.
+        let is_refused = answer.get("page").is_some_and(|page| !page.is_null());
+        match (is_broken, is_refused) {
+            (true, _) => Err(Failure::finding("a link of the chain is broken; the fix is above")),
+            (false, true) => Err(Failure::finding("the request was refused; why is above")),
+            (false, false) => Ok(()),
+        }
     }
 }
 

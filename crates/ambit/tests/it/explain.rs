@@ -319,10 +319,13 @@ async fn a_trace_finds_the_decision_and_the_page_of_what_was_refused() {
     // A refusal that came before any decision has its page too; a token that was granted has none.
     let nobody = it.node.token(("till", "wrong"), &[]).await;
     let trace = nobody.json["trace_id"].as_str().expect("a trace").to_owned();
-    let answer = it.explain(&[&trace, "--json"]).await.json();
+    let ran = it.explain(&[&trace, "--json"]).await;
+    assert!(ran.code == 1 && ran.stderr.contains("the request was refused"), "{ran:?}");
+    let answer = ran.json();
     assert_eq!(answer["page"], nobody.json["error_uri"], "{answer}");
     assert!(answer["verdict"].as_str().is_some_and(|verdict| verdict.contains("the request was refused")), "{answer}");
     let granted = it.node.token(("till", &it.secret), &[("scope", "pos:sell")]).await;
-    let answer = it.explain(&[granted.header("trace-id"), "--json"]).await.json();
-    assert!(answer.get("page").is_none(), "{answer}");
+    let ran = it.explain(&[granted.header("trace-id"), "--json"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.json().get("page").is_none(), "{ran:?}");
 }

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use ambit_core::page::Page;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -82,6 +83,12 @@ impl Failure {
     /// The code of the server's refusal (RFC 6749 §5.2), where it was the server who refused.
     pub fn error_code(&self) -> Option<&str> {
         self.problem.as_ref()?.get("error")?.as_str()
+    }
+
+    /// Whether this is the page that the server's refusal names.
+    pub fn is_about(&self, page: &Page) -> bool {
+        let named = self.problem.as_ref().and_then(|problem| problem.get("type")?.as_str());
+        named.is_some_and(|address| address.ends_with(&format!("/errors/{}", page.slug)))
     }
 
     /// The HTTP status in the server's refusal (RFC 9457 §3.1.2).

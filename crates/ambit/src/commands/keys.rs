@@ -1,5 +1,6 @@
 //! `ambit keys`: signing keys.
 
+use ambit_core::page::NEXT_KEY_YOUNG;
 use clap::Subcommand;
 use serde_json::{Map, Value};
 
@@ -48,7 +49,7 @@ impl Keys {
                     body.insert("algorithm".to_owned(), algorithm.into());
                 }
                 let admin = connection.admin().await?;
-                admin.post("/keys/rotate", &body).await?;
+                admin.post("/keys/rotate", &body).await.map_err(in_our_words)?;
                 admin.list("/keys").await?
             }
             Self::Revoke { key, connection } => {
@@ -63,4 +64,9 @@ impl Keys {
         let rows: Vec<Vec<String>> = items.iter().map(row).collect();
         output.say(&table(&["KEY", "ALGORITHM", "STATE", "SIGNS SINCE", "REMOVED AT"], &rows), &items)
     }
+}
+
+/// The server says how its API is asked all the same, and here that is a flag.
+fn in_our_words(failure: Failure) -> Failure {
+    if failure.is_about(&NEXT_KEY_YOUNG) { failure.with_line("on the command line that is --now") } else { failure }
 }

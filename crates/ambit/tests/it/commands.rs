@@ -343,6 +343,7 @@ async fn a_command_that_fails_says_why_and_its_exit_code_says_whose_move_it_is()
     ] {
         refused(&root, arguments, detail, page).await;
     }
+    refused(&root, "keys rotate", "on the command line that is --now", "api/next-key-young").await;
     it.fails(3, &root, "feature list --tenant nobody", &["there is no tenant 'nobody'"]).await;
     it.fails(3, &root, "user show nobody@shop.example", &["there is no user 'nobody@shop.example'"]).await;
     it.fails(3, &root, "group add nobody nobody@shop.example", &["there is no group 'nobody'"]).await;

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value};
 
 use super::text;
-use crate::client::{Connection, segment};
+use crate::client::{Connection, Identity, segment};
 use crate::output::{Failure, Output, table};
 
 /// Signing keys.
@@ -38,6 +38,7 @@ pub enum Keys {
 
 impl Keys {
     pub async fn run(self, output: Output) -> Result<(), Failure> {
+        let mut more = "";
         let items = match self {
             Self::List { connection } => connection.admin().await?.list("/keys").await?,
             Self::Rotate { algorithm, now, connection } => {
@@ -54,15 +55,26 @@ impl Keys {
             }
             Self::Revoke { key, connection } => {
                 let admin = connection.admin().await?;
-                admin.post(&format!("/keys/{}/revoke", segment(&key)), &Map::new()).await?;
-                admin.list("/keys").await?
+                let changed = admin.post(&format!("/keys/{}/revoke", segment(&key)), &Map::new()).await?;
+                match (admin.list("/keys").await, connection.identity()?) {
+                    // The token was good a moment ago, so this key had signed it. Whoever can get another asks with that.
+                    (Err(failure), Identity::Client(..)) if failure.status() == Some(401) => {
+                        connection.admin().await?.list("/keys").await?
+                    }
+                    (Err(failure), Identity::Token(_)) if failure.status() == Some(401) => {
+                        more = OWN_TOKEN;
+                        changed.get("items").and_then(Value::as_array).cloned().unwrap_or_default()
+                    }
+                    (listed, _) => listed?,
+                }
             }
         };
         let row = |item: &Value| {
             ["id", "algorithm", "state", "activated_at", "remove_at"].map(|name| text(item, name)).into()
         };
         let rows: Vec<Vec<String>> = items.iter().map(row).collect();
-        output.say(&table(&["KEY", "ALGORITHM", "STATE", "SIGNS SINCE", "REMOVED AT"], &rows), &items)
+        let keys = table(&["KEY", "ALGORITHM", "STATE", "SIGNS SINCE", "REMOVED AT"], &rows);
+        output.say(&format!("{keys}{more}"), &items)
     }
 }
 
@@ -70,3 +82,6 @@ impl Keys {
 fn in_our_words(failure: Failure) -> Failure {
     if failure.is_about(&NEXT_KEY_YOUNG) { failure.with_line("on the command line that is --now") } else { failure }
 }
+
+const OWN_TOKEN: &str = "\n\nThe key is revoked, and had signed the token that was given: that is good no more. These are the keys that \
+                         changed; to see all, ask with another token.";

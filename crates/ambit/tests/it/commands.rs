@@ -226,6 +226,42 @@ async fn every_command_goes_well_for_people_and_for_programs() {
     }
 }
 
+/// The token that asks may be one that the key signed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_key_that_signs_is_revoked_by_a_token_that_it_signed() {
+    let it = Terminal::new().await;
+    let signs = async || {
+        let keys = it.node.list("/keys").await;
+        let active = keys.iter().find(|key| key["state"] == "active" && key["algorithm"] == "ES256");
+        active.expect("a key that signs")["id"].as_str().expect("a kid").to_owned()
+    };
+    let state = |keys: &Value, id: &str| {
+        let keys = keys.as_array().expect("a list");
+        keys.iter().find(|key| key["id"] == id).map(|key| key["state"].clone())
+    };
+    // Who has credentials gets another token, and sees all keys.
+    let key = signs().await;
+    let revoke = |key: &str| format!("keys revoke {}", key.replace('_', "UNDERLINE"));
+    let ran = it.run(For::Programs, &it.as_root(), &revoke(&key)).await;
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(state(&ran.json(), &key), Some(json!("revoked")), "{ran:?}");
+    let next = signs().await;
+    assert_eq!(state(&ran.json(), &next), Some(json!("active")), "{ran:?}");
+
+    // Who was given a token only is told that it is over.
+    for whom in [For::People, For::Programs] {
+        let (key, token) = (signs().await, it.node.root().await);
+        let ran = it.run(whom, &[("AMBIT_URL", &it.node.url), ("AMBIT_TOKEN", &token)], &revoke(&key)).await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+        if whom == For::People {
+            assert!(ran.stdout.contains(&key) && ran.stdout.contains("had signed the token that was given"), "{ran:?}");
+        } else {
+            assert_eq!(state(&ran.json(), &key), Some(json!("revoked")), "{ran:?}");
+        }
+        assert_ne!(signs().await, key);
+    }
+}
+
 /// `ambit … | head`: whoever has read enough closes the pipe.
 #[tokio::test]
 async fn nobody_complains_of_a_reader_who_has_read_enough() {

@@ -236,6 +236,36 @@ async fn what_is_wrong_with_a_running_server_is_found() {
     assert!(!good && text.contains("no key is published"), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_that_is_looked_at_is_that_of_the_configuration() {
+    let folder = folder();
+    let node = Setup::new(folder.path()).start().await;
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+    write("named.toml", &format!("data_dir = 'data'\npublic_url = '{}'\n", node.url));
+    write("listens.toml", &format!("data_dir = 'data'\nlisten = '{}'\n", node.url.trim_start_matches("http://")));
+    write("other.toml", "data_dir = 'data'\npublic_url = 'http://127.0.0.1:1'\n");
+    for config in ["--config named.toml", "--config listens.toml"] {
+        let (good, text) = found(folder.path(), config, &[], "server").await;
+        assert!(good && text == format!("{} is ready", node.url), "{text}");
+        let (good, text) = found(folder.path(), config, &[], "discovery").await;
+        assert!(good && text == format!("issuer {}", node.url), "{text}");
+    }
+    let (good, text) = found(folder.path(), "--config other.toml", &[], "server").await;
+    assert!(!good && text.contains("127.0.0.1:1"), "{text}");
+
+    // Another server than that of the configuration is looked at where it is named, and said to be another.
+    for other in ["--config other.toml", "--data-dir data --set listen=127.0.0.1:1"] {
+        let (good, text) = found(folder.path(), other, &[("AMBIT_URL", &node.url)], "discovery").await;
+        assert!(
+            !good && text.contains(&node.url) && text.contains("the configuration is http://127.0.0.1:1"),
+            "{text}"
+        );
+    }
+    // A configuration that says nothing of it is no other.
+    let (good, text) = found(folder.path(), "--data-dir data", &[("AMBIT_URL", &node.url)], "discovery").await;
+    assert!(good, "{text}");
+}
+
 /// Answers everything with an empty object, long ago.
 async fn in_another_time() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -8,7 +8,7 @@ use ambit_core::store::{Filter, Reads as _, Store as _, StoreError};
 use ambit_core::time::Clock as _;
 use ambit_protocol::admin::key::Key;
 use ambit_server::clock::SystemClock;
-use ambit_server::config::Config;
+use ambit_server::config::{Config, Effective, Origin};
 use ambit_server::listener::tls::Tls;
 use ambit_server::logs::with_causes;
 use ambit_server::mail;
@@ -38,10 +38,33 @@ struct Check {
     outcome: Result<String, String>,
 }
 
+/// What a configuration says of the issuer of its server.
+struct Issuer {
+    url: String,
+    /// Whether somebody said so, or it is where a server is that was told nothing.
+    is_said: bool,
+}
+
+impl Issuer {
+    fn of(config: &Config, effective: &[Effective]) -> Self {
+        // A port of 0 is any that is free: which one, only the server knows.
+        let is_listen_said = config.place.listen.port() != 0
+            && effective.iter().any(|value| value.key.name == "listen" && value.origin != Origin::Default);
+        Self {
+            url: config.public_url(config.place.listen).to_string(),
+            is_said: config.place.public_url.is_some() || is_listen_said,
+        }
+    }
+}
+
 impl Server {
     pub async fn run(self, connection: &Connection, output: Output) -> Result<(), Failure> {
         let mut checks = vec![];
-        let config = self.place.load();
+        let config = self.place.sources(&[]).and_then(|sources| {
+            Config::load_with_origins(&sources).map_err(|errors| Failure::usage(errors.to_string()))
+        });
+        let issuer = config.as_ref().ok().map(|(config, effective)| Issuer::of(config, effective));
+        let config = config.map(|(config, _)| config);
         checks.push(Check {
             what: "configuration",
             outcome: match &config {
@@ -55,7 +78,7 @@ impl Server {
             checks.push(Check { what: "mail", outcome: mail(config, self.offline).await });
         }
         if !self.offline {
-            checks.extend(running(connection).await?);
+            checks.extend(running(connection, issuer.as_ref()).await?);
         }
         let lines: Vec<String> = checks
             .iter()
@@ -80,10 +103,13 @@ impl Server {
     }
 }
 
-/// A server that runs, as it answers.
-async fn running(connection: &Connection) -> Result<Vec<Check>, Failure> {
-    let base = connection.base()?;
-    let base = base.as_str().trim_end_matches('/');
+/// A server that runs, as it answers: the one that was named, or else that of the configuration.
+async fn running(connection: &Connection, configured: Option<&Issuer>) -> Result<Vec<Check>, Failure> {
+    let url = match (&connection.url, configured) {
+        (None, Some(issuer)) => crate::client::base(&issuer.url)?,
+        _ => connection.base()?,
+    };
+    let base = url.as_str().trim_end_matches('/');
     let http = http()?;
     let mut checks = vec![];
     let get = async |path: &str| {
@@ -98,9 +124,15 @@ async fn running(connection: &Connection) -> Result<Vec<Check>, Failure> {
     let Some(headers) = headers else { return Ok(checks) };
     checks.push(Check { what: "clock", outcome: clocks_agree(&headers) });
     let metadata = get("/.well-known/openid-configuration").await;
+    let said = configured.filter(|issuer| issuer.is_said);
     checks.push(Check {
         what: "discovery",
         outcome: metadata.and_then(|(metadata, _)| match metadata.get("issuer").and_then(Value::as_str) {
+            Some(issuer) if said.is_some_and(|it| it.url != issuer) => Err(format!(
+                "the issuer is {issuer}, and that of the configuration is {}: another server answers at {base}, or it was started \
+                 with another configuration",
+                said.map(|it| it.url.as_str()).unwrap_or_default()
+            )),
             Some(issuer) if issuer == base => Ok(format!("issuer {issuer}")),
             Some(issuer) => Err(format!("the issuer is {issuer} and was called as {base}: set --url or public_url")),
             None => Err("no issuer in the document".to_owned()),
@@ -115,7 +147,6 @@ async fn running(connection: &Connection) -> Result<Vec<Check>, Failure> {
         }),
     });
     if let Some((client_id, secret)) = connection.credentials() {
-        let url = connection.base()?;
         let token = crate::client::token(&http, &url, client_id, secret, &[]).await;
         checks.push(Check {
             what: "credentials",

@@ -1,6 +1,7 @@
 //! `ambit doctor` finds what is wrong, says so in words that help, and changes nothing.
 
 use std::path::Path;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::support::{Postgres, ROOT, Setup, ambit, folder, on_postgres};
+use crate::support::{Postgres, ROOT, ROOT_SECRET, Setup, ambit, eventually, folder, on_postgres};
 
 /// What it found about one thing: whether that is good, and the words.
 async fn found(folder: &Path, arguments: &str, variables: &[(&str, &str)], what: &str) -> (bool, String) {
@@ -264,6 +265,36 @@ async fn the_server_that_is_looked_at_is_that_of_the_configuration() {
     // A configuration that says nothing of it is no other.
     let (good, text) = found(folder.path(), "--data-dir data", &[("AMBIT_URL", &node.url)], "discovery").await;
     assert!(good, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_the_admin_api_does_not_take_is_found() {
+    let folder = folder();
+    let setup = Setup::new(folder.path());
+    let first = setup.start().await;
+    let as_root = [("AMBIT_CLIENT_ID", ROOT), ("AMBIT_CLIENT_SECRET", ROOT_SECRET)];
+    let at = format!("--data-dir data --url {}", first.url);
+    let (good, text) = found(folder.path(), &at, &as_root, "admin API").await;
+    assert!(good && text == "takes the token", "{text}");
+    // Whose token opens nothing there is not to try.
+    let secret = first.service("kiosk", &["tenants:read"]).await;
+    let kiosk = [("AMBIT_CLIENT_ID", "kiosk"), ("AMBIT_CLIENT_SECRET", secret.as_str())];
+    let words: Vec<&str> = ["doctor"].into_iter().chain(at.split(' ')).collect();
+    let ran = ambit(folder.path(), &kiosk, &words).await;
+    assert!(ran.code == 0 && ran.stdout.contains("credentials") && !ran.stdout.contains("admin API"), "{ran:?}");
+
+    // Another node on the store calls itself otherwise, and so the API.
+    let second = setup.start().await;
+    let reason =
+        format!("refuses the token: the token is for another audience; this API is '{}/api/v1/admin'", first.url);
+    eventually(Duration::from_secs(20), async || {
+        let (good, text) = found(folder.path(), &at, &as_root, "admin API").await;
+        !good && text.contains(&reason)
+    })
+    .await;
+    let (good, _) = found(folder.path(), &at, &as_root, "credentials").await;
+    assert!(good);
+    second.stop().await;
 }
 
 /// Answers everything with an empty object, long ago.

@@ -3,6 +3,7 @@
 
 use ambit_core::keys::{KeyRing, MasterKey, Vault};
 use ambit_core::reach::Reach;
+use ambit_core::registry::builtin::{ADMIN_READ, ADMIN_WRITE};
 use ambit_core::store::noun::{self, Noun as _};
 use ambit_core::store::{Filter, Reads as _, Store as _, StoreError};
 use ambit_core::time::Clock as _;
@@ -17,7 +18,8 @@ use clap::Args;
 use reqwest::header::{DATE, HeaderMap};
 use serde_json::{Value, json};
 
-use crate::client::{Connection, http};
+use super::super::text;
+use crate::client::{self, Connection, http};
 use crate::master_key;
 use crate::output::{Failure, Output};
 use crate::serve::{Place, open_existing_store, store_config};
@@ -106,7 +108,7 @@ impl Server {
 /// A server that runs, as it answers: the one that was named, or else that of the configuration.
 async fn running(connection: &Connection, configured: Option<&Issuer>) -> Result<Vec<Check>, Failure> {
     let url = match (&connection.url, configured) {
-        (None, Some(issuer)) => crate::client::base(&issuer.url)?,
+        (None, Some(issuer)) => client::base(&issuer.url)?,
         _ => connection.base()?,
     };
     let base = url.as_str().trim_end_matches('/');
@@ -147,16 +149,29 @@ async fn running(connection: &Connection, configured: Option<&Issuer>) -> Result
         }),
     });
     if let Some((client_id, secret)) = connection.credentials() {
-        let token = crate::client::token(&http, &url, client_id, secret, &[]).await;
+        let answer = client::token(&http, &url, client_id, secret, &[]).await;
+        let scope = answer.as_ref().map(|answer| text(answer, "scope")).map_err(ToString::to_string);
         checks.push(Check {
             what: "credentials",
-            outcome: match token {
-                Ok(answer) => Ok(format!("{client_id} gets '{}'", super::super::text(&answer, "scope"))),
-                Err(failure) => Err(failure.to_string()),
-            },
+            outcome: scope.as_ref().map(|scope| format!("{client_id} gets '{scope}'")).map_err(Clone::clone),
         });
+        let is_for_admin = |scope: &String| scope.split(' ').any(|name| [ADMIN_READ, ADMIN_WRITE].contains(&name));
+        if let (Ok(answer), true) = (answer, scope.is_ok_and(|scope| is_for_admin(&scope))) {
+            let outcome = admin_api(&http, base, &text(&answer, "access_token")).await;
+            checks.push(Check { what: "admin API", outcome });
+        }
     }
     Ok(checks)
+}
+
+/// Whether the admin API takes a token. That one was given does not say so: a node that calls itself otherwise, on the same store, gives
+/// tokens for another audience.
+async fn admin_api(http: &reqwest::Client, base: &str, token: &str) -> Result<String, String> {
+    let read = http.get(format!("{base}/api/v1/admin/applications?limit=1")).bearer_auth(token);
+    match client::answer(read).await {
+        Ok(_) => Ok("takes the token".to_owned()),
+        Err(failure) => Err(format!("refuses the token: {failure}")),
+    }
 }
 
 /// How letters go out; and whether the mail server takes them from us, unless nobody is to be asked.

@@ -1,11 +1,12 @@
 //! The admin API, as the commands use it.
 
+use ambit_core::registry::builtin::COMMAND_LINE;
 use ambit_server::logs::with_causes;
 use clap::Args;
 use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::login::Session;
 use crate::output::Failure;
@@ -223,11 +224,12 @@ impl AdminApi {
             Credential::Login(session) => session,
         };
         let token = session.token().await?;
-        match send(&token).await {
+        let answered = match send(&token).await {
             // The server's clock, or a key that was withdrawn, ends a token before its time: nothing was done with it.
             Err(failure) if failure.status() == Some(401) => send(&session.token_instead_of(&token).await?).await,
             answered => answered,
-        }
+        };
+        answered.map_err(|failure| failure.retold(|problem| Some(told(&by_login(problem, &self.base)?, "refused"))))
     }
 }
 
@@ -259,13 +261,34 @@ pub async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Failure> 
     }
 }
 
-/// The server's refusal in its own words, with the faults of each field and where to read on.
+/// A refusal whose fix is an authorization request of the command line, with `ambit login` in its place: that request's answer comes
+/// to where only `ambit login` listens. None where there is no such fix.
+fn by_login(problem: &Value, base: &Url) -> Option<Value> {
+    let mut problem = problem.clone();
+    let fixes = problem.get_mut("why")?.get_mut("fix")?.as_array_mut()?;
+    let own = format!("client_id={COMMAND_LINE} ");
+    let place = fixes.iter().position(|fix| {
+        let command = fix.get("command").and_then(Value::as_str).unwrap_or_default();
+        command.contains("/connect/authorize ") && command.contains(&own)
+    })?;
+    // What a login lent is still in it when the application may have it again, unless its token was renewed in between.
+    let text = if place == 0 { "sign in again" } else { "repeat the command; if it is refused still, sign in again" };
+    let command = format!("ambit login --url {}", base.as_str().trim_end_matches('/'));
+    fixes[place] = json!({ "text": text, "who": "you", "command": command });
+    Some(problem)
+}
+
+/// The server's refusal.
 pub fn refused(status: StatusCode, body: Value) -> Failure {
+    Failure::refused(told(&body, &format!("HTTP {status}")), Some(body))
+}
+
+/// A refusal in the server's own words, or in these where it has none, with the faults of each field and where to read on.
+fn told(body: &Value, wordless: &str) -> String {
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
     let mut message = match (text("error"), text("error_description"), text("detail")) {
         (Some(error), description, _) => format!("{error}: {}", description.unwrap_or_default()),
-        (None, _, Some(detail)) => detail,
-        _ => format!("HTTP {status}"),
+        (None, _, detail) => detail.unwrap_or_else(|| wordless.to_owned()),
     };
     for error in body.get("errors").and_then(Value::as_array).into_iter().flatten() {
         let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -286,5 +309,5 @@ pub fn refused(status: StatusCode, body: Value) -> Failure {
     if let Some(trace_id) = text("trace_id") {
         message.push_str(&format!("\n  trace {trace_id}"));
     }
-    Failure::refused(message, Some(body))
+    message
 }

@@ -80,6 +80,14 @@ impl Failure {
         self
     }
 
+    /// In other words, if there are any for the server's own document, which stays as it is.
+    pub fn retold(self, words: impl FnOnce(&Value) -> Option<String>) -> Self {
+        match self.problem.as_ref().and_then(words) {
+            Some(message) => Self { message, ..self },
+            None => self,
+        }
+    }
+
     /// The code of the server's refusal (RFC 6749 §5.2), where it was the server who refused.
     pub fn error_code(&self) -> Option<&str> {
         self.problem.as_ref()?.get("error")?.as_str()

@@ -516,6 +516,49 @@ async fn a_server_that_is_gone_keeps_nobody_from_signing_out() {
     assert!(!kept.contains("token"), "{kept}");
 }
 
+/// Nobody but `ambit login` listens where an authorization request of the command line comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_login_does_not_carry_is_mended_by_another_login() {
+    let folder = folder();
+    let node = with_root(&folder).await;
+    let terminal = Terminal::at(&node);
+    let allow = async |scopes: &str| {
+        let scopes: Vec<&str> = scopes.split(' ').collect();
+        node.made(Method::PATCH, "/applications/ambit-cli", &json!({"allowed_scopes": scopes})).await;
+    };
+    let (less, all) = (
+        "openid profile email offline_access admin:read",
+        "openid profile email offline_access admin:read admin:write",
+    );
+    let create = ["app", "create", "X", "--level", "platform"];
+    let login = format!("(you)\n       ambit login --url {}\n", node.url);
+    let refused = async |text: &str| {
+        let ran = terminal.run(&create).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{ran:?}");
+        assert!(ran.stderr.contains(&format!("  fix: {text} {login}")), "{ran:?}");
+        assert!(!ran.stderr.contains("/connect/authorize"), "{ran:?}");
+    };
+    terminal.signs_in(&mut Person::new(&node.url, None), &[]).await;
+    // Taken away and given back, it is there again, for the same token.
+    allow(less).await;
+    refused("repeat the command; if it is refused still, sign in again").await;
+    allow(all).await;
+    terminal.well(&create).await;
+    // Not for one that was made in between.
+    allow(less).await;
+    terminal.lets_it_expire();
+    refused("repeat the command; if it is refused still, sign in again").await;
+    allow(all).await;
+    refused("sign in again").await;
+    terminal.signs_in(&mut Person::new(&node.url, None), &[]).await;
+    terminal.well(&create).await;
+    // Nor for a login that was for less.
+    terminal.signs_in(&mut Person::new(&node.url, None), &["--scope", "admin:read"]).await;
+    refused("sign in again").await;
+    let json = terminal.run(&[&create[..], &["--json"]].concat()).await.stderr;
+    assert!(json.contains("/connect/authorize"), "the server's own document is as it was: {json}");
+}
+
 /// What an administrator took away stays away; what was never there comes with an upgrade.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_command_line_is_registered_once() {

@@ -128,7 +128,7 @@ async fn a_first_start_that_was_killed_is_made_up_for() {
     for millis in (0..100).step_by(7) {
         let folder = folder();
         let setup = Setup::new(folder.path());
-        let started = tokio::time::timeout(std::time::Duration::from_millis(millis), setup.start()).await;
+        let started = tokio::time::timeout(Duration::from_millis(millis), setup.start()).await;
         // Dropped, it is killed.
         drop(started);
         let node = setup.start().await;

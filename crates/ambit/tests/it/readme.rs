@@ -27,16 +27,16 @@ async fn what_readme_tells_to_paste_works() {
         |text: &str| blocks.iter().find(|block| block.contains(text)).unwrap_or_else(|| panic!("no block with {text}"));
 
     // The server, as it is told to be started, but for its address and for who builds it.
-    let start = of("serve --data-dir ./data");
-    let (exports, serve) = start.trim().rsplit_once('\n').expect("exports, then the command");
-    assert_eq!(serve, "cargo run --release -- serve --data-dir ./data");
+    let start = of("AMBIT_BOOTSTRAP_CLIENT_ID=");
+    let serve = "\ncargo run --release -- serve --data-dir ./data-ops &\n";
+    let (exports, calls) = start.split_once(serve).expect("exports, the command, then calls");
     let folder = folder();
     let node = Setup::bare(folder.path())
-        .arguments(&["--data-dir", "./data"])
+        .arguments(&["--data-dir", "./data-ops"])
         .behind(format!("{exports}\nexec \"$0\" \"$@\""))
         .start()
         .await;
-    assert!(folder.path().join("data/ambit.db").exists());
+    assert!(folder.path().join("data-ops/ambit.db").exists());
 
     // What was exported there is in the environment of whoever goes on in that shell.
     let environment = std::fs::read(format!("/proc/{}/environ", node.pid())).expect("its environment");
@@ -48,8 +48,9 @@ async fn what_readme_tells_to_paste_works() {
     let names = ["AMBIT_BOOTSTRAP_CLIENT_ID", "AMBIT_BOOTSTRAP_CLIENT_SECRET"];
     let values = names.map(exported);
     let variables: Vec<(&str, &str)> = names.iter().zip(&values).map(|(name, value)| (*name, value.as_str())).collect();
-    let calls = of("TOKEN=$(curl").replace("http://127.0.0.1:5000", &node.url);
-    let pasted = shell(&variables, &calls).await;
+    // Those wait until it answers, and begin with that.
+    assert!(calls.starts_with("until curl ") && calls.contains("/readyz"), "{calls}");
+    let pasted = shell(&variables, &calls.replace("http://127.0.0.1:5000", &node.url)).await;
     let scopes = pasted.json();
     let listed = |name: &str| scopes["items"].as_array().expect("a list").iter().any(|scope| scope["name"] == name);
     assert!(listed("admin:read") && listed("openid"), "{scopes}");

@@ -10,11 +10,12 @@ use ambit_core::page;
 use ambit_core::store::StoreError;
 use ambit_protocol::admin::text::Color;
 use ambit_protocol::admin::user::User;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 
 use super::cacheable::Cacheable;
+use super::named::Named;
 use super::shown::{NAME, plain};
 use crate::problem::Answer;
 use crate::state::App;
@@ -43,7 +44,7 @@ impl Brand {
 }
 
 /// The stylesheet of a colour.
-pub async fn stylesheet(State(app): State<App>, Path(file): Path<String>, parts: Parts) -> Response {
+pub async fn stylesheet(State(app): State<App>, Named(file): Named, parts: Parts) -> Response {
     let rgb = file.strip_suffix(".css").and_then(Rgb::parse);
     // One colour has one address.
     let Some(rgb) = rgb.filter(|rgb| rgb.file() == file) else {

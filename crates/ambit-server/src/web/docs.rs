@@ -9,12 +9,13 @@ use std::sync::LazyLock;
 use ambit_core::page;
 use ambit_knowledge::Language;
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 use super::cacheable::Cacheable;
+use super::named::Named;
 use super::negotiate::Form;
 use super::{guard, rendered};
 use crate::problem::Answer;
@@ -61,12 +62,12 @@ pub async fn index(parts: Parts) -> Response {
 }
 
 /// A page that stands in no folder.
-pub async fn top(State(app): State<App>, Path(name): Path<String>, parts: Parts) -> Response {
+pub async fn top(State(app): State<App>, Named(name): Named, parts: Parts) -> Response {
     show(&app, &name, &parts)
 }
 
 /// A page of a folder.
-pub async fn nested(State(app): State<App>, Path((folder, name)): Path<(String, String)>, parts: Parts) -> Response {
+pub async fn nested(State(app): State<App>, Named((folder, name)): Named<(String, String)>, parts: Parts) -> Response {
     show(&app, &format!("{folder}/{name}"), &parts)
 }
 

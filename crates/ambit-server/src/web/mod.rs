@@ -10,6 +10,7 @@ pub(crate) mod describe;
 pub mod docs;
 pub mod errors;
 pub mod letters;
+mod named;
 mod negotiate;
 mod own;
 pub mod passkey;

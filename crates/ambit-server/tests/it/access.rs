@@ -8,8 +8,11 @@ use ambit_server::routes::{Guard, Route, table};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 
+use crate::people::form_token;
 use crate::samples::Sample;
-use crate::support::{Answer, BASE, Fixture, basic};
+use crate::support::{Answer, BASE, Fixture, JSON, basic};
+use crate::web::shop::Shop;
+use crate::web::visitor::Visitor;
 use crate::world::{Caller, Owner, World};
 
 /// The columns of the admin API. The thing that a row is about is of tenant Oslo, where a tenant can have it.
@@ -111,6 +114,47 @@ async fn whoever_may_not_come_in_is_turned_away_whatever_else_is_sent() {
             assert_eq!(answer.json["type"], format!("{BASE}/errors/api/insufficient-scope"));
         }
     }
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_utf_8_is_answered_like_one_that_nothing_has() {
+    let shop = Shop::new().await;
+    let (mut browser, _) = Visitor::of(&shop.fixture, &shop.ada).await;
+    let token = form_token(&browser.get("/account/").await);
+    // An issuer finds its tenant, and the admin API its things, by an extractor of their own.
+    let table = table();
+    let named =
+        table.iter().filter(|route| !is_admin(route) && route.path.contains('{') && !route.path.contains("{slug}"));
+    let mut seen = 0;
+    for route in named {
+        let names: Vec<&str> = route.path.split('/').filter(|segment| segment.starts_with('{')).collect();
+        for name in names {
+            let of = |text: &str| {
+                filled(&route.path.replace(name, text))
+                    .replace("{token}", "none")
+                    .replace("{step}", "none")
+                    .replace("{file}", "none")
+            };
+            let mut answers = vec![];
+            for path in [of("none"), of("%FF"), of("%E2%28%A1.css")] {
+                let answer = match route.method {
+                    Method::POST if path.starts_with("/api/") => browser.send(Method::POST, &path, &[JSON], "{}").await,
+                    Method::POST => browser.post(&path, &[("form", &token), ("name", "x")]).await,
+                    _ => browser.get(&path).await,
+                };
+                answers.push((answer.status.as_u16(), answer.header(header::CONTENT_TYPE).to_owned()));
+            }
+            let [unknown, no_utf_8 @ ..] = &answers[..] else { unreachable!("three were asked for") };
+            for answer in no_utf_8 {
+                assert_eq!(answer, unknown, "{} {} {name}", route.method, route.path);
+            }
+            // A form of the set-up is refused before anybody looks whether it is still open.
+            let expected = if route.method == Method::POST && route.path.starts_with("/set-up/") { 403 } else { 404 };
+            assert_eq!(unknown.0, expected, "{} {} {name}", route.method, route.path);
+            seen += 1;
+        }
+    }
+    assert!(seen > 25, "{seen} names");
 }
 
 async fn admin_row(world: &World, route: &Route) -> String {

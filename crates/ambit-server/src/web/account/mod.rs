@@ -27,7 +27,7 @@ use ambit_knowledge::Language;
 use ambit_protocol::admin::application::Application;
 use ambit_protocol::id::{ApplicationId, SessionId};
 use ambit_protocol::time::Timestamp;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header;
 use axum::http::request::Parts;
@@ -37,6 +37,7 @@ pub use self::address::ask_for_proof;
 use self::view::{ApplicationsPage, Frame, HeldBy, OverviewPage, SessionsPage, Tab};
 use super::branding::Brand;
 use super::consent;
+use super::named::Named;
 use super::posted::Posted;
 use super::sign_out::{Asked, Onward, SignedOutPage};
 use super::{for_a_person, language_of, see_other, sign_in};
@@ -87,7 +88,7 @@ pub async fn sessions(State(app): State<App>, parts: Parts) -> Response {
 }
 
 /// Ends one of the person's sessions.
-pub async fn end_session(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn end_session(State(app): State<App>, Named(id): Named, request: Request) -> Response {
     let (me, parts, _) = match Me::posting(&app, request).await {
         Ok(posted) => posted,
         Err(response) => return response,
@@ -146,7 +147,7 @@ pub async fn applications(State(app): State<App>, parts: Parts) -> Response {
 }
 
 /// Takes back what an application may do: the consent, and what was lent with it.
-pub async fn withdraw(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn withdraw(State(app): State<App>, Named(id): Named, request: Request) -> Response {
     let (me, parts, _) = match Me::posting(&app, request).await {
         Ok(posted) => posted,
         Err(response) => return response,

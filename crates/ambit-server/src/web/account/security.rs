@@ -10,7 +10,7 @@ use ambit_core::registry::{Power, RegistryError};
 use ambit_core::sign_in::{Destination, Interaction, Proven};
 use ambit_core::store::StoreError;
 use ambit_protocol::admin::credential::CredentialKind;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -22,6 +22,7 @@ use crate::middleware::RequestContext;
 use crate::passwords::Unanswered;
 use crate::problem::Answer;
 use crate::state::App;
+use crate::web::named::Named;
 use crate::web::posted::Posted;
 use crate::web::{own, sign_in};
 
@@ -69,7 +70,7 @@ pub async fn set_up_app(State(app): State<App>, request: Request) -> Response {
 }
 
 /// Takes an authenticator app away.
-pub async fn remove_app(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn remove_app(State(app): State<App>, Named(id): Named, request: Request) -> Response {
     let changing = match Changing::of(&app, request).await {
         Ok(changing) => changing,
         Err(response) => return response,

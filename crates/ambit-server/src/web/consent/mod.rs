@@ -23,11 +23,12 @@ use ambit_protocol::admin::text::RoleName;
 use ambit_protocol::scope::ScopeToken;
 use ambit_protocol::time::Timestamp;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 
 use self::view::{ConsentPage, Publisher};
+use super::named::Named;
 use super::posted::Posted;
 use super::sign_in::{Outside, Underway, to_go_on, to_step};
 use super::{for_a_person, language_of, leading_to};
@@ -38,7 +39,7 @@ use crate::session::{SignedIn, check_form, form_token, signed_in};
 use crate::state::App;
 
 /// Asks.
-pub async fn show(State(app): State<App>, Path(id): Path<String>, parts: Parts) -> Response {
+pub async fn show(State(app): State<App>, Named(id): Named, parts: Parts) -> Response {
     match Waiting::with_question(&app, &parts, &id).await {
         Ok((waiting, question)) => waiting.show(&app, &parts, &question).await,
         Err(response) => response,
@@ -46,7 +47,7 @@ pub async fn show(State(app): State<App>, Path(id): Path<String>, parts: Parts) 
 }
 
 /// Takes the answer.
-pub async fn answer(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn answer(State(app): State<App>, Named(id): Named, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match Waiting::with_question(&app, &parts, &id).await {
         Ok((waiting, question)) => waiting.answered(&app, &parts, body, &question).await,

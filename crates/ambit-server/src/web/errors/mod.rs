@@ -20,7 +20,7 @@ mod wording;
 
 use ambit_core::page;
 use ambit_knowledge::{Corpus, Entry, Knowledge, Language};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -31,6 +31,7 @@ pub use self::reporting::{describe as describe_report, report, report_by_form};
 pub use self::reports::Reports;
 use self::view::{EntryPage, IndexPage, Notice};
 use super::cacheable::Cacheable;
+use super::named::Named;
 use super::negotiate::{Form, UnknownLanguage, language};
 use super::{guard, rendered};
 use crate::problem::Answer;
@@ -77,7 +78,7 @@ pub async fn index(State(app): State<App>, parts: Parts) -> Response {
 }
 
 /// One entry.
-pub async fn show(State(app): State<App>, Path((domain, name)): Path<(String, String)>, parts: Parts) -> Response {
+pub async fn show(State(app): State<App>, Named((domain, name)): Named<(String, String)>, parts: Parts) -> Response {
     let asked = match Asked::of(&parts) {
         Ok(asked) => asked,
         Err(unknown) => return unreadable(&app, &parts, unknown),

@@ -8,7 +8,7 @@ use ambit_core::page;
 use ambit_core::store::{OutcomeReport as Stored, StoreError};
 use ambit_knowledge::confidence::{Estimate, Outcomes, confidence, fix_success_rate};
 use ambit_knowledge::{Corpus, Entry, EntryId};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -25,6 +25,7 @@ use crate::middleware::RequestContext;
 use crate::problem::Answer;
 use crate::session::is_from_elsewhere;
 use crate::state::App;
+use crate::web::named::Named;
 use crate::web::rendered;
 
 /// Whether an advice helped.
@@ -61,7 +62,7 @@ enum Uncounted {
 /// A report of a program.
 pub async fn report(
     State(app): State<App>,
-    Path((domain, slug)): Path<(String, String)>,
+    Named((domain, slug)): Named<(String, String)>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -97,7 +98,7 @@ pub async fn report(
 /// A report by one of the buttons, answered by the page again.
 pub async fn report_by_form(
     State(app): State<App>,
-    Path((domain, slug)): Path<(String, String)>,
+    Named((domain, slug)): Named<(String, String)>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();

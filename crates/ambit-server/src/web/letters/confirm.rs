@@ -3,7 +3,7 @@
 use ambit_core::registry::{RegistryError, see, user};
 use ambit_core::store::StoreError;
 use ambit_protocol::admin::user::User;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
@@ -14,11 +14,12 @@ use super::password::noted;
 use super::view::ConfirmationPage;
 use crate::state::App;
 use crate::web::branding::Brand;
+use crate::web::named::Named;
 use crate::web::posted::Posted;
 use crate::web::{for_a_person, own};
 
 /// The page.
-pub async fn show(State(app): State<App>, Path(token): Path<String>, request: Request) -> Response {
+pub async fn show(State(app): State<App>, Named(token): Named, request: Request) -> Response {
     let parts = request.into_parts().0;
     let opened = match Opened::find(&app, &parts, Purpose::Verification, &token).await {
         Ok(opened) => opened,
@@ -39,7 +40,7 @@ pub async fn show(State(app): State<App>, Path(token): Path<String>, request: Re
 }
 
 /// Takes note of it.
-pub async fn take(State(app): State<App>, Path(token): Path<String>, request: Request) -> Response {
+pub async fn take(State(app): State<App>, Named(token): Named, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let form = match Posted::read(&app, &parts, body).await {
         Ok(form) => form,

@@ -7,7 +7,7 @@ use ambit_core::password::{LEAST_CHARACTERS, Password, Unfit};
 use ambit_core::registry::{RegistryError, credential, see, user};
 use ambit_core::store::StoreError;
 use ambit_protocol::admin::user::User;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
@@ -19,27 +19,28 @@ use crate::middleware::{Outcome, RequestContext};
 use crate::session;
 use crate::state::App;
 use crate::web::branding::Brand;
+use crate::web::named::Named;
 use crate::web::posted::Posted;
 use crate::web::sign_in::arrive_with_new_password;
 use crate::web::{for_a_person, own};
 
 /// The page of somebody who was invited.
-pub async fn show_invitation(State(app): State<App>, Path(token): Path<String>, request: Request) -> Response {
+pub async fn show_invitation(State(app): State<App>, Named(token): Named, request: Request) -> Response {
     show(&app, &request.into_parts().0, Purpose::Invitation, &token).await
 }
 
 /// The page of somebody who forgot their password.
-pub async fn show_new_password(State(app): State<App>, Path(token): Path<String>, request: Request) -> Response {
+pub async fn show_new_password(State(app): State<App>, Named(token): Named, request: Request) -> Response {
     show(&app, &request.into_parts().0, Purpose::PasswordReset, &token).await
 }
 
 /// Sets the first password of somebody who was invited, and goes on as if they had typed it.
-pub async fn accept_invitation(State(app): State<App>, Path(token): Path<String>, request: Request) -> Response {
+pub async fn accept_invitation(State(app): State<App>, Named(token): Named, request: Request) -> Response {
     choose(&app, Purpose::Invitation, &token, request).await
 }
 
 /// Sets a new password.
-pub async fn set_new_password(State(app): State<App>, Path(token): Path<String>, request: Request) -> Response {
+pub async fn set_new_password(State(app): State<App>, Named(token): Named, request: Request) -> Response {
     choose(&app, Purpose::PasswordReset, &token, request).await
 }
 

@@ -16,7 +16,7 @@ use ambit_knowledge::Language;
 use ambit_protocol::admin::text::{Email, Name};
 use ambit_protocol::admin::user::{CreateUser, UserStatus};
 use ambit_protocol::trace::TraceId;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
@@ -29,6 +29,7 @@ use super::{Purpose, Sent, issue};
 use crate::mail::{Letter, Says, brand};
 use crate::state::App;
 use crate::web::branding::Brand;
+use crate::web::named::Named;
 use crate::web::negotiate::wished_language;
 use crate::web::posted::Posted;
 use crate::web::sign_in::{arrive_with_new_password, open_tenant};
@@ -65,7 +66,7 @@ pub(in crate::web) fn post_registration(
 }
 
 /// The page.
-pub async fn show(State(app): State<App>, Path(token): Path<String>, request: Request) -> Response {
+pub async fn show(State(app): State<App>, Named(token): Named, request: Request) -> Response {
     let parts = request.into_parts().0;
     match Registering::find(&app, &parts, token).await {
         Ok(registering) => registering.page(&app, &parts, "", (None, None)),
@@ -74,7 +75,7 @@ pub async fn show(State(app): State<App>, Path(token): Path<String>, request: Re
 }
 
 /// Makes the account, and goes on as if its password had been typed.
-pub async fn register(State(app): State<App>, Path(token): Path<String>, request: Request) -> Response {
+pub async fn register(State(app): State<App>, Named(token): Named, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let form = match Posted::read(&app, &parts, body).await {
         Ok(form) => form,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ambit_core::client::TenantFacts;
 use ambit_core::sign_in::Progress;
 use ambit_protocol::admin::text::{Email, Slug};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
@@ -23,6 +23,7 @@ use crate::web::for_a_person;
 use crate::web::letters;
 use crate::web::letters::view::AskingPage;
 use crate::web::letters::wording::Words;
+use crate::web::named::Named;
 use crate::web::negotiate::wished_language;
 use crate::web::posted::Posted;
 use crate::web::shown::plain;
@@ -35,22 +36,22 @@ enum Asking {
 }
 
 /// The page of somebody who does not know their password.
-pub async fn show_forgotten(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn show_forgotten(State(app): State<App>, Named(id): Named, request: Request) -> Response {
     Asking::NewPassword.show(&app, &id, &request.into_parts().0).await
 }
 
 /// The page of somebody who has no account.
-pub async fn show_register(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn show_register(State(app): State<App>, Named(id): Named, request: Request) -> Response {
     Asking::Registration.show(&app, &id, &request.into_parts().0).await
 }
 
 /// Sends a link to a new password, if there is somebody to send it to.
-pub async fn take_forgotten(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn take_forgotten(State(app): State<App>, Named(id): Named, request: Request) -> Response {
     Asking::NewPassword.take(&app, &id, request).await
 }
 
 /// Sends a link to an account of one's own; or a letter that says that there is one.
-pub async fn take_register(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn take_register(State(app): State<App>, Named(id): Named, request: Request) -> Response {
     Asking::Registration.take(&app, &id, request).await
 }
 

@@ -31,7 +31,7 @@ use ambit_protocol::admin::partner::PartnerStatus;
 use ambit_protocol::admin::tenant::{MfaPolicy, TenantStatus};
 use ambit_protocol::admin::text::Slug;
 use ambit_protocol::time::Timestamp;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -43,6 +43,7 @@ use self::view::{
 };
 use self::wording::Words;
 use super::branding::Brand;
+use super::named::Named;
 use super::negotiate::wished_language;
 use super::passkey::{Act, PasskeyButton};
 use super::shown::plain;
@@ -116,7 +117,7 @@ async fn wait(app: &App, parts: &Parts, id: &str, interaction: Interaction) -> R
 }
 
 /// The step that comes now.
-pub async fn show(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn show(State(app): State<App>, Named(id): Named, request: Request) -> Response {
     let parts = request.into_parts().0;
     match Underway::find(&app, &parts, &id).await {
         Ok(underway) => underway.page(&app, &parts, None).await,
@@ -125,7 +126,7 @@ pub async fn show(State(app): State<App>, Path(id): Path<String>, request: Reque
 }
 
 /// Goes on with what waited for somebody who is signed in now.
-pub async fn go_on(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn go_on(State(app): State<App>, Named(id): Named, request: Request) -> Response {
     let parts = request.into_parts().0;
     let underway = match Underway::find(&app, &parts, &id).await {
         Ok(underway) => underway,

@@ -12,7 +12,7 @@ use ambit_protocol::admin::administrator::{AdministratorRole, CreateAdministrato
 use ambit_protocol::admin::tenant::TenantSettings;
 use ambit_protocol::admin::text::{Email, Name};
 use ambit_protocol::admin::user::{CreateUser, UserStatus};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -26,6 +26,7 @@ use crate::problem::Answer;
 use crate::session::{Browser, check_form, form_token};
 use crate::state::App;
 use crate::web::for_a_person;
+use crate::web::named::Named;
 use crate::web::negotiate::wished_language;
 use crate::web::posted::Posted;
 
@@ -53,7 +54,7 @@ pub async fn link(app: &App) -> Result<Option<String>, StoreError> {
 }
 
 /// The page.
-pub async fn show(State(app): State<App>, Path(token): Path<String>, request: Request) -> Response {
+pub async fn show(State(app): State<App>, Named(token): Named, request: Request) -> Response {
     let parts = request.into_parts().0;
     let words = words(&parts);
     match is_good(&app, &token).await {
@@ -70,7 +71,7 @@ pub async fn show(State(app): State<App>, Path(token): Path<String>, request: Re
 }
 
 /// Makes the administrator.
-pub async fn take(State(app): State<App>, Path(token): Path<String>, request: Request) -> Response {
+pub async fn take(State(app): State<App>, Named(token): Named, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let words = words(&parts);
     let form = match Posted::read(&app, &parts, body).await {

@@ -23,7 +23,7 @@ use ambit_protocol::admin::tenant::{Tenant, TenantSettings};
 use ambit_protocol::admin::text::{Domain, Slug};
 use ambit_protocol::id::CredentialId;
 use ambit_protocol::time::Timestamp;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -39,11 +39,12 @@ use crate::problem::Answer;
 use crate::session::{self, Beginning, check_form, form_token};
 use crate::state::App;
 use crate::web::branding::Brand;
+use crate::web::named::Named;
 use crate::web::posted::Posted;
 use crate::web::{for_a_person, own};
 
 /// Takes the step that a form is about, if it is the one that comes now.
-pub async fn take(State(app): State<App>, Path((id, step)): Path<(String, String)>, request: Request) -> Response {
+pub async fn take(State(app): State<App>, Named((id, step)): Named<(String, String)>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let underway = match Underway::find(&app, &parts, &id).await {
         Ok(underway) => underway,

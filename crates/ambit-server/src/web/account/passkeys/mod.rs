@@ -22,7 +22,7 @@ use ambit_core::store::sign_in::OneTimeToken;
 use ambit_protocol::admin::audit::Resource;
 use ambit_protocol::admin::credential::CredentialKind;
 use ambit_protocol::admin::text::Name;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
@@ -38,6 +38,7 @@ use crate::logs::with_causes;
 use crate::middleware::RequestContext;
 use crate::problem::Answer;
 use crate::state::App;
+use crate::web::named::Named;
 use crate::web::passkey::{Act, PasskeyButton, PasskeyWords};
 use crate::web::posted::Posted;
 use crate::web::{own, running_script, sign_in};
@@ -62,7 +63,7 @@ pub async fn add(State(app): State<App>, request: Request) -> Response {
 }
 
 /// Calls one of the person's passkeys something else.
-pub async fn name(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn name(State(app): State<App>, Named(id): Named, request: Request) -> Response {
     let (me, parts, form) = match Me::posting(&app, request).await {
         Ok(posted) => posted,
         Err(response) => return response,
@@ -81,7 +82,7 @@ pub async fn name(State(app): State<App>, Path(id): Path<String>, request: Reque
 }
 
 /// Takes one of the person's passkeys away.
-pub async fn remove(State(app): State<App>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn remove(State(app): State<App>, Named(id): Named, request: Request) -> Response {
     let (me, parts, _) = match Me::posting(&app, request).await {
         Ok(posted) => posted,
         Err(response) => return response,

@@ -12,10 +12,11 @@ use crate::web::letters::{self, Purpose};
 
 pub async fn create(admin: Admin, At(id): At) -> Answered<Plain<Invitation>> {
     let app = admin.app();
+    // Whom there is nobody to invite is said first, as on a server with mail: what is not here is not here for either.
+    let user = invitable(&admin, &id).await?;
     if !app.mail.is_on() {
         return Err(Conflict::NoMail.into());
     }
-    let user = invitable(&admin, &id).await?;
     let expires_at = letters::invite(app, &user, admin.call().trace_id).await?;
     Done::new(Plain(Invitation { user_id: user.id, email: user.email, expires_at }))
 }

@@ -632,6 +632,10 @@ async fn where_no_letters_are_sent_nothing_is_offered_that_takes_one_and_adminis
     let refused = invite(&fixture, &kari).await;
     assert_eq!(refused.status, 409);
     assert!(refused.json["detail"].as_str().expect("a detail").contains("[mail]"), "{}", refused.text);
+    // Nobody is no conflict, here as on a server with mail.
+    let nobody = "/users/usr_00000000000000000000000000/invitation";
+    let unknown = fixture.admin(&fixture.root().await, Method::POST, nobody, None).await;
+    assert_eq!(unknown.status, 404, "{}", unknown.text);
 }
 
 #[tokio::test]

@@ -77,9 +77,19 @@ pub fn document() -> Value {
 fn guarded(route: &Route, operation: &mut Operation) -> Value {
     match route.guard {
         Guard::Public => json!([]),
-        Guard::Client => json!([{ "client": [] }]),
+        Guard::Client => {
+            // A tenant that is not there has no issuer, and nobody to say so in OAuth's own form. The platform's is always there.
+            if path_parameters(&route.path).next().is_some() {
+                operation.problems.push(&page::NOT_FOUND);
+            }
+            json!([{ "client": [] }])
+        }
         Guard::Admin(needs) => {
+            // The gate reads a body whatever the method.
             operation.problems.extend([
+                &page::INVALID_AUTHORIZATION,
+                &page::REQUEST_TOO_SLOW,
+                &page::PAYLOAD_TOO_LARGE,
                 &page::MISSING_TOKEN,
                 &page::INVALID_TOKEN,
                 &page::INSUFFICIENT_SCOPE,
@@ -96,12 +106,7 @@ fn guarded(route: &Route, operation: &mut Operation) -> Value {
                     "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
                 }));
                 // Whatever is changed may stand in conflict with what is there, be it the key that was sent before.
-                operation.problems.extend([
-                    &page::VALIDATION_FAILED,
-                    &page::NOT_HELD,
-                    &page::CONFLICT,
-                    &page::PAYLOAD_TOO_LARGE,
-                ]);
+                operation.problems.extend([&page::VALIDATION_FAILED, &page::NOT_HELD, &page::CONFLICT]);
             }
             if route.method == Method::GET
                 && operation.answers.values().any(|answer| answer["headers"]["ETag"].is_object())
@@ -131,10 +136,7 @@ fn write(route: &Route, operation: Operation, security: Value, problem: &Value, 
         for (status, pages) in by_status(pages) {
             let description: Vec<String> =
                 pages.iter().map(|page| format!("[{}](/errors/{})", page.title, page.slug)).collect();
-            responses.insert(
-                status.to_string(),
-                json!({ "description": description.join(" · "), "content": { media_type: { "schema": schema } } }),
-            );
+            also(responses.entry(status.to_string()).or_default(), &description.join(" · "), media_type, schema);
         }
     }
     let mut written = json!({
@@ -151,6 +153,13 @@ fn write(route: &Route, operation: Operation, security: Value, problem: &Value, 
         written["requestBody"] = body;
     }
     written
+}
+
+/// Adds a form to what a status says already: some of it may be for people, some for programs.
+fn also(response: &mut Value, description: &str, media_type: &str, schema: &Value) {
+    let before = response["description"].as_str().map(|before| format!("{before} · ")).unwrap_or_default();
+    response["description"] = format!("{before}{description}").into();
+    response["content"][media_type] = json!({ "schema": schema });
 }
 
 fn by_status(pages: Vec<&'static ErrorPage>) -> BTreeMap<u16, Vec<&'static ErrorPage>> {

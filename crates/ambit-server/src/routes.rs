@@ -423,8 +423,8 @@ pub fn table() -> Vec<Route> {
     ] {
         public.add_routed(&get, path, summary, handler, pages::of_a_sign_in);
     }
+    public.add(&get, "/consent/{id}", "What an application asks of a person", web::consent::show, pages::consent);
     for (path, summary, handler) in [
-        ("/consent/{id}", "What an application asks of a person", on(MethodFilter::GET, web::consent::show)),
         ("/account/", "One's own account", on(MethodFilter::GET, web::account::overview)),
         ("/account/profile", "What one says of oneself", on(MethodFilter::GET, web::account::profile::show)),
         ("/account/security", "By what one proves who one is", on(MethodFilter::GET, web::account::security::show)),
@@ -455,12 +455,22 @@ pub fn table() -> Vec<Route> {
         ("/invitation/{token}", "Accept an invitation", on(MethodFilter::POST, web::letters::accept_invitation)),
         ("/new-password/{token}", "Set a new password", on(MethodFilter::POST, web::letters::set_new_password)),
         ("/confirm-address/{token}", "Confirm an address", on(MethodFilter::POST, web::letters::confirm_address)),
+    ] {
+        public.add_routed(&post, path, summary, handler, pages::form_of_a_sign_in);
+    }
+    public.add(
+        &post,
+        "/consent/{id}",
+        "Allow an application something, or not",
+        web::consent::answer,
+        pages::consent_by_form,
+    );
+    for (path, summary, handler) in [
         (
             "/account/confirm-address",
             "Have a letter sent that confirms one's address",
             on(MethodFilter::POST, web::account::ask_for_proof),
         ),
-        ("/consent/{id}", "Allow an application something, or not", on(MethodFilter::POST, web::consent::answer)),
         ("/account/sign-out", "Sign out of this browser", on(MethodFilter::POST, web::account::sign_out)),
         ("/account/profile", "Say something else of oneself", on(MethodFilter::POST, web::account::profile::change)),
         (

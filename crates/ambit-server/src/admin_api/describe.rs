@@ -129,12 +129,7 @@ impl<T: JsonSchema + DeserializeOwned> Argument for Patch<T> {
 fn describe_body<T: JsonSchema>(operation: &mut Operation, generator: &mut SchemaGenerator) {
     let schema = generator.subschema_for::<T>();
     operation.request_body = Some(json!({ "required": true, "content": { "application/json": { "schema": schema } } }));
-    operation.problems.extend([
-        &page::MALFORMED_JSON,
-        &page::UNSUPPORTED_MEDIA_TYPE,
-        &page::VALIDATION_FAILED,
-        &page::PAYLOAD_TOO_LARGE,
-    ]);
+    operation.problems.extend([&page::MALFORMED_JSON, &page::UNSUPPORTED_MEDIA_TYPE, &page::VALIDATION_FAILED]);
 }
 
 impl<F: JsonSchema> Argument for List<F> {

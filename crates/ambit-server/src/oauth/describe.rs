@@ -19,6 +19,7 @@ use crate::admin_api::describe::Operation;
 /// `POST /connect/token`.
 pub fn token(operation: &mut Operation, generator: &mut SchemaGenerator) {
     operation.request_body = Some(form(TokenRequest::RULES, &["grant_type"]));
+    by_form(operation);
     answer::<TokenResponse<'_>>(operation, generator, "The token, what it carries and what it does not.");
     client_errors(operation);
     operation.errors.extend([
@@ -66,6 +67,10 @@ pub fn authorize(operation: &mut Operation, _: &mut SchemaGenerator) {
 pub fn authorize_by_form(operation: &mut Operation, _: &mut SchemaGenerator) {
     operation.request_body = Some(form(AuthorizationRequest::RULES, &["client_id", "response_type"]));
     going_on(operation);
+    for (status, page) in [(408, "The form did not come in time: a page."), (413, "The form is too large: a page.")] {
+        let content = json!({ "text/html": { "schema": { "type": "string" } } });
+        operation.answers.insert(status, json!({ "description": page, "content": content }));
+    }
 }
 
 fn going_on(operation: &mut Operation) {
@@ -79,12 +84,17 @@ fn going_on(operation: &mut Operation) {
     operation
         .answers
         .insert(400, json!({ "description": page, "content": { "text/html": { "schema": { "type": "string" } } } }));
+    let wait = "This address begins too many sign-ins: a page.";
+    operation
+        .answers
+        .insert(429, json!({ "description": wait, "content": { "text/html": { "schema": { "type": "string" } } } }));
     operation.problems.extend([&page::NOT_FOUND, &page::SERVER_ERROR, &page::UNAVAILABLE]);
 }
 
 /// `POST /connect/userinfo`.
 pub fn userinfo_by_form(operation: &mut Operation, generator: &mut SchemaGenerator) {
     operation.request_body = Some(form(userinfo::FORM, &[]));
+    operation.problems.extend([&page::REQUEST_TOO_SLOW, &page::PAYLOAD_TOO_LARGE]);
     userinfo(operation, generator);
 }
 
@@ -93,8 +103,11 @@ pub fn userinfo(operation: &mut Operation, generator: &mut SchemaGenerator) {
     answer::<userinfo::Told<'_>>(
         operation,
         generator,
-        "The person's `sub` and, by the scopes held, claims about them.",
+        "The person's `sub` and, by the scopes held, claims about them; signed, where Accept likes that better.",
     );
+    if let Some(answer) = operation.answers.get_mut(&200) {
+        answer["content"]["application/jwt"] = json!({ "schema": { "type": "string" } });
+    }
     operation.problems.extend([
         &page::MISSING_TOKEN,
         &page::INVALID_TOKEN,
@@ -117,6 +130,7 @@ pub fn preflight(operation: &mut Operation, _: &mut SchemaGenerator) {
 /// `POST /connect/introspect`.
 pub fn introspect(operation: &mut Operation, generator: &mut SchemaGenerator) {
     operation.request_body = Some(form(IntrospectionRequest::RULES, &["token"]));
+    by_form(operation);
     let active = generator.subschema_for::<ActiveToken>();
     let schema = json!({ "oneOf": [active, { "type": "object", "required": ["active"], "properties": { "active": { "const": false } } }] });
     put(operation, "What the token still is; of one that is not active, or none of the caller's, only that.", &schema);
@@ -127,6 +141,7 @@ pub fn introspect(operation: &mut Operation, generator: &mut SchemaGenerator) {
 /// `POST /connect/revoke`.
 pub fn revoke(operation: &mut Operation, _: &mut SchemaGenerator) {
     operation.request_body = Some(form(RevocationRequest::RULES, &["token"]));
+    by_form(operation);
     let description = "Whatever the token was, it is good no longer (RFC 7009 §2.2).";
     operation.answers.insert(200, json!({ "description": description }));
     client_errors(operation);
@@ -146,6 +161,7 @@ pub fn scopes(operation: &mut Operation, generator: &mut SchemaGenerator) {
 /// `POST /connect/scopes`.
 pub fn scopes_by_form(operation: &mut Operation, generator: &mut SchemaGenerator) {
     operation.request_body = Some(form(scopes::FORM, &[]));
+    by_form(operation);
     grantable(operation, generator);
 }
 
@@ -160,6 +176,7 @@ pub fn explain(operation: &mut Operation, generator: &mut SchemaGenerator) {
     let mut body = form(explain::RULES, &["question"]);
     body["content"]["application/json"] = json!({ "schema": generator.subschema_for::<Question>() });
     operation.request_body = Some(body);
+    by_form(operation);
     answer::<Explanation>(operation, generator, "Why, and how to change it.");
     client_errors(operation);
     operation.errors.push(&page::WRONG_ISSUER);
@@ -179,6 +196,7 @@ pub fn end_session(operation: &mut Operation, _: &mut SchemaGenerator) {
 /// `POST /connect/endsession`.
 pub fn end_session_by_form(operation: &mut Operation, _: &mut SchemaGenerator) {
     operation.request_body = Some(form(endsession::RULES, &[]));
+    operation.problems.extend([&page::REQUEST_TOO_SLOW, &page::PAYLOAD_TOO_LARGE]);
     signed_out(operation);
 }
 
@@ -231,6 +249,11 @@ fn client_errors(operation: &mut Operation) {
         &page::SERVER_ERROR,
         &page::UNAVAILABLE,
     ]);
+}
+
+/// What may go wrong with a body that a client sends.
+fn by_form(operation: &mut Operation) {
+    operation.errors.extend([&page::REQUEST_TOO_SLOW, &page::PAYLOAD_TOO_LARGE]);
 }
 
 fn answer<T: JsonSchema>(operation: &mut Operation, generator: &mut SchemaGenerator, description: &str) {

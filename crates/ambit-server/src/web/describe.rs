@@ -18,20 +18,66 @@ pub(crate) fn of_a_person(operation: &mut Operation, _: &mut SchemaGenerator) {
     put(operation, "The page.", &[("text/html", text())]);
     let location = json!({ "Location": { "schema": { "type": "string" } } });
     operation.answers.insert(303, json!({ "description": "Where the person has to go first.", "headers": location }));
+    told(operation, 429, "This address begins too many sign-ins.");
     operation.problems.extend([&page::FORBIDDEN, &page::NOT_FOUND, &page::SERVER_ERROR, &page::UNAVAILABLE]);
+}
+
+/// What an application asks of a person.
+pub(crate) fn consent(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    of_a_person(operation, generator);
+    astray(operation);
+}
+
+/// What the person answers.
+pub(crate) fn consent_by_form(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    form_of_a_person(operation, generator);
+    astray(operation);
+}
+
+/// What an application began and cannot go on.
+fn astray(operation: &mut Operation) {
+    told(
+        operation,
+        400,
+        "The application or its address is not registered any more: a page, and nothing is sent anywhere.",
+    );
 }
 
 /// A page on the way to a session. What is over says so on a page as well.
 pub(crate) fn of_a_sign_in(operation: &mut Operation, generator: &mut SchemaGenerator) {
     of_a_person(operation, generator);
-    operation.problems.retain(|problem| *problem != &page::NOT_FOUND);
-    let content = json!({ "text/html": { "schema": text() } });
-    operation.answers.insert(404, json!({ "description": "It is over, or never was.", "content": content }));
+    operation.problems.retain(|problem| ![&page::FORBIDDEN, &page::NOT_FOUND].contains(problem));
+    astray(operation);
+    told(operation, 403, "The organisation is closed.");
+    told(operation, 404, "It is over, or never was.");
 }
 
-/// A form on such a page. Its fields are the page's, and it carries a token of the browser that was given it.
+/// A form of somebody who is signed in. Its fields are the page's, and it carries a token of the browser that was given it.
 pub(crate) fn form_of_a_person(operation: &mut Operation, generator: &mut SchemaGenerator) {
     of_a_person(operation, generator);
+    with_token(operation);
+    say_again(operation);
+    told(operation, 403, "It would take away what they must have: the page, which says so.");
+}
+
+/// A form on the way to a session, where whatever is wrong is said on a page.
+pub(crate) fn form_of_a_sign_in(operation: &mut Operation, generator: &mut SchemaGenerator) {
+    of_a_sign_in(operation, generator);
+    with_token(operation);
+    say_again(operation);
+    operation.problems.retain(|problem| ![&page::FORBIDDEN, &page::TOO_MANY_REQUESTS].contains(problem));
+    told(operation, 403, "The form is not of this browser's page, or the organisation is closed.");
+    told(operation, 409, "The tenant has as many people as it may have.");
+}
+
+/// A form that is read and not taken: the page again, or one that says when to come again.
+fn say_again(operation: &mut Operation) {
+    told(operation, 422, "What was typed will not do: the page, which says why.");
+    told(operation, 429, "Too many tries, or letters.");
+    told(operation, 503, "Too many passwords are looked at just now.");
+}
+
+fn with_token(operation: &mut Operation) {
     operation.request_body = Some(form(&[("form", "The token of the form.")], &["form"]));
     by_form(operation);
 }
@@ -74,9 +120,7 @@ pub(crate) fn report_by_form(operation: &mut Operation, _: &mut SchemaGenerator)
     operation.request_body = Some(form(&fields, &["helped"]));
     let location = json!({ "Location": { "schema": { "type": "string" } } });
     operation.answers.insert(303, json!({ "description": "It is counted: back to the page.", "headers": location }));
-    let page = json!({ "text/html": { "schema": text() } });
-    let description = "This address has reported often enough for now: the page, which says so.";
-    operation.answers.insert(429, json!({ "description": description, "content": page }));
+    told(operation, 429, "This address has reported often enough for now: the page, which says so.");
     by_form(operation);
     operation.problems.retain(|problem| *problem != &page::TOO_MANY_REQUESTS);
     operation.problems.extend([&page::FORBIDDEN, &page::NOT_FOUND]);
@@ -180,6 +224,12 @@ fn put(operation: &mut Operation, description: &str, forms: &[(&str, Value)]) {
     let content: serde_json::Map<String, Value> =
         forms.iter().map(|(media_type, schema)| ((*media_type).to_owned(), json!({ "schema": schema }))).collect();
     operation.answers.insert(200, json!({ "description": description, "content": content }));
+}
+
+/// A page that says what is wrong.
+fn told(operation: &mut Operation, status: u16, description: &str) {
+    let content = json!({ "text/html": { "schema": text() } });
+    operation.answers.insert(status, json!({ "description": description, "content": content }));
 }
 
 fn text() -> Value {

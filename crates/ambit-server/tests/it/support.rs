@@ -234,12 +234,15 @@ impl Fixture {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.expect("an answer");
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, text, json }
+        let answer = Answer { status: parts.status, headers: parts.headers, text, json };
+        crate::contract::check(&method, &path, &answer);
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -303,9 +306,7 @@ impl Fixture {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = self.send(request.body(body.into()).expect("a request")).await;
-        crate::contract::check(&method, path, &answer);
-        answer
+        self.send(request.body(body.into()).expect("a request")).await
     }
 
     /// A call of the admin API, as the administrator, that must succeed.

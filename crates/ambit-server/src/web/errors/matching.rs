@@ -76,8 +76,9 @@ pub fn describe(operation: &mut Operation, generator: &mut SchemaGenerator) {
         "description": "The language of what entries say, en or zh. Without it Accept-Language counts.",
         "schema": { "type": "string", "enum": ["en", "zh"] },
     }));
+    // Without a body the text is an empty one, as it may be in either form.
     operation.request_body = Some(json!({
-        "required": true,
+        "required": false,
         "content": {
             "text/plain": { "schema": { "type": "string" } },
             "application/json": { "schema": request },

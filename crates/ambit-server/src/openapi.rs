@@ -103,7 +103,7 @@ fn guarded(route: &Route, operation: &mut Operation) -> Value {
                 operation.parameters.push(json!({
                     "name": "Idempotency-Key", "in": "header",
                     "description": "1 to 255 visible characters of your choice. The same request with the same key takes effect once and is answered alike for a day; another request with it is refused.",
-                    "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
+                    "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
                 }));
                 // Whatever is changed may stand in conflict with what is there, be it the key that was sent before.
                 operation.problems.extend([&page::VALIDATION_FAILED, &page::NOT_HELD, &page::CONFLICT]);

@@ -23,6 +23,7 @@ pub struct Api {
     /// The partner that owns it, or the owning tenant's partner.
     pub partner_id: Option<PartnerId>,
     /// How long tokens for it live; the application's own value where `null`. The shortest one counts.
+    #[schemars(range(min = 60, max = 86_400))]
     pub token_lifetime_secs: Option<u32>,
     /// What tokens for it are signed with; the server's default where `null`.
     pub signing_algorithm: Option<Algorithm>,
@@ -53,6 +54,7 @@ pub struct CreateApi {
     pub partner_id: Option<PartnerId>,
     /// How long tokens for it live, 60 to 86400 seconds.
     #[serde(default)]
+    #[schemars(range(min = 60, max = 86_400))]
     pub token_lifetime_secs: Option<u32>,
     /// What tokens for it are signed with.
     #[serde(default)]
@@ -71,6 +73,7 @@ pub struct PatchApi {
     pub name: Option<Name>,
     /// How long tokens for it live.
     #[serde(default, deserialize_with = "present")]
+    #[schemars(range(min = 60, max = 86_400))]
     pub token_lifetime_secs: Option<Option<u32>>,
     /// What tokens for it are signed with.
     #[serde(default, deserialize_with = "present")]

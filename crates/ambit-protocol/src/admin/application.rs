@@ -81,6 +81,7 @@ pub struct Application {
     #[serde(default)]
     pub id_token_signed_response_alg: Option<Algorithm>,
     /// How long its tokens live.
+    #[schemars(range(min = 60, max = 86_400))]
     pub token_lifetime_secs: u32,
     /// How it authenticates: one method, pinned.
     pub token_endpoint_auth_method: TokenEndpointAuthMethod,
@@ -334,6 +335,7 @@ pub struct CreateApplication {
     pub id_token_signed_response_alg: Option<Algorithm>,
     /// How long its tokens live, 60 to 86400 seconds; 3600 where left out.
     #[serde(default)]
+    #[schemars(range(min = 60, max = 86_400))]
     pub token_lifetime_secs: Option<u32>,
     /// How it authenticates; `client_secret_basic` (confidential types) or `none` where left out.
     #[serde(default)]
@@ -450,6 +452,7 @@ pub struct PatchApplication {
     pub id_token_signed_response_alg: Option<Option<Algorithm>>,
     /// How long its tokens live.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 60, max = 86_400))]
     pub token_lifetime_secs: Option<u32>,
     /// How it authenticates.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]

@@ -98,10 +98,13 @@ pub struct TenantSettings {
     /// Whether they prove who they are by two things.
     pub mfa: MfaPolicy,
     /// The shortest password, in characters: 8 to 64.
+    #[schemars(range(min = 8, max = 64))]
     pub password_min_length: u32,
     /// After how many seconds without use a session ends: 60 to `session_max_secs`.
+    #[schemars(range(min = 60, max = 2_592_000))]
     pub session_idle_secs: u32,
     /// After how many seconds a session ends in any case: at most 30 days.
+    #[schemars(range(min = 60, max = 2_592_000))]
     pub session_max_secs: u32,
     /// Whether a code that is sent to their address does for a password. Never for a second factor.
     pub email_code: bool,
@@ -192,12 +195,15 @@ pub struct PatchTenantSettings {
     pub mfa: Option<MfaPolicy>,
     /// The shortest password, in characters: 8 to 64.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 8, max = 64))]
     pub password_min_length: Option<u32>,
     /// After how many seconds without use a session ends: 60 to `session_max_secs`.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 60, max = 2_592_000))]
     pub session_idle_secs: Option<u32>,
     /// After how many seconds a session ends in any case: at most 30 days.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 60, max = 2_592_000))]
     pub session_max_secs: Option<u32>,
     /// Whether a code that is sent to their address does for a password.
     #[serde(default, deserialize_with = "super::given", skip_serializing_if = "Option::is_none")]

@@ -80,7 +80,7 @@ macro_rules! texts {
 texts! {
     /// A name for people: 1 to 200 characters, no control characters.
     Name, is_name, "must be 1 to 200 characters without control characters",
-        { "type": "string", "minLength": 1, "maxLength": 200 };
+        { "type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$" };
     /// A name for URLs, fixed once set.
     Slug, is_slug, "must be 1 to 63 lower-case letters, digits and inner hyphens",
         { "type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" };
@@ -172,13 +172,23 @@ impl JsonSchema for Texts {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // No control characters but the end of a line; of what is blank, the blanks of Latin-1 are told.
+        let english = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x09\x0b-\x1f\x7f-\x9f]*$";
+        let other = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$";
         json_schema!({
             "oneOf": [
-                { "type": "string", "description": "The English text" },
+                {
+                    "type": "string", "description": "The English text",
+                    "minLength": 1, "maxLength": 2000, "pattern": english,
+                },
                 {
                     "type": "object",
                     "required": ["en"],
-                    "additionalProperties": { "type": "string", "maxLength": 2000 },
+                    "properties": { "en": { "type": "string", "minLength": 1, "maxLength": 2000, "pattern": english } },
+                    "propertyNames": {
+                        "minLength": 2, "maxLength": 35, "pattern": "^[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*$",
+                    },
+                    "additionalProperties": { "type": "string", "maxLength": 2000, "pattern": other },
                 },
             ],
         })

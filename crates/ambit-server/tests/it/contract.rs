@@ -184,6 +184,82 @@ mod turned_away {
     }
 }
 
+/// What the document says of requests is what the server takes: no more, and no less where a schema can say it.
+mod said {
+    use ambit_core::idempotency::KeyedRequest;
+    use ambit_protocol::admin::text::{Name, Texts};
+
+    use super::{DOCUMENT, Method, Value, json, validator};
+    use crate::support::{Fixture, JSON};
+
+    fn is_said_of(schema: &str, value: &Value) -> bool {
+        validator(&json!({ "$ref": format!("#/components/schemas/{schema}") })).is_valid(value)
+    }
+
+    #[test]
+    fn of_texts() {
+        let (longest, too_long) = ("é".repeat(200), "é".repeat(201));
+        for text in ["", " ", "\u{a0}", "a", " a ", "a\tb", "a\nb", "\u{7f}a", "a\u{85}", "你好", &longest, &too_long]
+        {
+            assert_eq!(is_said_of("Name", &json!(text)), text.parse::<Name>().is_ok(), "{text:?}");
+        }
+        let (longest, too_long) = ("é".repeat(2000), "é".repeat(2001));
+        for text in ["", " ", "\n", "a", "a\tb", "a\nb", "\u{9f}a", &longest, &too_long] {
+            for texts in [json!(text), json!({ "en": text }), json!({ "en": "a", "zh": text }), json!({ "zh": text })] {
+                let is_taken = serde_json::from_value::<Texts>(texts.clone()).is_ok();
+                assert_eq!(is_said_of("Texts", &texts), is_taken, "{texts}");
+            }
+        }
+        for (language, is_one) in [("zh-Hans", true), ("e", false), ("zh_CN", false), ("abcdefghi", false)] {
+            let texts = json!({ "en": "a", language: "a" });
+            assert_eq!(is_said_of("Texts", &texts), is_one, "{language}");
+            assert_eq!(serde_json::from_value::<Texts>(texts).is_ok(), is_one, "{language}");
+        }
+    }
+
+    #[test]
+    fn of_keys() {
+        let parameters = DOCUMENT["paths"]["/api/v1/admin/tenants"]["post"]["parameters"].as_array().expect("a list");
+        let named = parameters.iter().find(|parameter| parameter["name"] == "Idempotency-Key").expect("the key");
+        let (longest, too_long) = ("k".repeat(255), "k".repeat(256));
+        for key in ["", "k", "!~", "a b", "a\t", "é", &longest, &too_long] {
+            let is_taken = KeyedRequest::new("somebody", key.as_bytes(), &[]).is_ok();
+            assert_eq!(validator(&named["schema"]).is_valid(&json!(key)), is_taken, "{key:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_spans_and_lengths() {
+        let fixture = Fixture::new().await;
+        let root = fixture.root().await;
+        let tenant = fixture.made(Method::POST, "/tenants", &json!({ "name": "T", "slug": "t" })).await;
+        let api = json!({ "identifier": "https://api.example", "name": "A" });
+        let api = fixture.made(Method::POST, "/apis", &api).await;
+        let at = |noun: &str, thing: &Value| format!("/{noun}/{}", thing["id"].as_str().expect("an id"));
+        let (tenant, api) = (at("tenants", &tenant), at("apis", &api));
+        let lasts = |secs: u32| json!({ "token_lifetime_secs": secs });
+        let setting = |name: &str, value: u32| json!({ "settings": { name: value } });
+        for (schema, path, patch, is_taken) in [
+            ("PatchApi", &api, lasts(59), false),
+            ("PatchApi", &api, lasts(60), true),
+            ("PatchApi", &api, lasts(86_400), true),
+            ("PatchApi", &api, lasts(86_401), false),
+            ("PatchTenant", &tenant, setting("password_min_length", 7), false),
+            ("PatchTenant", &tenant, setting("password_min_length", 8), true),
+            ("PatchTenant", &tenant, setting("password_min_length", 64), true),
+            ("PatchTenant", &tenant, setting("password_min_length", 65), false),
+            ("PatchTenant", &tenant, setting("session_max_secs", 2_592_000), true),
+            ("PatchTenant", &tenant, setting("session_max_secs", 2_592_001), false),
+            ("PatchTenant", &tenant, setting("session_idle_secs", 60), true),
+            ("PatchTenant", &tenant, setting("session_idle_secs", 59), false),
+        ] {
+            let answer = fixture.admin_with(&root, Method::PATCH, path, &[JSON], patch.to_string()).await;
+            assert_eq!(answer.status.as_u16(), if is_taken { 200 } else { 422 }, "{patch}: {}", answer.text);
+            assert_eq!(is_said_of(schema, &patch), is_taken, "{patch}");
+        }
+    }
+}
+
 /// The check itself: an answer that the document does not promise is found.
 mod checked {
     use axum::http::HeaderMap;

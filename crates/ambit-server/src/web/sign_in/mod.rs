@@ -16,6 +16,7 @@ mod steps;
 mod view;
 mod wording;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ambit_core::authentication::Acr;
@@ -413,9 +414,9 @@ pub(super) fn to_step(id: &str) -> Response {
     see_other(&format!("/sign-in/{id}"))
 }
 
-fn told(parts: &Parts, (title, text): (&'static str, &'static str), status: StatusCode) -> Response {
+fn told(parts: &Parts, (title, text): (&'static str, impl Into<Cow<'static, str>>), status: StatusCode) -> Response {
     let words = Words::of(wished_language([None], &parts.headers));
-    let mut response = for_a_person(&Told { lang: words.lang, title, text, link: None });
+    let mut response = for_a_person(&Told { lang: words.lang, title, text: text.into(), link: None });
     *response.status_mut() = status;
     response
 }

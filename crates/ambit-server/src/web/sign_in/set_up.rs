@@ -174,7 +174,10 @@ async fn set_up(
     }
     tx.commit().await?;
     app.registry.catch_up().await?;
-    Ok(noted(told(parts, words.set_up_done, StatusCode::OK), None, "set_up", None))
+    let (title, text) = words.set_up_done;
+    // Named, since the command line asks this machine where nothing is said.
+    let done = (title, format!("{text}{}", app.base_url));
+    Ok(noted(told(parts, done, StatusCode::OK), None, "set_up", None))
 }
 
 /// Whether a link is good now. The page says the same of all that are not.

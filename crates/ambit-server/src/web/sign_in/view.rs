@@ -1,5 +1,7 @@
 //! The pages as structs: what their templates show.
 
+use std::borrow::Cow;
+
 use ambit_core::second_factor::ShownCodes;
 use ambit_protocol::admin::tenant::TenantSettings;
 use askama::Template;
@@ -105,7 +107,7 @@ pub(super) struct CodesPage {
 pub(super) struct Told {
     pub(super) lang: &'static str,
     pub(super) title: &'static str,
-    pub(super) text: &'static str,
+    pub(super) text: Cow<'static, str>,
     pub(super) link: Option<(String, &'static str)>,
 }
 

@@ -46,6 +46,7 @@ pub(super) struct Words {
     pub(super) set_up: &'static str,
     pub(super) set_up_text: &'static str,
     pub(super) set_up_over: (&'static str, &'static str),
+    /// The text ends before the server's URL.
     pub(super) set_up_done: (&'static str, &'static str),
     pub(super) name: &'static str,
     pub(super) new_password: &'static str,
@@ -127,7 +128,7 @@ const EN: Words = Words {
     ),
     set_up_done: (
         "The administrator is set up",
-        "You can sign in with the e-mail address and the password you have just chosen; on the command line, with: ambit login",
+        "You can sign in with the e-mail address and the password you have just chosen; on the command line, with: ambit login --url ",
     ),
     name: "Name",
     new_password: "New password",
@@ -186,7 +187,7 @@ const ZH: Words = Words {
     set_up: "设置第一位管理员",
     set_up_text: "此账户管理本服务器上的一切。此页面的链接只能使用一次。",
     set_up_over: ("此链接已失效", "它已被使用、已过期，或已经有管理员。"),
-    set_up_done: ("管理员已设置", "您可以使用刚才选择的电子邮件地址和密码登录；在命令行中请运行：ambit login"),
+    set_up_done: ("管理员已设置", "您可以使用刚才选择的电子邮件地址和密码登录；在命令行中请运行：ambit login --url "),
     name: "姓名",
     new_password: "新密码",
     password_hint: "越长越好，可用任何字符，最少字符数：",

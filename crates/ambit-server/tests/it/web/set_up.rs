@@ -71,6 +71,7 @@ async fn the_link_makes_the_first_administrator_once() {
     assert_eq!(send(&browser, &path, &others, ROOT_EMAIL, "Root", PASSWORD).await.status, 403);
     let answer = send(&browser, &path, &token, ROOT_EMAIL, "Root", PASSWORD).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
+    assert!(answer.text.contains("with: ambit login --url https://as.example<"), "{}", answer.text);
 
     let users: Vec<User> = noun::list(&*fixture.store, &Filter::default(), Reach::Platform).await.expect("users");
     let roles: Vec<Administrator> =

@@ -37,6 +37,26 @@ fn the_number_that_a_product_gave_its_error_counts_more_than_the_words_behind_it
     assert_eq!(answer.entries[0].id.as_str(), "jwt/microsoft-identitymodel-idx10503");
 }
 
+/// Of a host that is not found, curl says its name and nothing of what was wanted of it.
+#[test]
+fn a_host_that_curl_does_not_reach_is_an_authorization_server_where_its_name_says_so() {
+    for text in [
+        "curl: (6) Could not resolve host: as.example",
+        "* Could not resolve host: as.example\n* Closing connection 0\ncurl: (6) Could not resolve host: as.example",
+        "curl: (7) Failed to connect to sso.shop.example port 443 after 3 ms: Couldn't connect to server",
+        "curl: (28) Failed to connect to idp.shop.example port 443 after 130012 ms: Connection timed out",
+    ] {
+        let answer = explain(text);
+        assert_eq!(answer.outcome, Outcome::Match, "{text}\n{answer:#?}");
+        assert_eq!(answer.entries[0].id.as_str(), "client/endpoint-unreachable", "{text}");
+    }
+    for text in
+        ["curl: (6) Could not resolve host: deb.debian.example", "curl: (6) Could not resolve host: assets.example"]
+    {
+        assert_ne!(explain(text).outcome, Outcome::Match, "{text}");
+    }
+}
+
 fn explain(text: &str) -> Answer {
     Knowledge::embedded().explain(&Input::take_apart(text.as_bytes()), Language::En)
 }

@@ -83,7 +83,7 @@ pub struct Application {
     /// How long its tokens live.
     #[schemars(range(min = 60, max = 86_400))]
     pub token_lifetime_secs: u32,
-    /// How it authenticates: one method, pinned.
+    /// How it authenticates. `client_secret_basic` and `client_secret_post` count as one: the same secret in two places.
     pub token_endpoint_auth_method: TokenEndpointAuthMethod,
     /// The public keys of `private_key_jwt`.
     pub jwks: Option<JwkSet>,

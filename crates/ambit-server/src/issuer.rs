@@ -59,20 +59,22 @@ impl FromRequestParts<App> for Issuer {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         let params = RawPathParams::from_request_parts(parts, app).await;
-        let answer = Answer::of(parts, app);
-        let unknown = || Err(answer.problem(&page::NOT_FOUND, "there is no such issuer").into_response());
         let slug = match &params {
             Ok(params) => params.iter().find(|(name, _)| *name == "slug").map(|(_, slug)| slug.to_owned()),
             // What cannot be read is nobody's name, and least of all the platform's.
-            Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)) => return unknown(),
+            Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)) => return Err(unknown(parts, app)),
             // A path without a place for one.
             Err(_) => None,
         };
         let Some(slug) = slug else { return Ok(Self::Platform) };
         match app.registry.tenant(&slug).await {
             Ok(Some(_)) => Ok(Self::Tenant(slug)),
-            Ok(None) => unknown(),
-            Err(error) => Err(answer.store_failure(&error).into_response()),
+            Ok(None) => Err(unknown(parts, app)),
+            Err(error) => Err(Answer::of(parts, app).store_failure(&error).into_response()),
         }
     }
+}
+
+fn unknown(parts: &Parts, app: &App) -> Response {
+    Answer::of(parts, app).problem(&page::NOT_FOUND, "there is no such issuer").into_response()
 }

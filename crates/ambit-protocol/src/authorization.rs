@@ -177,6 +177,17 @@ fn half(raw: &str) -> Result<Cow<'_, str>, AuthorizationError> {
     })
 }
 
+/// What a header that was refused is to an API that takes bearer tokens (RFC 6750 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BearerFault {
+    /// `invalid_request`: the header "is otherwise malformed".
+    Malformed,
+    /// `invalid_token`: "expired, revoked, malformed, or invalid for other reasons".
+    Token,
+    /// As good as no attempt, and no error to name: the client "attempted using an unsupported authentication method".
+    NoAttempt,
+}
+
 /// Why an `Authorization` header was refused. No part of the header is ever in the text: even the scheme may be a
 /// secret that was put in the wrong place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -224,6 +235,21 @@ pub enum AuthorizationError {
 }
 
 impl AuthorizationError {
+    /// What it is to an API that takes bearer tokens.
+    #[must_use]
+    pub const fn as_bearer(self) -> BearerFault {
+        match self {
+            Self::Repeated | Self::NotAscii | Self::NoCredentials => BearerFault::Malformed,
+            Self::BadToken | Self::TooLong => BearerFault::Token,
+            Self::UnsupportedScheme
+            | Self::BadBase64
+            | Self::NoColon
+            | Self::NoClientId
+            | Self::ControlCharacter
+            | Self::NotFormEncoded { .. } => BearerFault::NoAttempt,
+        }
+    }
+
     /// RFC 6749 §5.2: an "unsupported authentication method" is `invalid_client`; everything else is a malformed request.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {

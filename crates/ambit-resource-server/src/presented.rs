@@ -1,6 +1,6 @@
 //! The token a request presents (RFC 6750 §2): in the `Authorization` header, once, and nowhere else.
 
-use ambit_protocol::authorization::{Authorization, AuthorizationError};
+use ambit_protocol::authorization::{Authorization, AuthorizationError, BearerFault};
 use http::{HeaderMap, Uri, header};
 use url::form_urlencoded;
 
@@ -50,18 +50,10 @@ fn usual(value: &[u8]) -> Option<&str> {
 }
 
 fn refused(error: AuthorizationError) -> Result<Option<&'static str>, Denial> {
-    match error {
-        AuthorizationError::Repeated | AuthorizationError::NotAscii | AuthorizationError::NoCredentials => {
-            Err(Denial::malformed(error))
-        }
-        // RFC 6750 §3.1, `invalid_token`: "expired, revoked, malformed, or invalid for other reasons".
-        AuthorizationError::BadToken | AuthorizationError::TooLong => Err(Denial::Token(error.to_string().into())),
-        AuthorizationError::UnsupportedScheme
-        | AuthorizationError::BadBase64
-        | AuthorizationError::NoColon
-        | AuthorizationError::NoClientId
-        | AuthorizationError::ControlCharacter
-        | AuthorizationError::NotFormEncoded { .. } => Ok(None),
+    match error.as_bearer() {
+        BearerFault::Malformed => Err(Denial::malformed(error)),
+        BearerFault::Token => Err(Denial::Token(error.to_string().into())),
+        BearerFault::NoAttempt => Ok(None),
     }
 }
 

@@ -6,7 +6,7 @@
 use ambit_core::authorize::Lent;
 use ambit_core::tokens::id_token::{Asked, tell};
 use ambit_core::tokens::introspect::{check_person, check_standing, still_carried, user_of};
-use ambit_protocol::authorization::{Authorization, AuthorizationError, BearerToken};
+use ambit_protocol::authorization::{Authorization, BearerFault, BearerToken};
 use ambit_protocol::claims::{AboutUser, IdTokenClaims};
 use ambit_protocol::params::{ParamRules, Params};
 use ambit_protocol::scope::ScopeToken;
@@ -99,18 +99,16 @@ async fn presented(app: &App, parts: &Parts, body: Body) -> Result<Option<String
     Ok(of_header.or(of_body))
 }
 
-/// As `ambit-resource-server` reads it for the admin API.
 fn of_header(parts: &Parts) -> Result<Option<String>, Untold> {
-    use AuthorizationError as Error;
     let values = parts.headers.get_all(header::AUTHORIZATION);
     match Authorization::parse(values.iter().map(HeaderValue::as_bytes)) {
         Ok(Some(Authorization::Bearer(token))) => Ok(Some(BearerToken::expose_token(token).to_owned())),
-        Err(error @ (Error::Repeated | Error::NotAscii | Error::NoCredentials)) => {
-            Err(Untold::Unreadable(error.to_string()))
-        }
-        Err(Error::BadToken | Error::TooLong) => Err(Untold::Token),
-        // RFC 6750 §3.1: "attempted using an unsupported authentication method" is as good as no attempt.
-        Ok(Some(Authorization::Basic(_)) | None) | Err(_) => Ok(None),
+        Ok(Some(Authorization::Basic(_)) | None) => Ok(None),
+        Err(error) => match error.as_bearer() {
+            BearerFault::Malformed => Err(Untold::Unreadable(error.to_string())),
+            BearerFault::Token => Err(Untold::Token),
+            BearerFault::NoAttempt => Ok(None),
+        },
     }
 }
 
